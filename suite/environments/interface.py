@@ -1,0 +1,96 @@
+"""What every environment must offer: a batch of independent copies, arrays in and arrays out.
+
+The trainers know environments through this file only. A *slot* is one of the copies in the batch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class EnvironmentInfo:
+    """Sizes and origin of a scenario.
+
+    Attributes
+    ----------
+    name: full scenario name, `backend/scenario`.
+    backend: which program produces the transitions: "skirmish", "matrix", later "starcraft".
+    backend_version: version of that program's rules; a change of it changes results.
+    n_agents, n_actions, observation_size, state_size: sizes per environment.
+    episode_limit: steps after which an unfinished episode is cut (`truncated`).
+    ally_state_size: width of one agent's block at the start of the state (QPLEX's `unit_dim`);
+        0 where the state has no per-agent blocks.
+    is_deterministic: True if episode seed + actions determine the trajectory exactly, so that a
+        replay buffer can be rebuilt from seeds and actions alone.
+    """
+
+    name: str
+    backend: Literal["skirmish", "matrix"]
+    backend_version: str
+    n_agents: int
+    n_actions: int
+    observation_size: int
+    state_size: int
+    episode_limit: int
+    ally_state_size: int
+    is_deterministic: bool
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step of the whole batch returned; arrays are owned by the environment.
+
+    reward: (slots,) float64. terminated: (slots,) bool, ended by the rules of the task.
+    truncated: (slots,) bool, cut by the step limit alone. won: (slots,) bool, the task's own
+    success flag (battle won; optimum reached in a matrix game), meaningful where the episode ended.
+    """
+
+    reward: NDArray[np.float64]
+    terminated: NDArray[np.bool_]
+    truncated: NDArray[np.bool_]
+    won: NDArray[np.bool_]
+
+
+class BatchedEnvironment(Protocol):
+    """A batch of independent copies of one scenario.
+
+    After `reset` and `step` the three arrays below describe the current time step. They are
+    buffers of the environment, overwritten by the next call: copy what must last.
+    """
+
+    info: EnvironmentInfo
+    n_environments: int
+    observations: NDArray[np.float32]  # (slots, agents, observation_size)
+    state: NDArray[np.float32]  # (slots, state_size)
+    available_actions: NDArray[np.bool_]  # (slots, agents, n_actions)
+
+    def reset(
+        self,
+        slots: NDArray[np.integer] | None = None,
+        episode_seeds: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Start a new episode in `slots` (all when None).
+
+        `episode_seeds` (one per slot) fixes everything random in those episodes: the same episode
+        seed and actions give the same trajectory in any slot of any batch. Without it they are
+        drawn from the seed given to `make`.
+        """
+
+    def step(
+        self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None
+    ) -> Step:
+        """Advance every slot (only those where `active`, when given) by one time step.
+
+        actions: (slots, agents) integers. Slots left out are untouched; their entries in the
+        result are 0 / False. Raises `suite.environments.interface.ActionError` for an unavailable
+        action or a slot whose episode is over, naming slot, agent and action, before any slot moves.
+        """
+
+
+class ActionError(ValueError):
+    """An illegal call of `step`; the batch is unchanged."""

@@ -1,0 +1,1 @@
+"""Training: a cohort of runs collects episodes, updates, is tested and checkpointed."""

@@ -1,0 +1,356 @@
+"""The training loop: a cohort of runs of one scenario and network shape, trained side by side.
+
+After PyMARL's `run_sequential`: every member plays one whole episode, one update follows per
+episode, greedy tests interrupt at fixed intervals. Everything that is random or counted belongs to
+a member, so that a member's result does not depend on its cohort, and everything is in the
+checkpoint, so that a run resumed at any point continues to bit-identical metrics.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from suite.algorithms import Learner, Sizes
+from suite.environments import describe, make
+from suite.environments.interface import EnvironmentInfo
+from suite.errors import StoredDataError
+from suite.study.run import RunSpec
+from suite.training.checkpoint import read_checkpoint, write_checkpoint
+from suite.training.evaluation import run_tests, summarise
+from suite.training.exploration import epsilon
+from suite.training.progress import MemberProgress
+from suite.training.replay import Replay
+from suite.training.rollout import Policy, play
+from suite.training.seeding import Stream, episode_seeds, generator
+
+Emit = Callable[[dict[str, Any]], None]
+
+# A kill loses at most this much work; writing takes some ten milliseconds.
+CHECKPOINT_INTERVAL_SECONDS = 20.0
+PROGRESS_INTERVAL_SECONDS = 0.5
+REBUILD_SLOTS = 64  # episodes replayed side by side when a replay is rebuilt
+
+
+def cohort_id(runs: Sequence[RunSpec]) -> str:
+    """Name of a cohort's checkpoint: the run's own id for one, a hash of all ids for several."""
+    if len(runs) == 1:
+        return runs[0].run_id
+    return hashlib.sha256(" ".join(run.run_id for run in runs).encode()).hexdigest()[:16]
+
+
+def train_cohort(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str = "cpu") -> None:
+    """Train `runs` to their end, resuming from their checkpoint if there is one.
+
+    `emit` receives dicts: {"event": "progress" | "metrics" | "finished", "run_id": …}; after a
+    resume the whole history is emitted again (logging a point twice is harmless). Final weights
+    go to `runs_dir/weights/<run id>.pt`. Raises `StoredDataError` for an unusable checkpoint.
+    """
+    checkpoint = runs_dir / "checkpoints" / f"{cohort_id(runs)}.ckpt"
+    cohort = Cohort(runs, device)
+    if checkpoint.exists():
+        cohort.restore(read_checkpoint(checkpoint), checkpoint)
+    for run, progress in zip(runs, cohort.progress, strict=True):
+        _emit_metrics(emit, run, progress.history)
+        if progress.finished:
+            emit(_finished(run, cohort.elapsed_seconds))
+    last_checkpoint = last_progress = time.monotonic()
+    while cohort.training.any():
+        cohort.play_episodes()
+        cohort.update()
+        now = time.monotonic()
+        for member in cohort.test_if_due():
+            _emit_metrics(emit, runs[member], cohort.new_points[member])
+        if now - last_progress >= PROGRESS_INTERVAL_SECONDS or not cohort.training.all():
+            last_progress = now
+            for run, progress in zip(runs, cohort.progress, strict=True):
+                emit(_progress(run, progress))
+        ended = cohort.finish_members()
+        if ended or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS:
+            last_checkpoint = now
+            write_checkpoint(checkpoint, cohort.state_dict())
+        for member in ended:
+            _save_weights(cohort.learner, member, runs_dir / "weights", runs[member])
+            emit(_finished(runs[member], cohort.elapsed_seconds))
+
+
+class Cohort:
+    """Networks, replay, environments, random streams and counters of the runs trained together.
+
+    Raises ValueError if the runs differ in scenario, algorithm (but for the learning rate) or
+    training settings.
+    """
+
+    def __init__(self, runs: Sequence[RunSpec], device: str = "cpu") -> None:
+        _check_same_shape(runs)
+        self.runs = runs
+        self.settings = runs[0].training
+        self.info = describe(runs[0].scenario)
+        self._device = device
+        self._seeds = [run.seed for run in runs]
+        n = len(runs)
+        self.learner = Learner(
+            runs[0].algorithm,
+            _sizes(self.info),
+            seeds=self._seeds,
+            alpha=[run.alpha or 0.0 for run in runs],
+            pruning_start_env_steps=[run.pruning_start_env_steps for run in runs],
+            learning_rate=[run.algorithm.learning_rate for run in runs],
+            device=device,
+        )
+        self.replay = Replay(self.info, n, self.settings.buffer_size_episodes)
+        self._environment = make(runs[0].scenario, n, seed=0)
+        self._test_environment = make(runs[0].scenario, n * self.settings.n_test_episodes, seed=0)
+        self._exploration = [generator(seed, Stream.EXPLORATION) for seed in self._seeds]
+        self._sampling = [generator(seed, Stream.REPLAY_SAMPLING) for seed in self._seeds]
+        self.progress = [MemberProgress() for _ in runs]
+        self.new_points: list[list[list[Any]]] = [[] for _ in runs]
+        self._started, self._elapsed_before = time.monotonic(), 0.0
+
+    @property
+    def training(self) -> NDArray[np.bool_]:
+        """(members,) whether each still trains."""
+        return np.array([not member.finished for member in self.progress])
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Wall time spent on the cohort, earlier sittings included."""
+        return self._elapsed_before + time.monotonic() - self._started
+
+    def play_episodes(self) -> None:
+        """One ε-greedy training episode per training member, stored in the replay."""
+        members = np.flatnonzero(self.training)
+        epsilons = np.array([epsilon(m.env_steps, self.settings) for m in self.progress])
+        seeds = np.concatenate(
+            [
+                episode_seeds(
+                    self._seeds[m], Stream.TRAINING_EPISODES, self.progress[m].n_episodes, 1
+                )
+                for m in members
+            ]
+        )
+        policy = Policy(
+            self.learner,
+            self._environment,
+            self.learner.execution_modes[0],
+            epsilon=epsilons,
+            random=self._exploration,
+        )
+        writer = self.replay.writer(np.arange(len(self.runs)), members, seeds)
+        outcomes = play(self._environment, members, seeds, policy, writer)
+        for m in members:
+            member = self.progress[m]
+            member.observe(summarise(outcomes, slice(m, m + 1), "train"))
+            member.env_steps += int(outcomes.length[m])
+            member.n_episodes += 1
+
+    def update(self) -> None:
+        """One gradient step per training member that has a full batch, then target copies."""
+        size = self.settings.batch_size_episodes
+        training = self.training
+        active = training & (np.minimum(self.replay.n_added, self.replay.capacity) >= size)
+        if active.any():
+            batch = self.replay.sample(size, self._sampling, active, self._device)
+            steps = np.array([member.env_steps for member in self.progress])
+            metrics = self.learner.update(batch, steps, active)
+            values = {f"train/{key}": tensor.tolist() for key, tensor in metrics.items()}
+            for m in np.flatnonzero(active).tolist():
+                self.progress[m].observe({key: value[m] for key, value in values.items()})
+        self._copy_targets(active)
+
+    def _copy_targets(self, active: NDArray[np.bool_]) -> None:
+        """Hard copy every so many episodes, counted from the one just played (PyMARL)."""
+        interval = self.settings.target_update_interval_episodes
+        due = np.zeros(len(self.runs), np.bool_)
+        for m in np.flatnonzero(active).tolist():
+            member = self.progress[m]
+            if member.n_episodes - 1 - member.last_target_copy >= interval:
+                member.last_target_copy = member.n_episodes - 1
+                due[m] = True
+        if due.any():
+            self.learner.copy_target(torch.from_numpy(due))
+
+    def test_if_due(self) -> list[int]:
+        """Test the members whose interval is over (or whose training is); returns which.
+
+        PyMARL tests after the first episode and then every interval; the end of training is
+        tested too, so that the last point of a curve is the trained model.
+        """
+        settings = self.settings
+        due = [
+            m
+            for m, member in enumerate(self.progress)
+            if not member.finished
+            and (
+                member.last_test is None
+                or member.env_steps - member.last_test >= settings.test_interval_env_steps
+                or member.env_steps > settings.total_env_steps
+            )
+        ]
+        if due:
+            results = run_tests(
+                self.learner,
+                self._test_environment,
+                due,
+                self._seeds,
+                [member.n_tests for member in self.progress],
+                settings.n_test_episodes,
+            )
+            for m, metrics in zip(due, results, strict=True):
+                member = self.progress[m]
+                metrics["train/epsilon"] = epsilon(member.env_steps, settings)
+                metrics["train/n_episodes"] = float(member.n_episodes)
+                self.new_points[m] = member.record(metrics)
+                member.last_test = member.env_steps
+                member.n_tests += 1
+        return due
+
+    def finish_members(self) -> list[int]:
+        """Retire the members whose budget is spent (t_env > t_max, as in PyMARL)."""
+        ended = [
+            m
+            for m, member in enumerate(self.progress)
+            if not member.finished and member.env_steps > self.settings.total_env_steps
+        ]
+        for m in ended:
+            self.progress[m].finished = True
+        return ended
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to continue bit-identically; plain containers and tensors."""
+        n = int(min(self.replay.n_added.max(initial=0), self.replay.capacity))
+        return {
+            "run_ids": [run.run_id for run in self.runs],
+            "versions": _numeric_versions(),
+            "elapsed_seconds": self.elapsed_seconds,
+            "progress": json.dumps([member.to_dict() for member in self.progress]),
+            "random": json.dumps(
+                [g.bit_generator.state for g in (*self._exploration, *self._sampling)]
+            ),
+            "learner": self.learner.state_dict(),
+            "replay": {
+                "n_added": torch.from_numpy(self.replay.n_added.copy()),
+                "episode_seed": torch.from_numpy(self.replay.episode_seed[:, :n].copy()),
+                "length": torch.from_numpy(self.replay.length[:, :n].copy()),
+                "actions": torch.from_numpy(self.replay.actions[:, :n].astype(np.int16)),
+                "reward": torch.from_numpy(self.replay.reward[:, :n].sum(axis=2)),
+            },
+        }
+
+    def restore(self, content: dict[str, Any], path: Path) -> None:
+        """Continue from `state_dict()`; `StoredDataError` if it is not this cohort's."""
+        cure = "delete this file to train the run from its beginning"
+        if content["run_ids"] != [run.run_id for run in self.runs]:
+            raise StoredDataError(
+                "checkpoint belongs to other runs",
+                where=str(path),
+                value=content["run_ids"],
+                cure=cure,
+            )
+        if content["versions"] != _numeric_versions():
+            raise StoredDataError(
+                f"checkpoint was written with other versions than {_numeric_versions()}",
+                where=str(path),
+                value=content["versions"],
+                cure=f"install those versions to continue bit-identically, or {cure}",
+            )
+        self.progress = [MemberProgress(**member) for member in json.loads(content["progress"])]
+        states = json.loads(content["random"])
+        for g, state in zip((*self._exploration, *self._sampling), states, strict=True):
+            g.bit_generator.state = state
+        self.learner.load_state_dict(content["learner"])
+        self._elapsed_before, self._started = content["elapsed_seconds"], time.monotonic()
+        self._rebuild_replay(content["replay"], path)
+
+    def _rebuild_replay(self, stored: dict[str, torch.Tensor], path: Path) -> None:
+        """Play the stored episodes again from their seeds and actions: the same data, exactly."""
+        replay = self.replay
+        replay.n_added[:] = 0
+        totals = stored["reward"].numpy()
+        for m in range(len(self.runs)):
+            n = min(int(stored["n_added"][m]), replay.capacity)
+            seeds = stored["episode_seed"][m, :n].numpy()
+            actions = stored["actions"][m, :n].numpy().astype(np.int64)
+            for first in range(0, n, REBUILD_SLOTS):
+                self._replay_chunk(
+                    m, seeds[first : first + REBUILD_SLOTS], actions[first : first + REBUILD_SLOTS]
+                )
+        same_length = np.array_equal(replay.length[:, : totals.shape[1]], stored["length"])
+        same_reward = np.array_equal(replay.reward[:, : totals.shape[1]].sum(axis=2), totals)
+        if not (same_length and same_reward):
+            raise StoredDataError(
+                "stored episodes do not play out as they did",
+                where=str(path),
+                cure="the environment has changed; delete this file to train the run again",
+            )
+        replay.n_added[:] = stored["n_added"].numpy()
+
+    def _replay_chunk(
+        self, member: int, seeds: NDArray[np.int64], actions: NDArray[np.int64]
+    ) -> None:
+        """Store one member's episodes; actions: (episodes, time, agents)."""
+        n = len(seeds)
+        environment = make(self.info.name, n, seed=0)
+        slots = np.arange(n)
+        writer = self.replay.writer(np.full(n, member), slots, seeds)
+        play(environment, slots, seeds, lambda t, _: actions[:, t], writer)
+
+
+def _check_same_shape(runs: Sequence[RunSpec]) -> None:
+    def shape(run: RunSpec) -> tuple[object, ...]:
+        algorithm = run.algorithm.model_copy(update={"learning_rate": 1.0})
+        return run.scenario, algorithm, run.training
+
+    if len({shape(run) for run in runs}) != 1:
+        raise ValueError(
+            "the runs of a cohort must share scenario, algorithm and training settings"
+        )
+
+
+def _sizes(info: EnvironmentInfo) -> Sizes:
+    return Sizes(
+        n_agents=info.n_agents,
+        n_actions=info.n_actions,
+        observation_size=info.observation_size,
+        state_size=info.state_size,
+        ally_state_size=info.ally_state_size,
+    )
+
+
+def _numeric_versions() -> dict[str, str]:
+    """Versions that may change a floating-point result."""
+    return {"torch": str(torch.__version__), "numpy": np.__version__}
+
+
+def _save_weights(learner: Learner, member: int, directory: Path, run: RunSpec) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / f"{run.run_id}.pt"
+    temporary = path.with_suffix(".tmp")
+    torch.save(learner.member_weights(member), temporary)
+    temporary.replace(path)
+
+
+def _emit_metrics(emit: Emit, run: RunSpec, points: list[list[Any]]) -> None:
+    if points:
+        emit({"event": "metrics", "run_id": run.run_id, "points": points})
+
+
+def _progress(run: RunSpec, progress: MemberProgress) -> dict[str, Any]:
+    return {
+        "event": "progress",
+        "run_id": run.run_id,
+        "env_steps": progress.env_steps,
+        "total_env_steps": run.training.total_env_steps,
+    }
+
+
+def _finished(run: RunSpec, elapsed_seconds: float) -> dict[str, Any]:
+    return {"event": "finished", "run_id": run.run_id, "elapsed_seconds": elapsed_seconds}

@@ -1,0 +1,125 @@
+"""Replay of whole episodes, one ring buffer per member (PyMARL, components/episode_buffer.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from suite.algorithms import EpisodeBatch
+from suite.environments.interface import BatchedEnvironment, EnvironmentInfo, Step
+
+
+class Replay:
+    """The last `capacity` episodes of each member.
+
+    Arrays are (members, capacity, time, ...). They are allocated zeroed by the operating system,
+    so memory is taken only as episodes arrive. The seed and actions of every episode are kept
+    beside its data: they are all that a checkpoint of a deterministic environment needs.
+    """
+
+    def __init__(self, info: EnvironmentInfo, n_members: int, capacity: int) -> None:
+        limit, agents = info.episode_limit, info.n_agents
+        lead = (n_members, capacity)
+        self.capacity = capacity
+        self.observations = np.zeros((*lead, limit + 1, agents, info.observation_size), np.float32)
+        self.state = np.zeros((*lead, limit + 1, info.state_size), np.float32)
+        self.available_actions = np.zeros((*lead, limit + 1, agents, info.n_actions), np.bool_)
+        self.actions = np.zeros((*lead, limit, agents), np.int64)
+        self.reward = np.zeros((*lead, limit), np.float32)
+        self.terminated = np.zeros((*lead, limit), np.bool_)
+        self.length = np.zeros(lead, np.int64)
+        self.episode_seed = np.zeros(lead, np.int64)
+        self.n_added = np.zeros(n_members, np.int64)
+
+    def n_stored(self, member: int) -> int:
+        """Episodes a member can sample from."""
+        return int(min(self.n_added[member], self.capacity))
+
+    def writer(
+        self, member_of_slot: NDArray[np.int64], slots: NDArray[np.int64], seeds: NDArray[np.int64]
+    ) -> EpisodeWriter:
+        """Claim the next place of a ring for the episode of each of `slots`, with its seed.
+
+        member_of_slot: (all slots of the environment,). A member may own several slots: their
+        episodes take consecutive places in order.
+        """
+        places = np.zeros(len(member_of_slot), np.int64)
+        for slot, seed in zip(slots.tolist(), seeds.tolist(), strict=True):
+            member = int(member_of_slot[slot])
+            place = int(self.n_added[member] % self.capacity)
+            self._clear(member, place)
+            self.episode_seed[member, place] = seed
+            self.n_added[member] += 1
+            places[slot] = place
+        return EpisodeWriter(self, member_of_slot, places)
+
+    def _clear(self, member: int, place: int) -> None:
+        """Zero what a former episode left, so that padding never depends on history."""
+        n = self.length[member, place]
+        for steps in (self.actions, self.reward, self.terminated):
+            steps[member, place, :n] = 0
+        for rows in (self.observations, self.state, self.available_actions):
+            rows[member, place, : n + 1] = 0
+        self.length[member, place] = 0
+
+    def sample(
+        self,
+        batch_size: int,
+        random: Sequence[np.random.Generator],
+        active: NDArray[np.bool_],
+        device: str,
+    ) -> EpisodeBatch:
+        """Uniform batch of episodes without replacement per active member, cut to the longest.
+
+        Inactive members get their first episodes as filler; they are not trained.
+        """
+        n_members = len(self.n_added)
+        chosen = np.tile(np.arange(batch_size, dtype=np.int64), (n_members, 1))
+        chosen %= self.capacity
+        for member in np.flatnonzero(active).tolist():
+            chosen[member] = random[member].choice(self.n_stored(member), batch_size, replace=False)
+        rows = np.arange(n_members)[:, None]
+        length = np.where(active[:, None], self.length[rows, chosen], 0)
+        longest = int(length.max())
+        index = (torch.from_numpy(rows), torch.from_numpy(chosen))
+
+        def gather(array: NDArray[np.generic], n_steps: int) -> torch.Tensor:
+            # Indexing copies into memory that torch aligned: results do not hang on addresses.
+            return torch.from_numpy(array)[:, :, :n_steps][index].to(device)
+
+        return EpisodeBatch(
+            observations=gather(self.observations, longest + 1),
+            state=gather(self.state, longest + 1),
+            available_actions=gather(self.available_actions, longest + 1),
+            actions=gather(self.actions, longest),
+            reward=gather(self.reward, longest),
+            terminated=gather(self.terminated, longest),
+            filled=torch.from_numpy(np.arange(longest) < length[..., None]).to(device),
+        )
+
+
+class EpisodeWriter:
+    """Writes the episodes of a batch of slots into the replay as they are played."""
+
+    def __init__(
+        self, replay: Replay, members: NDArray[np.int64], places: NDArray[np.int64]
+    ) -> None:
+        self._replay, self._members, self._places = replay, members, places
+
+    def observe(self, t: int, slots: NDArray[np.int64], environment: BatchedEnvironment) -> None:
+        """Store what `slots` see before their step t (or after their last)."""
+        replay, m, p = self._replay, self._members[slots], self._places[slots]
+        replay.observations[m, p, t] = environment.observations[slots]
+        replay.state[m, p, t] = environment.state[slots]
+        replay.available_actions[m, p, t] = environment.available_actions[slots]
+
+    def act(self, t: int, slots: NDArray[np.int64], actions: NDArray[np.int64], step: Step) -> None:
+        """Store what `slots` did at step t and what came of it."""
+        replay, m, p = self._replay, self._members[slots], self._places[slots]
+        replay.actions[m, p, t] = actions[slots]
+        replay.reward[m, p, t] = step.reward[slots]
+        replay.terminated[m, p, t] = step.terminated[slots]
+        replay.length[m, p] = t + 1

@@ -1,0 +1,188 @@
+"""The training loop: one seed one result, resumed or not, alone or in company."""
+
+import numpy as np
+import pytest
+
+from suite.algorithms.settings import AlgorithmSettings
+from suite.environments import describe
+from suite.errors import StoredDataError
+from suite.study.run import RunSpec
+from suite.training import cohort as cohort_module
+from suite.training.cohort import train_cohort
+from suite.training.settings import TrainingSettings
+
+SMALL = TrainingSettings(
+    total_env_steps=900,
+    test_interval_env_steps=300,
+    n_test_episodes=4,
+    batch_size_episodes=4,
+    buffer_size_episodes=12,  # small enough to wrap round
+    target_update_interval_episodes=5,
+    epsilon_anneal_env_steps=400,
+)
+
+
+def run_spec(seed=1, scenario="skirmish/3m", training=SMALL, **changes):
+    values = {
+        "scenario": scenario,
+        "arm": "cadp_qmix",
+        "algorithm": AlgorithmSettings(framework="cadp", backbone="qmix"),
+        "training": training,
+        "alpha": 0.5,
+        "pruning_start_env_steps": 400,
+        "seed": seed,
+        "environment_version": describe(scenario).backend_version,
+    }
+    return RunSpec(**(values | changes))
+
+
+class Events(list):
+    def histories(self):
+        points = {}
+        for event in self:
+            if event["event"] == "metrics":
+                for key, step, value in event["points"]:
+                    points.setdefault(event["run_id"], {})[key, step] = value
+        return points
+
+    def finished(self):
+        return [event["run_id"] for event in self if event["event"] == "finished"]
+
+
+def train(runs, directory):
+    events = Events()
+    train_cohort(runs, directory, events.append)
+    return events
+
+
+class Killed(BaseException):
+    pass
+
+
+def train_until(runs, directory, n_events):
+    """Die in the middle, as a kill would: nothing after the n-th event happens."""
+    events = Events()
+
+    def emit(event):
+        events.append(event)
+        if len(events) == n_events:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_cohort(runs, directory, emit)
+    return events
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    spec = run_spec()
+    return spec, train([spec], tmp_path_factory.mktemp("whole"))
+
+
+def test_a_run_records_what_architecture_promises(whole):
+    spec, events = whole
+    assert events.finished() == [spec.run_id]
+    keys = {key for key, _ in events.histories()[spec.run_id]}
+    for mode in ("centralised", "decentralised"):
+        assert {f"test/win_rate/{mode}", f"test/return/{mode}"} <= keys
+    assert {"train/loss_td", "train/loss_pruning", "train/self_attention", "train/epsilon"} <= keys
+    steps = sorted({step for _, step in events.histories()[spec.run_id]})
+    assert steps[-1] > SMALL.total_env_steps  # the trained model itself is tested
+    assert len(steps) >= 4
+
+
+def test_same_seed_same_result_other_seed_other_result(whole, tmp_path):
+    spec, events = whole
+    assert train([spec], tmp_path / "again").histories() == events.histories()
+    other = run_spec(seed=2)
+    assert (
+        train([other], tmp_path / "other").histories()[other.run_id]
+        != events.histories()[spec.run_id]
+    )
+
+
+@pytest.mark.parametrize("n_events", [2, 9, 25])
+def test_killed_and_resumed_is_bit_identical(whole, tmp_path, monkeypatch, n_events):
+    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    spec, events = whole
+    train_until([spec], tmp_path, n_events)
+    resumed = train([spec], tmp_path)
+    assert resumed.histories() == events.histories()  # exact floats, whole history again
+    assert resumed.finished() == [spec.run_id]
+
+
+def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
+    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    spec = run_spec()
+    before = train_until([spec], tmp_path, 20)
+    reached = max(e["env_steps"] for e in before if e["event"] == "progress")
+    resumed = train([spec], tmp_path)
+    first = next(e for e in resumed if e["event"] == "progress")
+    assert first["env_steps"] >= reached
+
+
+def test_a_member_does_not_depend_on_its_cohort(tmp_path):
+    # Exploring always, so that a rounding difference in a value cannot turn into another battle.
+    training = SMALL.model_copy(update={"epsilon_finish": 1.0})
+    spec = run_spec(training=training)
+    others = [
+        run_spec(training=training, seed=5, alpha=2.0),
+        run_spec(training=training, seed=6, pruning_start_env_steps=0),
+    ]
+    together = train([others[0], spec, others[1]], tmp_path / "together")
+    assert sorted(together.finished()) == sorted(run.run_id for run in [spec, *others])
+    alone = train([spec], tmp_path / "alone").histories()[spec.run_id]
+    shared = together.histories()[spec.run_id]
+    assert alone.keys() == shared.keys()
+    trained = [point for point in alone if point[0].startswith("train/")]
+    assert len(trained) > 20
+    for point in trained:
+        # Products of other shapes round differently in the last digits; nothing more may differ.
+        assert shared[point] == pytest.approx(alone[point], rel=2e-3, abs=1e-5), point
+
+
+def test_baselines_have_one_execution_mode(tmp_path):
+    spec = run_spec(
+        scenario="matrix/climbing",
+        algorithm=AlgorithmSettings(framework="ctde", backbone="vdn"),
+        alpha=None,
+        pruning_start_env_steps=None,
+        training=SMALL.model_copy(update={"total_env_steps": 60}),
+    )
+    keys = {key for key, _ in train([spec], tmp_path).histories()[spec.run_id]}
+    assert "test/return/decentralised" in keys
+    assert not any("centralised" in key and "decentralised" not in key for key in keys)
+
+
+def test_foreign_checkpoint_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    spec, other = run_spec(), run_spec(seed=3)
+    train_until([spec], tmp_path, 10)
+    directory = tmp_path / "checkpoints"
+    (directory / f"{spec.run_id}.ckpt").rename(directory / f"{other.run_id}.ckpt")
+    with pytest.raises(StoredDataError, match="other runs"):
+        train([other], tmp_path)
+
+
+def test_cohort_members_must_share_their_shape(tmp_path):
+    with pytest.raises(ValueError, match="must share"):
+        train([run_spec(), run_spec(scenario="skirmish/8m")], tmp_path)
+
+
+def test_episode_seeds_are_distinct():
+    from suite.training.seeding import Stream, episode_seeds
+
+    seeds = np.concatenate(
+        [
+            episode_seeds(seed, stream, 0, 500)
+            for seed in (0, 1)
+            for stream in (Stream.TRAINING_EPISODES, Stream.TEST_EPISODES)
+        ]
+    )
+    assert len(np.unique(seeds)) == len(seeds)
+    assert episode_seeds(1, Stream.TEST_EPISODES, 3, 2).tolist() == (
+        episode_seeds(1, Stream.TEST_EPISODES, 0, 5)[3:].tolist()
+    )
