@@ -43,7 +43,9 @@ class EnvironmentInfo:
 
 @dataclass(frozen=True)
 class Step:
-    """What one step of the whole batch returned; arrays are owned by the environment.
+    """What one step of the whole batch returned.
+
+    The arrays are owned by the environment and may be overwritten by its next step.
 
     reward: (slots,) float64. terminated: (slots,) bool, ended by the rules of the task.
     truncated: (slots,) bool, cut by the step limit alone. won: (slots,) bool, the task's own
@@ -59,8 +61,9 @@ class Step:
 class BatchedEnvironment(Protocol):
     """A batch of independent copies of one scenario.
 
-    After `reset` and `step` the three arrays below describe the current time step. They are
-    buffers of the environment, overwritten by the next call: copy what must last.
+    A new batch stands at the start of its first episodes. After `reset` and `step` the three arrays
+    below describe the current time step. They are buffers of the environment, overwritten by the
+    next call: copy what must last.
     """
 
     info: EnvironmentInfo
@@ -81,14 +84,13 @@ class BatchedEnvironment(Protocol):
         drawn from the seed given to `make`.
         """
 
-    def step(
-        self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None
-    ) -> Step:
+    def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Advance every slot (only those where `active`, when given) by one time step.
 
         actions: (slots, agents) integers. Slots left out are untouched; their entries in the
         result are 0 / False. Raises `suite.environments.interface.ActionError` for an unavailable
-        action or a slot whose episode is over, naming slot, agent and action, before any slot moves.
+        action or a slot whose episode is over, naming slot, agent and action, before any slot
+        moves.
         """
 
 

@@ -1,0 +1,108 @@
+"""Everything the page says, computed once: series, verdicts, checks. No drawing, no HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from reports.checks import ProvenanceEntry, duplicates, not_finite, provenance, short_runs
+from reports.claims import ClaimResult, Contrast, contrast, judge
+from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
+from reports.measures import WIN_RATE, backend
+from reports.series import Aggregate, SeriesResult, aggregate, evaluate_all
+
+# For the table of C − D where no claim of the study states a margin for that arm.
+DEFAULT_MARGIN_POINTS = 5.0
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a report shows.
+
+    mode_differences: (C − D contrast, margin in points) of every CADP condition and scenario.
+    counts: run status → number of runs. parameters: see `parameter_table`.
+    """
+
+    data: ReportData
+    results: tuple[SeriesResult, ...]
+    claims: tuple[ClaimResult, ...]
+    mode_differences: tuple[tuple[Contrast, float], ...]
+    aggregates: tuple[Aggregate, ...]
+    counts: Mapping[str, int]
+    duplicates: tuple[tuple[RunView, ...], ...]
+    not_finite: tuple[tuple[RunView, str, int], ...]
+    short_runs: tuple[RunView, ...]
+    provenance: tuple[ProvenanceEntry, ...]
+    parameters: ParameterTable
+
+    @property
+    def backends(self) -> tuple[str, ...]:
+        """Environment backends of the plan, in plan order."""
+        return tuple(dict.fromkeys(backend(scenario) for scenario in self.data.scenarios))
+
+
+@dataclass(frozen=True)
+class ParameterTable:
+    """Settings that all runs share, and those that differ, by (scenario, condition)."""
+
+    shared: Mapping[str, str]
+    differing: tuple[str, ...]
+    rows: Mapping[tuple[str, str], Mapping[str, str]]
+
+
+def analyse(data: ReportData) -> Analysis:
+    """Compute a report's contents; the same data gives the same result."""
+    results = evaluate_all(data)
+    statuses = [run.status for run in data.runs]
+    return Analysis(
+        data=data,
+        results=tuple(results),
+        claims=tuple(judge(data)),
+        mode_differences=tuple(_mode_differences(data, results)),
+        aggregates=tuple(aggregate(data, results)),
+        counts={
+            status: statuses.count(status)
+            for status in ("finished", "failed", "unfinished", "missing")
+        },
+        duplicates=tuple(duplicates(data)),
+        not_finite=tuple(not_finite(data)),
+        short_runs=tuple(short_runs(data)),
+        provenance=tuple(provenance(data.runs)),
+        parameters=parameter_table(data.runs),
+    )
+
+
+def parameter_table(runs: tuple[RunView, ...]) -> ParameterTable:
+    """Split settings into shared and differing; seeds are not settings."""
+    rows = {(run.scenario, run.condition): dict(run.parameters) for run in runs}
+    names = dict.fromkeys(name for row in rows.values() for name in row)
+    values = {name: {row.get(name, "none") for row in rows.values()} for name in names}
+    shared = {name: next(iter(values[name])) for name in names if len(values[name]) == 1}
+    return ParameterTable(shared, tuple(n for n in names if n not in shared), rows)
+
+
+def _mode_differences(
+    data: ReportData, results: list[SeriesResult]
+) -> list[tuple[Contrast, float]]:
+    sides = {
+        (result.key.scenario, result.key.condition, result.key.mode): result
+        for result in results
+        if result.measure is WIN_RATE and result.key.framework == "cadp"
+    }
+    found = []
+    for (scenario, condition, mode), left in sides.items():
+        right = sides.get((scenario, condition, DECENTRALISED))
+        if mode == CENTRALISED and right is not None:
+            margin = _margin(data, left.key.arm)
+            found.append((contrast(left, right, "equivalent", margin), margin))
+    return found
+
+
+def _margin(data: ReportData, arm: str) -> float:
+    """Margin in points of the study's own equivalence claim on this arm's two modes."""
+    for claim in data.claims:
+        modes = {claim.left[1], claim.right[1]}
+        is_same_arm = claim.left[0] == claim.right[0] == arm
+        if claim.kind == "equivalent" and is_same_arm and modes == {CENTRALISED, DECENTRALISED}:
+            return 100 * claim.margin
+    return DEFAULT_MARGIN_POINTS

@@ -1,0 +1,164 @@
+"""From claims and series to contrasts and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reports.data import ClaimKind, ClaimView, ReportData
+from reports.measures import WIN_RATE
+from reports.series import SeriesKey, SeriesResult, evaluate, series_keys
+from reports.statistics.intervals import Estimate
+from reports.statistics.verdicts import (
+    Pairs,
+    Verdict,
+    combine_scenarios,
+    decide,
+    holm,
+    p_against,
+    p_for,
+    pair_by_seed,
+    paired_estimate,
+)
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """Left minus right in one scenario at one hyperparameter point, in percentage points.
+
+    estimate: mean difference with its 95 % interval, None without pairs. tost: the same with the
+    90 % interval that decides equivalence. verdict: of this contrast alone, uncorrected.
+    """
+
+    left: SeriesResult
+    right: SeriesResult
+    pairs: Pairs
+    estimate: Estimate | None
+    tost: Estimate | None
+    p_for: float
+    p_against: float
+    verdict: Verdict
+
+    @property
+    def scenario(self) -> str:
+        return self.left.key.scenario
+
+    @property
+    def place(self) -> str:
+        """Scenario, and the hyperparameter point where the arm has several."""
+        points = {self.left.key.point: None, self.right.key.point: None}
+        named = " vs ".join(point for point in points if point)
+        return f"{self.scenario}, {named}" if named else self.scenario
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim with its contrasts and its verdict after Holm's correction over all claims.
+
+    absent: scenarios and arms that the claim names and this profile does not run.
+    uncorrected: the verdict without the correction.
+    """
+
+    claim: ClaimView
+    contrasts: tuple[Contrast, ...]
+    absent: tuple[str, ...]
+    p_for: float
+    p_against: float
+    adjusted_for: float
+    adjusted_against: float
+    verdict: Verdict
+    uncorrected: Verdict
+
+    @property
+    def statement(self) -> str:
+        """The claim as tested."""
+        left, right = (f"{arm}/{mode}" for arm, mode in (self.claim.left, self.claim.right))
+        margin = f"{100 * self.claim.margin:g} points"
+        if self.claim.kind == "equivalent":
+            return f"{left} and {right} differ by less than {margin}"
+        return f"{left} exceeds {right}" + (f" by more than {margin}" if self.claim.margin else "")
+
+
+def judge(data: ReportData) -> list[ClaimResult]:
+    """Every claim of the study, in its order."""
+    contrasts = [_contrasts(data, claim) for claim in data.claims]
+    combined = [_combine(found) for found in contrasts]
+    # Claims this profile cannot test are no part of the family that is corrected for.
+    tested = [index for index, found in enumerate(contrasts) if found]
+    adjusted = {
+        side: dict(zip(tested, holm([combined[i][side] for i in tested]), strict=True))
+        for side in (0, 1)
+    }
+    results = []
+    for index, claim in enumerate(data.claims):
+        raw_for, raw_against = combined[index]
+        adjusted_for, adjusted_against = (adjusted[side].get(index, 1.0) for side in (0, 1))
+        results.append(
+            ClaimResult(
+                claim=claim,
+                contrasts=contrasts[index],
+                absent=_absent(data, claim),
+                p_for=raw_for,
+                p_against=raw_against,
+                adjusted_for=adjusted_for,
+                adjusted_against=adjusted_against,
+                verdict=decide(adjusted_for, adjusted_against),
+                uncorrected=decide(raw_for, raw_against),
+            )
+        )
+    return results
+
+
+def _absent(data: ReportData, claim: ClaimView) -> tuple[str, ...]:
+    """Scenarios and arms the claim names and this profile does not run."""
+    arms = {run.arm for run in data.runs}
+    names = (*claim.scenarios, claim.left[0], claim.right[0])
+    return tuple(dict.fromkeys(n for n in names if n not in arms and n not in data.scenarios))
+
+
+def contrast(
+    left: SeriesResult, right: SeriesResult, kind: ClaimKind, margin_points: float
+) -> Contrast:
+    """Compare two series by seed; margin in percentage points."""
+    pairs = pair_by_seed(left.finals, right.finals)
+    differences = pairs.differences
+    for_, against = (test(kind, differences, margin_points) for test in (p_for, p_against))
+    return Contrast(
+        left,
+        right,
+        pairs,
+        paired_estimate(differences, 0.95),
+        paired_estimate(differences, 0.90),
+        for_,
+        against,
+        decide(for_, against),
+    )
+
+
+def _contrasts(data: ReportData, claim: ClaimView) -> tuple[Contrast, ...]:
+    """One per scenario and hyperparameter point; none where the profile leaves out an arm."""
+    found = []
+    for scenario in claim.scenarios:
+        if scenario not in data.scenarios:
+            continue
+        keys = series_keys(data, scenario)
+        lefts = [key for key in keys if (key.arm, key.mode) == claim.left]
+        rights = [key for key in keys if (key.arm, key.mode) == claim.right]
+        for left, right in _partners(lefts, rights):
+            sides = [evaluate(data, side, WIN_RATE) for side in (left, right)]
+            found.append(contrast(sides[0], sides[1], claim.kind, 100 * claim.margin))
+    return tuple(found)
+
+
+def _partners(
+    lefts: Sequence[SeriesKey], rights: Sequence[SeriesKey]
+) -> Iterable[tuple[SeriesKey, SeriesKey]]:
+    """Sides at the same hyperparameter point; a side with one point meets every other."""
+    for left in lefts:
+        for right in rights:
+            if left.point == right.point or 1 in (len(lefts), len(rights)):
+                yield left, right
+
+
+def _combine(contrasts: Sequence[Contrast]) -> tuple[float, float]:
+    return combine_scenarios([c.p_for for c in contrasts], [c.p_against for c in contrasts])

@@ -1,0 +1,112 @@
+"""The reports' own view of a study and its runs.
+
+Statistics, figures and the page know these classes only, so that a report can be built from any
+source that fills them: the record store (`reports.load`), or a test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+RunStatus = Literal["finished", "failed", "unfinished", "missing"]
+ClaimKind = Literal["greater", "equivalent"]
+DECENTRALISED, CENTRALISED = "decentralised", "centralised"
+MODES = (CENTRALISED, DECENTRALISED)
+
+
+@dataclass(frozen=True)
+class History:
+    """One metric of one run.
+
+    steps: (points,) float64, training environment steps, ascending.
+    values: (points,) float64.
+    """
+
+    steps: NDArray[np.float64]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RunView:
+    """One planned run and what is known about it.
+
+    point: the hyperparameter point as words, "" where its arm has only one in this scenario.
+    parameters: every setting of the run, flattened to dotted names.
+    failure: the traceback of a failed run.
+    started, ended: UTC, ISO 8601 to the second; "" where not recorded.
+    """
+
+    run_id: str
+    scenario: str
+    arm: str
+    point: str
+    seed: int
+    status: RunStatus
+    framework: str
+    backbone: str
+    total_env_steps: int
+    test_interval_env_steps: int
+    n_test_episodes: int
+    pruning_start_env_steps: int | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    provenance: Mapping[str, str] = field(default_factory=dict)
+    histories: Mapping[str, History] = field(default_factory=dict)
+    failure: str | None = None
+    elapsed_seconds: float | None = None
+    started: str = ""
+    ended: str = ""
+
+    @property
+    def condition(self) -> str:
+        """Arm and hyperparameter point: what replicates over seeds."""
+        return f"{self.arm} [{self.point}]" if self.point else self.arm
+
+
+@dataclass(frozen=True)
+class ClaimView:
+    """A sentence of the paper made testable.
+
+    left, right: (arm, execution mode). scenarios: where it is tested.
+    margin: win rate as a fraction (0.05 is five percentage points); see `statistics.verdicts`.
+    """
+
+    name: str
+    text: str
+    kind: ClaimKind
+    left: tuple[str, str]
+    right: tuple[str, str]
+    margin: float
+    scenarios: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ReportData:
+    """Everything a report is built from.
+
+    runs: every run the plan asks for, in plan order; those without a record have status "missing".
+    scenarios: those of the profile that the plan covers, in plan order.
+    missing_scenarios: the study's scenarios this profile leaves out, with the reason.
+    """
+
+    study: str
+    question: str
+    profile: str
+    profile_description: str
+    deviations: tuple[str, ...]
+    missing_scenarios: Mapping[str, str]
+    scenarios: tuple[str, ...]
+    claims: tuple[ClaimView, ...]
+    runs: tuple[RunView, ...]
+
+    def finished(self, scenario: str | None = None) -> list[RunView]:
+        """Finished runs, of one scenario where one is named, in plan order."""
+        return [
+            run
+            for run in self.runs
+            if run.status == "finished" and scenario in (None, run.scenario)
+        ]

@@ -1,0 +1,97 @@
+"""Results as JSON documents: our own format with provenance, and marl-eval's exchange shape."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from reports.data import ReportData, RunView
+from reports.measures import backend
+
+# Raised when a reader of the old format would misread the new one.
+RESULTS_FORMAT = 1
+TEST_METRICS = ("test/win_rate", "test/return", "test/episode_length")
+
+
+def results_document(data: ReportData) -> dict[str, Any]:
+    """Every planned run with its tests; see reference_results/ours/README.md."""
+    return {
+        "format": RESULTS_FORMAT,
+        "kind": "cadp-suite results",
+        "study": data.study,
+        "profile": data.profile,
+        "question": data.question,
+        "deviations": list(data.deviations),
+        "backends": sorted({backend(scenario) for scenario in data.scenarios}),
+        "runs": [_run(run) for run in data.runs],
+    }
+
+
+def marl_eval_document(data: ReportData) -> dict[str, Any]:
+    """environment → task → algorithm → seed → step_N → metric → [value], of finished runs.
+
+    The shape marl-eval reads. Two modes of one run are two algorithms. It has no
+    "absolute_metrics": no final evaluation of a best checkpoint is made.
+    """
+    document: dict[str, Any] = {}
+    for run in data.finished():
+        environment, _, task = run.scenario.partition("/")
+        algorithms = document.setdefault(environment, {}).setdefault(task, {})
+        for mode in _modes(run):
+            name = f"{run.condition} ({mode})"
+            algorithms.setdefault(name, {})[f"seed_{run.seed}"] = _marl_eval_run(run, mode)
+    return document
+
+
+def as_json(document: dict[str, Any]) -> str:
+    """Deterministic JSON text; NaN and infinities were made null before."""
+    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+
+
+def _run(run: RunView) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "scenario": run.scenario,
+        "arm": run.arm,
+        "hyperparameter_point": run.point,
+        "seed": run.seed,
+        "status": run.status,
+        "failure": run.failure,
+        "elapsed_seconds": run.elapsed_seconds,
+        "started": run.started or None,
+        "ended": run.ended or None,
+        "parameters": dict(run.parameters),
+        "provenance": dict(run.provenance),
+        "tests": {
+            key: {
+                "env_steps": [int(step) for step in history.steps],
+                "values": [_finite(float(value)) for value in history.values],
+            }
+            for key, history in sorted(run.histories.items())
+            if key.startswith(TEST_METRICS)
+        },
+    }
+
+
+def _modes(run: RunView) -> list[str]:
+    prefix = "test/win_rate/"
+    return sorted(k.removeprefix(prefix) for k in run.histories if k.startswith(prefix))
+
+
+def _marl_eval_run(run: RunView, mode: str) -> dict[str, Any]:
+    histories = {
+        name.removeprefix("test/"): run.histories[f"{name}/{mode}"]
+        for name in TEST_METRICS
+        if f"{name}/{mode}" in run.histories
+    }
+    entries: dict[int, dict[str, Any]] = {}
+    for name, history in histories.items():
+        for step, value in zip(history.steps, history.values, strict=True):
+            entry = entries.setdefault(int(step), {"step_count": int(step)})
+            entry[name] = [_finite(float(value))]
+    return {f"step_{index}": entries[step] for index, step in enumerate(sorted(entries))}
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,1 @@
+"""Figures as SVG text: same numbers, same bytes; the page's theme colours the ink."""

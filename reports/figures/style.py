@@ -1,0 +1,193 @@
+"""One look for all figures: colours that survive colour blindness, sizes, axis furniture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from reports.data import CENTRALISED
+from reports.series import SeriesKey
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Dashes = str | tuple[int, tuple[int, ...]]
+
+# Stand-ins that `svg.to_svg` swaps for CSS variables, so that ink follows the light or dark page.
+INK, FAINT, PLAIN, CARD = "#010203", "#040506", "#070809", "#0a0b0c"
+THEME_COLOURS = {
+    INK: "var(--ink)",
+    FAINT: "var(--rule)",
+    PLAIN: "var(--plain)",
+    CARD: "var(--card)",
+}
+
+# Okabe and Ito's palette ("Color universal design", 2008), without black and yellow.
+BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
+    "#0072B2",
+    "#D55E00",
+    "#009E73",
+    "#CC79A7",
+    "#E69F00",
+    "#56B4E9",
+)
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+BACKBONE_COLOURS = {"iql": PURPLE, "vdn": GREEN, "qmix": BLUE, "qplex": ORANGE}
+
+PANEL_INCHES = (5.0, 3.3)
+LEGEND_ROW_INCHES = 0.18
+RC = {
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.labelsize": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "legend.fontsize": 8.5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.titlecolor": INK,
+    "axes.edgecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": FAINT,
+    "grid.linewidth": 0.7,
+    "axes.grid": True,
+    "axes.grid.axis": "y",
+    "axes.linewidth": 0.8,
+    "axes.axisbelow": True,
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.frameon": False,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "cadp-suite",
+    "path.simplify": False,
+}
+
+
+def drawing_style() -> AbstractContextManager[None]:
+    """Settings for drawing and writing every figure; matplotlib's own stay as found."""
+    import matplotlib as mpl
+    import seaborn as sns
+
+    settings: Any = {**sns.axes_style("ticks"), **RC}
+    return mpl.rc_context(settings)
+
+
+def new_figure(
+    size: tuple[float, float] = PANEL_INCHES, height_ratios: Sequence[float] = (1.0,)
+) -> tuple[Figure, list[Axes]]:
+    """A figure of axes one above the other sharing their x axis, outside pyplot's global state.
+
+    Call `set_margins`, `legend_below` or `legend_right` last: fixed margins take a third of the
+    time of matplotlib's own layout, and keep panels side by side aligned.
+    """
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    axes = figure.subplots(
+        len(height_ratios), 1, sharex=True, squeeze=False, height_ratios=height_ratios
+    )[:, 0]
+    sns.despine(fig=figure)
+    return figure, list(axes)
+
+
+def set_margins(
+    figure: Figure,
+    *,
+    left: float = 0.62,
+    right: float = 0.15,
+    top: float = 0.32,
+    bottom: float = 0.5,
+) -> None:
+    """Margins around the axes in inches, and the space between axes one above the other."""
+    width, height = figure.get_size_inches()
+    figure.subplots_adjust(
+        left / width, bottom / height, 1 - right / width, 1 - top / height, hspace=0.12
+    )
+
+
+def legend_below(figure: Figure, top: float = 0.32) -> None:
+    """A legend under the axes; the figure grows where it needs more than two lines."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    longest = max(map(len, labels))
+    n_columns = 3 if longest <= 10 else 2 if longest <= 27 else 1
+    n_rows = -(-len(labels) // n_columns)
+    n_reserved = max(2, n_rows)  # so that neighbours with one line and with two are aligned
+    width, height = figure.get_size_inches()
+    height += LEGEND_ROW_INCHES * (n_reserved - 2)
+    figure.set_size_inches(width, height)
+    legend_inches = 0.1 + LEGEND_ROW_INCHES * n_reserved
+    set_margins(figure, top=top, bottom=0.47 + legend_inches)
+    figure.legend(
+        handles,
+        labels,
+        loc="upper left",
+        bbox_to_anchor=(0.0, legend_inches / height),
+        ncols=n_columns,
+        handlelength=2.6,
+        borderaxespad=0.3,
+    )
+
+
+def legend_right(figure: Figure) -> None:
+    """A legend beside the axes, as wide as its longest label."""
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    set_margins(figure, right=0.7 + 0.075 * max(map(len, labels)))
+    figure.legend(handles, labels, loc="center right", handlelength=3.0, borderaxespad=0.3)
+
+
+def step_axis(axes: Axes, total_env_steps: float) -> None:
+    """The x axis: training environment steps, in thousands or millions."""
+    unit, name = (1e6, "million") if total_env_steps >= 1e6 else (1e3, "thousand")
+    if total_env_steps < 2e3:
+        unit, name = 1.0, ""
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value / unit:g}")
+    axes.set_xlim(0, total_env_steps)
+    axes.set_xlabel(f"training environment steps{f' ({name})' if name else ''}")
+
+
+def percent_axis(axes: Axes) -> None:
+    """The y axis of win rates: always 0 to 100, so that panels compare at a glance."""
+    axes.set_ylim(-2, 102)
+    axes.set_yticks(range(0, 101, 25))
+
+
+def mark_pruning(axes: Axes, step: float) -> None:
+    """A vertical line at T with its name."""
+    axes.axvline(step, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+    axes.annotate(
+        "T",
+        (step, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(3, -1),
+        textcoords="offset points",
+        va="top",
+        fontsize=8.5,
+        fontstyle="italic",
+        color=INK,
+    )
+
+
+def line_look(key: SeriesKey, panel: list[SeriesKey]) -> tuple[str, Dashes]:
+    """(colour, line style) of a series among those of its panel.
+
+    One CADP condition: C blue, D vermilion. Several: a colour each, D dashed. Plain arms: grey.
+    """
+    plain = list(dict.fromkeys(k.condition for k in panel if k.framework != "cadp"))
+    pruned = list(dict.fromkeys(k.condition for k in panel if k.framework == "cadp"))
+    dashes: Dashes = "solid"
+    if key.framework != "cadp":
+        dashes = [(0, (1, 1)), (0, (4, 1, 1, 1))][plain.index(key.condition) % 2]
+        return PLAIN, dashes
+    if len(pruned) == 1:
+        return (BLUE, "solid") if key.mode == CENTRALISED else (VERMILION, (0, (5, 2)))
+    colour = CYCLE[pruned.index(key.condition) % len(CYCLE)]
+    return colour, "solid" if key.mode == CENTRALISED else (0, (5, 2))

@@ -1,0 +1,62 @@
+"""Fills the page's template."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from reports import numbers
+from reports.analysis import DEFAULT_MARGIN_POINTS, Analysis
+from reports.figures.compose import Figures
+from reports.figures.learning_curves import Drawing
+from reports.html import words
+from reports.measures import RETURN, WIN_RATE
+from reports.reasons import reason
+from reports.series import BOOTSTRAP_SEED
+from reports.statistics.intervals import BCA_FROM_N, N_RESAMPLES
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+def render(analysis: Analysis, figures: Figures) -> str:
+    """The report as one HTML document."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        number=numbers.number,
+        signed=numbers.signed,
+        interval=numbers.interval,
+        p_value=numbers.p_value,
+        duration=numbers.duration,
+        reason=reason,
+    )
+
+    def drawing(one: Drawing) -> Markup:
+        return Markup(one.svg)
+
+    return environment.get_template("report.html.j2").render(
+        analysis=analysis,
+        data=analysis.data,
+        figures=figures,
+        drawing=drawing,
+        plural=numbers.plural,
+        style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
+        environment_statement=words.environment_statement(analysis),
+        warnings=words.warnings(analysis),
+        seeds=sorted({run.seed for run in analysis.data.runs}),
+        records_until=max((run.ended for run in analysis.data.runs), default=""),
+        total_seconds=sum(run.elapsed_seconds or 0.0 for run in analysis.data.runs),
+        measures=(RETURN, WIN_RATE),
+        expected_to_differ=words.EXPECTED_TO_DIFFER,
+        default_margin=DEFAULT_MARGIN_POINTS,
+        bca_from_n=BCA_FROM_N,
+        n_resamples=N_RESAMPLES,
+        bootstrap_seed=BOOTSTRAP_SEED,
+    )

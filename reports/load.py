@@ -1,0 +1,130 @@
+"""Fills the reports' own view from a study file and a record store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reports.data import ClaimView, History, ReportData, RunStatus, RunView
+from suite.errors import InputError
+from suite.records import RecordStore, RunRecord
+from suite.study.definition import Claim, load_study
+from suite.study.plan import Plan, Trial, expand
+from suite.study.run import RunSpec
+
+STATUS: dict[str, RunStatus] = {
+    "finished": "finished",
+    "failed": "failed",
+    "running": "unfinished",
+}
+
+
+def load_report_data(study_path: Path, profile: str | None, runs_dir: Path) -> ReportData:
+    """Everything recorded so far for one profile of a study.
+
+    Raises InputError for an unusable study file or profile, for a runs directory without records,
+    and where none of the plan's runs was ever started.
+    """
+    plan = expand(load_study(study_path), profile)
+    store = RecordStore.open(runs_dir)
+    records = {record.run_id: record for record in store.load({run.run_id for run in plan.runs})}
+    if not records:
+        raise InputError(
+            f"none of the {len(plan.runs)} runs of study {plan.study.name}, profile "
+            f"{plan.profile_name}, has been started",
+            where=str(runs_dir),
+            cure=f"run them first: cadp-suite run {study_path} --profile {plan.profile_name} "
+            f"--runs-dir {runs_dir}",
+        )
+    return view(plan, records)
+
+
+def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
+    """The plan with what is recorded of it; records are by run id, and may be absent."""
+    profile = plan.profile
+    return ReportData(
+        study=plan.study.name,
+        question=plan.study.question,
+        profile=plan.profile_name,
+        profile_description=profile.description,
+        deviations=tuple(profile.deviations),
+        missing_scenarios=dict(profile.missing_scenarios),
+        scenarios=tuple(dict.fromkeys(trial.scenario for trial in plan.trials)),
+        claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),
+        runs=tuple(
+            _run(spec, trial, point, records.get(spec.run_id))
+            for trial, point in _points(plan)
+            for spec in trial.runs
+        ),
+    )
+
+
+def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
+    return ClaimView(
+        name=claim.name,
+        text=claim.text,
+        kind=claim.kind,
+        left=(claim.left_arm, claim.left_mode),
+        right=(claim.right_arm, claim.right_mode),
+        margin=claim.margin,
+        scenarios=claim.scenarios or profile_scenarios,
+    )
+
+
+def _points(plan: Plan) -> Iterator[tuple[Trial, str]]:
+    """Each trial with its hyperparameter point in words: what varies within scenario and arm."""
+    for trial in plan.trials:
+        siblings = [t for t in plan.trials if (t.scenario, t.arm) == (trial.scenario, trial.arm)]
+        parts = []
+        if len({t.alpha for t in siblings}) > 1:
+            parts.append(f"α={trial.alpha:g}")
+        if len({t.pruning_start_env_steps for t in siblings}) > 1:
+            parts.append(f"T={trial.pruning_start_env_steps:,}")
+        yield trial, ", ".join(parts)
+
+
+def _run(spec: RunSpec, trial: Trial, point: str, record: RunRecord | None) -> RunView:
+    return RunView(
+        run_id=spec.run_id,
+        scenario=trial.scenario,
+        arm=trial.arm,
+        point=point,
+        seed=spec.seed,
+        status="missing" if record is None else STATUS[record.status],
+        framework=spec.algorithm.framework,
+        backbone=spec.algorithm.backbone,
+        total_env_steps=spec.training.total_env_steps,
+        test_interval_env_steps=spec.training.test_interval_env_steps,
+        n_test_episodes=spec.training.n_test_episodes,
+        pruning_start_env_steps=spec.pruning_start_env_steps,
+        parameters=dict(_flatten(spec.model_dump(exclude={"scenario", "arm", "seed"}))),
+        provenance={} if record is None else record.provenance,
+        histories={} if record is None else _histories(record),
+        failure=None if record is None else record.failure,
+        elapsed_seconds=None if record is None else record.elapsed_seconds,
+        started="" if record is None else _time(record.started),
+        ended="" if record is None else _time(record.ended),
+    )
+
+
+def _histories(record: RunRecord) -> dict[str, History]:
+    return {
+        key: History(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
+        for key, (steps, values) in record.histories.items()
+    }
+
+
+def _time(moment: datetime | None) -> str:
+    return "" if moment is None else moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _flatten(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in table.items():
+        if isinstance(value, dict):
+            yield from _flatten(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", "none" if value is None else str(value)

@@ -1,0 +1,48 @@
+"""How numbers are written, on the page and in sentences."""
+
+from __future__ import annotations
+
+from reports.statistics.intervals import Estimate
+
+MISSING = "–"
+
+
+def number(value: float | None, digits: int = 1) -> str:
+    """A number with fixed decimals and a true minus sign; a dash for None."""
+    if value is None:
+        return MISSING
+    text = f"{value:.{digits}f}"
+    return "0" + text[2:] if float(text) == 0 and text.startswith("-") else text.replace("-", "−")
+
+
+def signed(value: float | None, digits: int = 1) -> str:
+    """A difference: always with its sign."""
+    text = number(value, digits)
+    return text if value is None or text.startswith("−") or float(text) == 0 else f"+{text}"
+
+
+def interval(estimate: Estimate | None, sign: bool = False, digits: int = 1) -> str:
+    """`[low, high]`, or a dash where there is none."""
+    if estimate is None or estimate.low is None or estimate.high is None:
+        return MISSING
+    write = signed if sign else number
+    return f"[{write(estimate.low, digits)}, {write(estimate.high, digits)}]"
+
+
+def p_value(value: float) -> str:
+    """A p value to three decimals, "< 0.001" below."""
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def duration(seconds: float | None) -> str:
+    """Hours, minutes or seconds, whichever reads best."""
+    if seconds is None:
+        return MISSING
+    if seconds >= 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"

@@ -1,0 +1,74 @@
+"""Why a claim got its verdict, in a sentence for people."""
+
+from __future__ import annotations
+
+from reports.claims import ClaimResult, Contrast
+from reports.data import ClaimView
+from reports.numbers import p_value, plural, signed
+from reports.statistics.verdicts import Verdict
+
+WORDS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "undecided")
+
+
+def reason(result: ClaimResult) -> str:
+    """What was seen, what it shows or lacks, and what of the claim this profile leaves out."""
+    absent = ", ".join(result.absent)
+    if not result.contrasts:
+        return f"Not tested: this profile does not run {absent or 'both sides of it together'}."
+    text = _reason_many(result) if len(result.contrasts) > 1 else _reason_one(result)
+    return f"{text} Not run in this profile, so not covered: {absent}." if absent else text
+
+
+def _reason_one(result: ClaimResult) -> str:
+    only = result.contrasts[0]
+    if only.estimate is None:
+        return f"No seed has finished on both sides in {only.place}."
+    seen = _seen(only, result.claim)
+    if only.estimate.n == 1:
+        return f"{seen}, from one seed only: no interval, no verdict."
+    if result.verdict != result.uncorrected:
+        return f"{seen}; {_lost_to_correction(result)}"
+    if result.verdict == "undecided":
+        return f"{seen}: too wide to tell whether it is {_wanted(result.claim)}."
+    if result.verdict == "reproduced":
+        return f"{seen}: {_wanted(result.claim)}, as claimed."
+    return f"{seen}: not {_wanted(result.claim)}."
+
+
+def _reason_many(result: ClaimResult) -> str:
+    verdicts = [one.verdict for one in result.contrasts]
+    told = ", ".join(f"{word} in {verdicts.count(word)}" for word in WORDS if word in verdicts)
+    text = f"Must hold in all {len(verdicts)} comparisons; each taken alone: {told}"
+    if result.verdict != result.uncorrected:
+        return f"{text}; {_lost_to_correction(result)}"
+    return f"{text}."
+
+
+def _lost_to_correction(result: ClaimResult) -> str:
+    is_for = result.uncorrected == "reproduced"
+    adjusted = result.adjusted_for if is_for else result.adjusted_against
+    return (
+        f"alone it would read “{result.uncorrected}”, but not after Holm's correction over this "
+        f"study's claims (adjusted p = {p_value(adjusted)})."
+    )
+
+
+def _wanted(claim: ClaimView) -> str:
+    margin = f"{100 * claim.margin:g} points"
+    if claim.kind == "equivalent":
+        return f"within ±{margin}"
+    return f"above {margin}" if claim.margin else "above zero"
+
+
+def _seen(one: Contrast, claim: ClaimView) -> str:
+    """Estimate, interval and n of a contrast that has an estimate."""
+    estimate = one.tost if claim.kind == "equivalent" else one.estimate
+    assert estimate is not None
+    text = f"{signed(estimate.mean)} points in {one.place}"
+    if estimate.n == 1:
+        return text
+    seeds = plural(estimate.n, "paired seed")
+    if estimate.low is None or estimate.high is None:
+        return f"{text} at each of {seeds} alike (exact sign test, p = {p_value(one.p_for)})"
+    level = f"{100 * estimate.confidence:.0f} %"
+    return f"{text} ({level} interval {signed(estimate.low)} to {signed(estimate.high)}, {seeds})"

@@ -1,0 +1,288 @@
+"""The command `cadp-suite`. Packages that take long to import are imported by what needs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.exceptions import TyperException
+
+from suite import __version__
+from suite.errors import CadpSuiteError, InputError, MissingDependencyError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from suite.study.plan import Plan
+
+EXIT_SOME_RUNS_FAILED = 1
+EXIT_BAD_INPUT = 2
+EXIT_INTERRUPTED = 130
+
+# Where output is no terminal, tables need not fold.
+_FILE_WIDTH = 160
+
+_HELP = """Train and compare CADP and its baselines, reproducibly.
+
+A study is a TOML file that says what is trained: scenarios, arms (algorithms), seeds, budgets. A
+profile is a size of it: smoke (a minute), quick, paper.
+
+Examples:
+
+  cadp-suite doctor
+
+  cadp-suite plan studies/reproduce_smac.toml --profile quick
+
+  cadp-suite run studies/reproduce_smac.toml --profile smoke
+
+  cadp-suite status studies/reproduce_smac.toml --profile smoke
+
+Everything runs on this machine, without StarCraft, GPU or server. `run` may be stopped with Ctrl-C
+(or killed) at any time: the same command continues where it was. Afterwards `cadp-report build`
+makes the report.
+
+Exit codes: 0 done, 1 some runs failed, 2 bad input or configuration, 130 interrupted.
+"""
+
+app = typer.Typer(
+    help=_HELP,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+StudyPath = Annotated[
+    Path, typer.Argument(metavar="STUDY", help="Study file, e.g. studies/reproduce_smac.toml.")
+]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="Size of the study; the study names its default.")
+]
+RunsDir = Annotated[
+    Path, typer.Option("--runs-dir", help="Where records, checkpoints and weights are kept.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
+Workers = Annotated[
+    str | None,
+    typer.Option(metavar="N", help="Training processes side by side; default: all cores."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
+    if version:
+        print(f"cadp-suite {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+@app.command()
+def plan(
+    study: StudyPath, profile: ProfileName = None, workers: Workers = None, as_json: Json = False
+) -> None:
+    """Show what a study would train, on what, and for how long; trains nothing.
+
+    Example: cadp-suite plan studies/reproduce_smac.toml --profile paper
+    """
+    from suite.overview import plan_document, print_header, print_trials
+    from suite.study.cost import estimate
+
+    expanded = _expanded(study, profile)
+    cost = estimate(expanded, _n_workers(workers))
+    if as_json:
+        _print_json(plan_document(expanded, cost))
+    else:
+        console = _console(standard_output=True)
+        print_header(console, expanded, cost)
+        print_trials(console, expanded)
+
+
+@app.command()
+def run(
+    study: StudyPath,
+    profile: ProfileName = None,
+    workers: Workers = None,
+    runs_dir: RunsDir = Path("runs"),
+    device: Annotated[
+        str, typer.Option(help="Where networks are trained: cpu, cuda, cuda:N or mps.")
+    ] = "cpu",
+) -> None:
+    """Train every run of a study that is not finished yet, and record it.
+
+    Finished runs are never repeated; failed ones are tried again. Ctrl-C stops, the same command
+    continues.
+
+    Example: cadp-suite run studies/reproduce_smac.toml --profile quick --workers 2
+    """
+    from suite.overview import print_header, say
+    from suite.scheduling.coordinator import run_plan
+    from suite.scheduling.display import make_display
+    from suite.study.cost import estimate
+
+    expanded = _expanded(study, profile)
+    _check_device(device)
+    n_workers, console = _n_workers(workers), _console()
+
+    def announce(finished: Collection[str]) -> None:
+        print_header(console, expanded, estimate(expanded, n_workers, without=finished))
+
+    outcome = run_plan(
+        expanded, runs_dir, n_workers, make_display(console), device=device, announce=announce
+    )
+    n_ended = len(outcome.finished)
+    before = len(outcome.finished_before)
+    say(console, f"{n_ended} runs finished, {before} were already, {len(outcome.failed)} failed")
+    for failure in outcome.failed:
+        spec = failure.spec
+        say(console, f"failed: {spec.scenario} {spec.arm} seed {spec.seed}: {failure.reason}")
+    if outcome.failed:
+        say(console, "the same command tries the failed runs again; `status --json` has tracebacks")
+        raise typer.Exit(EXIT_SOME_RUNS_FAILED)
+
+
+@app.command()
+def status(
+    study: StudyPath,
+    profile: ProfileName = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Show how far a study has got: which runs are finished, failed, running or waiting.
+
+    Example: cadp-suite status studies/reproduce_smac.toml --profile quick
+    """
+    from suite.status import print_status, status_document
+
+    document = status_document(_expanded(study, profile), runs_dir)
+    if as_json:
+        _print_json(document)
+    else:
+        print_status(_console(standard_output=True), document)
+
+
+@app.command()
+def doctor(as_json: Json = False) -> None:
+    """Check this machine: packages, environments, GPUs, and known traps with their cures.
+
+    Example: cadp-suite doctor
+    """
+    from suite.doctor import examine, print_report
+
+    report = examine()
+    if as_json:
+        _print_json(report)
+    else:
+        print_report(_console(standard_output=True), report)
+    if not report["is_usable"]:
+        raise typer.Exit(EXIT_BAD_INPUT)
+
+
+def main() -> None:
+    """Entry point: every expected error is one line on standard error and an exit code."""
+    sys.exit(_guarded())
+
+
+def _guarded() -> int:
+    try:
+        code: int = app(prog_name="cadp-suite", standalone_mode=False) or 0
+    except CadpSuiteError as error:
+        return _complain(str(error), error.exit_code)
+    except TyperException as error:
+        return _complain(_usage_line(error), EXIT_BAD_INPUT)
+    except (KeyboardInterrupt, typer.Abort):
+        code = EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader of our output has gone (`| head`); the interpreter must not flush into it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _complain(_file_error(error), EXIT_BAD_INPUT)
+    if code == EXIT_INTERRUPTED:  # also how typer itself answers Ctrl-C
+        line = "interrupted; finished runs are stored, the same command continues the others"
+        return _complain(line, code)
+    return code
+
+
+def _complain(line: str, exit_code: int) -> int:
+    print(f"cadp-suite: {line}", file=sys.stderr)
+    return exit_code
+
+
+def _usage_line(error: TyperException) -> str:
+    """A wrong call on one line, with the help to read."""
+    message = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "cadp-suite"
+    return f"{message}; see {command} --help"
+
+
+def _file_error(error: OSError) -> str:
+    from suite.scheduling.disk import disk_full_error, is_disk_full
+
+    where = Path(error.filename) if error.filename else Path.cwd()
+    if is_disk_full(error, Path.cwd()):
+        return str(disk_full_error(where))
+    return f"{where}: {error.strerror or error}; make it readable and writable, or name another"
+
+
+def _expanded(study: Path, profile: str | None) -> Plan:
+    from suite.study.definition import load_study
+    from suite.study.plan import expand
+
+    return expand(load_study(study), profile)
+
+
+def _check_device(device: str) -> None:
+    """Before any worker starts: is there such a device?"""
+    if device == "cpu":
+        return
+    kind, _, number = device.partition(":")
+    if kind not in ("cuda", "mps") or (number and not number.isdecimal()):
+        cure = "use cpu, cuda, cuda:N or mps"
+        raise InputError("unknown device", where="--device", value=device, cure=cure)
+    import torch
+
+    n_devices = torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available()
+    if int(number or 0) >= int(n_devices):
+        cure = "use --device cpu, or see what `cadp-suite doctor` finds"
+        raise MissingDependencyError("not here", where="--device", value=device, cure=cure)
+
+
+def _n_workers(given: str | None) -> int:
+    """Parsed here because typer's message would not name the value."""
+    from suite.records.provenance import n_usable_cores
+
+    if given is None:
+        return n_usable_cores()
+    if not given.isdecimal() or int(given) == 0:
+        cure = "give a whole number of at least 1"
+        raise InputError("not a number of processes", where="--workers", value=given, cure=cure)
+    return int(given)
+
+
+def _console(*, standard_output: bool = False) -> Console:
+    from rich.console import Console
+
+    console = Console(stderr=not standard_output)
+    if not console.is_terminal:
+        console.width = _FILE_WIDTH
+    return console
+
+
+def _print_json(document: dict[str, Any]) -> None:
+    print(json.dumps(document, indent=2, ensure_ascii=False))
+
+
+if __name__ == "__main__":
+    main()

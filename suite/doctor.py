@@ -1,0 +1,135 @@
+"""What this machine offers: software, environments, accelerators; and known traps."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from suite import __version__
+from suite.environments import available
+from suite.overview import BACKEND_DESCRIPTIONS, say
+from suite.records.provenance import (
+    memory_bytes,
+    n_usable_cores,
+    package_version,
+    processor_model,
+)
+
+NEEDED_PACKAGES = (
+    *("torch", "numpy", "numba", "scipy", "pandas", "optuna", "mlflow-skinny", "sqlalchemy"),
+    *("alembic", "matplotlib", "seaborn", "pydantic", "typer", "rich", "jinja2"),
+)
+SMAC_CURE = (
+    "pip uninstall smac; pip install git+https://github.com/oxwhirl/smac (PyPI's `smac` is SMAC3, "
+    "a hyperparameter optimiser)"
+)
+
+
+def examine() -> dict[str, Any]:
+    """The whole report as plain containers; `is_usable` says whether the embedded path works."""
+    packages = {name: package_version(name) for name in NEEDED_PACKAGES}
+    missing = [name for name, version in packages.items() if version is None]
+    memory = memory_bytes()
+    return {
+        "cadp_suite": __version__,
+        "python": platform.python_version(),
+        "executable": sys.executable,
+        "platform": platform.platform(),
+        "processor": processor_model(),
+        "cores": n_usable_cores(),
+        "memory_gib": None if memory is None else round(memory / 2**30, 1),
+        "packages": packages,
+        "missing_packages": missing,
+        "environments": _environments(),
+        "accelerators": _accelerators(),
+        "is_usable": not missing,
+    }
+
+
+def print_report(console: Console, report: dict[str, Any]) -> None:
+    """The report for people."""
+    say(console, f"cadp-suite {report['cadp_suite']}, Python {report['python']}")
+    memory = f"{report['memory_gib']} GiB" if report["memory_gib"] else "unknown"
+    say(console, f"{report['platform']}, {report['processor']}")
+    say(console, f"{report['cores']} cores, memory {memory}")
+    say(console, "Packages:")
+    for name, version in report["packages"].items():
+        say(console, f"  {name:14} {version or 'MISSING: pip install ' + name}")
+    say(console, "Environments:")
+    for environment in report["environments"]:
+        mark = "usable" if environment["is_usable"] else "not usable"
+        say(console, f"  {environment['name']:14} {mark}: {environment['detail']}")
+        if environment["cure"]:
+            say(console, f"  {'':14} cure: {environment['cure']}")
+    say(console, f"Accelerators: {report['accelerators']['detail']}")
+    verdict = "ready: try `cadp-suite run studies/reproduce_smac.toml --profile smoke`"
+    if not report["is_usable"]:
+        verdict = f"not ready: install {', '.join(report['missing_packages'])}"
+    say(console, verdict)
+
+
+def _environments() -> list[dict[str, Any]]:
+    embedded = []
+    for backend, description in BACKEND_DESCRIPTIONS.items():
+        names = [name for name in available() if name.startswith(backend + "/")]
+        detail = f"{description}; {', '.join(names)}"
+        embedded.append({"name": backend, "is_usable": True, "detail": detail, "cure": None})
+    return [*embedded, _starcraft(), _football()]
+
+
+def _starcraft() -> dict[str, Any]:
+    """StarCraft II needs oxwhirl's smac package and the game; this version cannot use them yet."""
+    found, cure = [], None
+    if is_smac3_installed():
+        found.append("the installed package `smac` is SMAC3, not StarCraft's SMAC")
+        cure = SMAC_CURE
+    elif importlib.util.find_spec("smac") is not None:
+        found.append("the smac package is here")
+    else:
+        found.append("the smac package is not installed")
+    game = os.environ.get("SC2PATH")
+    if game is None:
+        found.append("SC2PATH is not set")
+    else:
+        is_there = Path(game).expanduser().is_dir()
+        found.append(f"SC2PATH={game} {'exists' if is_there else 'does not exist'}")
+    detail = f"not integrated in this version ({'; '.join(found)})"
+    return {"name": "starcraft", "is_usable": False, "detail": detail, "cure": cure}
+
+
+def _football() -> dict[str, Any]:
+    is_there = importlib.util.find_spec("gfootball") is not None
+    detail = f"not integrated in this version (gfootball is {'' if is_there else 'not '}installed)"
+    return {"name": "football", "is_usable": False, "detail": detail, "cure": None}
+
+
+def is_smac3_installed() -> bool:
+    """Whether the distribution called `smac` is the hyperparameter optimiser of the same name."""
+    try:
+        metadata = importlib.metadata.metadata("smac")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    keys = ("Home-page", "Project-URL", "Summary", "Requires-Dist", "Author")
+    text = " ".join(str(value) for key in keys for value in metadata.get_all(key, [])).lower()
+    return any(word in text for word in ("automl", "smac3", "configspace"))
+
+
+def _accelerators() -> dict[str, Any]:
+    """What torch sees; importing it takes seconds, so only the doctor asks."""
+    try:
+        import torch
+    except Exception as error:  # a broken installation fails in many ways; all are the answer
+        detail = f"unknown, torch cannot be imported: {type(error).__name__}: {error}"
+        return {"cuda": None, "mps": None, "detail": detail}
+    cuda = torch.cuda.is_available()
+    mps = torch.backends.mps.is_available()
+    names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    names += ["Apple GPU (mps)"] * mps
+    return {"cuda": cuda, "mps": mps, "detail": ", ".join(names) or "none, training uses the CPU"}

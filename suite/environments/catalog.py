@@ -1,0 +1,68 @@
+"""Which scenarios there are. Cheap: imports no simulator, no numba."""
+
+from __future__ import annotations
+
+import difflib
+from typing import NoReturn
+
+from suite.environments.interface import EnvironmentInfo
+from suite.environments.matrix import MATRIX_GAMES, matrix_info
+from suite.environments.skirmish.scenario import (
+    Scenario,
+    load_scenario,
+    names_not_simulated_yet,
+    scenario_names,
+)
+from suite.errors import InputError
+
+SKIRMISH = "skirmish/"
+MATRIX = "matrix/"
+
+
+def available() -> list[str]:
+    """Full names of all scenarios, sorted."""
+    return sorted(
+        [SKIRMISH + name for name in scenario_names()] + [MATRIX + name for name in MATRIX_GAMES]
+    )
+
+
+def describe(name: str) -> EnvironmentInfo:
+    """Sizes and origin of a scenario; InputError naming the nearest ones if there is none."""
+    check_name(name)
+    if name.startswith(MATRIX):
+        return matrix_info(name.removeprefix(MATRIX))
+    return load_scenario(name.removeprefix(SKIRMISH)).info()
+
+
+def check_name(name: str, *, where: str = "scenario") -> None:
+    """Raise InputError unless `name` is one of `available()`."""
+    names = available()
+    if name in names:
+        return
+    if isinstance(name, str) and name.removeprefix(SKIRMISH) in names_not_simulated_yet():
+        raise InputError(
+            "skirmish does not have this SMAC map yet",
+            where=where,
+            value=name,
+            cure=f"use one of {', '.join(n for n in names if n.startswith(SKIRMISH))}",
+        )
+    _raise_unknown(str(name), names, where)
+
+
+def skirmish_scenario(name: str, *, where: str) -> Scenario:
+    """The skirmish scenario called `name`, with or without `skirmish/`; InputError if none."""
+    full = name if str(name).startswith(SKIRMISH) else f"{SKIRMISH}{name}"
+    check_name(full, where=where)
+    return load_scenario(full.removeprefix(SKIRMISH))
+
+
+def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
+    by_short = {full.split("/", 1)[1]: full for full in names}
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near += [
+        by_short[short]
+        for short in difflib.get_close_matches(name.rsplit("/", 1)[-1], by_short, n=3, cutoff=0.5)
+    ]
+    choices = list(dict.fromkeys(near)) or names
+    lead = "nearest: " if near else "use one of "
+    raise InputError("unknown scenario", where=where, value=name, cure=lead + ", ".join(choices))

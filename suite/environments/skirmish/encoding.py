@@ -1,0 +1,257 @@
+"""SMAC's view of a battle: observations, state, available actions, reward, outcome.
+
+The simulator and `encode_episode` both go through these kernels. Source: oxwhirl/smac
+`smac/env/starcraft2/starcraft2.py` with its default flags; order of operations in `battle_reward`
+is SMAC's, so that rewards are equal to the last bit. Arrays of one slot, columns in `fields`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from suite.environments.skirmish.compilation import compiled
+from suite.environments.skirmish.fields import (
+    ALLY_SHIELD,
+    COOLDOWN,
+    COOLDOWN_SCALE,
+    DRAWN,
+    EAST,
+    ENEMY_SHIELD,
+    ENERGY,
+    FIRST_TARGET,
+    HEALTH,
+    HEALTH_MAX,
+    IS_HEALER,
+    LOST,
+    MAP_CENTER,
+    MAP_EXTENT,
+    MEDIVAC_RULES,
+    MOVE_PROBE,
+    N_ALLIES,
+    N_ENEMIES,
+    NO_OP,
+    NORTH,
+    SHIELD,
+    SHIELD_SCALE,
+    SHOOT_RANGE,
+    SIGHT_RANGE,
+    SOUTH,
+    STOP,
+    TYPE_BITS,
+    TYPE_INDEX,
+    UNDECIDED,
+    WEST,
+    WON,
+    X,
+    Y,
+)
+
+Array = Any  # numba arrays inside kernels; shapes in the docstrings
+
+
+@compiled
+def _is_walkable(is_free: Array, x: float, y: float) -> bool:
+    """SMAC's `can_move` test of a point; `int` truncates toward zero there, and so it does here."""
+    i = int(x)
+    j = int(y)
+    return 0 <= i < is_free.shape[0] and 0 <= j < is_free.shape[1] and is_free[i, j]
+
+
+@compiled
+def encode_available_actions(
+    units: Array, stats: Array, sizes: Array, is_free: Array, available: Array
+) -> None:
+    """Fill available (agents, actions) bool.
+
+    A dead agent may only do nothing; a living one may stop, move where the cell one ahead is free,
+    and aim at living enemies (a healer: at living agents that are no healers) within 6 cells.
+    """
+    n_allies = sizes[N_ALLIES]
+    n_units = n_allies + sizes[N_ENEMIES]
+    for a in range(n_allies):
+        row = available[a]
+        row[:] = False
+        if units[a, HEALTH] <= 0.0:
+            row[NO_OP] = True
+            continue
+        x = units[a, X]
+        y = units[a, Y]
+        row[STOP] = True
+        row[NORTH] = _is_walkable(is_free, x, y + MOVE_PROBE)
+        row[SOUTH] = _is_walkable(is_free, x, y - MOVE_PROBE)
+        row[EAST] = _is_walkable(is_free, x + MOVE_PROBE, y)
+        row[WEST] = _is_walkable(is_free, x - MOVE_PROBE, y)
+        is_healer = stats[a, IS_HEALER] > 0.0
+        first = 0 if is_healer else n_allies
+        last = n_allies if is_healer else n_units
+        for j in range(first, last):
+            if units[j, HEALTH] <= 0.0 or (is_healer and stats[j, IS_HEALER] > 0.0):
+                continue
+            dx = units[j, X] - x
+            dy = units[j, Y] - y
+            row[FIRST_TARGET + j - first] = math.sqrt(dx * dx + dy * dy) <= SHOOT_RANGE
+
+
+@compiled
+def encode_observations(
+    units: Array, stats: Array, sizes: Array, available: Array, observations: Array
+) -> None:
+    """Fill observations (agents, observation_size) float32; the dead see zeros.
+
+    Order: four move flags | enemy rows | rows of the other allies | own row. A row of a unit that
+    is dead or not nearer than 9 cells is zero.
+    """
+    n_allies = sizes[N_ALLIES]
+    n_units = n_allies + sizes[N_ENEMIES]
+    bits = sizes[TYPE_BITS]
+    observations[:] = 0.0
+    for a in range(n_allies):
+        if units[a, HEALTH] <= 0.0:
+            continue
+        row = observations[a]
+        for k in range(4):
+            row[k] = available[a, NORTH + k]
+        x = units[a, X]
+        y = units[a, Y]
+        column = 4
+        for step in range(n_units):
+            # enemies come first, then the allies
+            is_enemy = step < n_units - n_allies
+            j = n_allies + step if is_enemy else step - (n_units - n_allies)
+            if j == a:
+                continue
+            has_shield = sizes[ENEMY_SHIELD] if is_enemy else sizes[ALLY_SHIELD]
+            width = 5 + has_shield + bits
+            if units[j, HEALTH] > 0.0:
+                dx = units[j, X] - x
+                dy = units[j, Y] - y
+                distance = math.sqrt(dx * dx + dy * dy)
+                if distance < SIGHT_RANGE:
+                    if is_enemy:
+                        row[column] = available[a, FIRST_TARGET + j - n_allies]
+                    else:
+                        row[column] = 1.0
+                    row[column + 1] = distance / SIGHT_RANGE
+                    row[column + 2] = dx / SIGHT_RANGE
+                    row[column + 3] = dy / SIGHT_RANGE
+                    row[column + 4] = units[j, HEALTH] / stats[j, HEALTH_MAX]
+                    if has_shield > 0:
+                        row[column + 5] = units[j, SHIELD] / stats[j, SHIELD_SCALE]
+                    if bits > 0:
+                        row[column + 5 + has_shield + int(stats[j, TYPE_INDEX])] = 1.0
+            column += width
+        row[column] = units[a, HEALTH] / stats[a, HEALTH_MAX]
+        if sizes[ALLY_SHIELD] > 0:
+            row[column + 1] = units[a, SHIELD] / stats[a, SHIELD_SCALE]
+        if bits > 0:
+            row[column + 1 + sizes[ALLY_SHIELD] + int(stats[a, TYPE_INDEX])] = 1.0
+
+
+@compiled
+def encode_state(
+    units: Array, stats: Array, sizes: Array, last_actions: Array, state: Array
+) -> None:
+    """Fill state (state_size,) float32: ally rows | enemy rows | last actions one-hot.
+
+    last_actions: (agents,) integers, -1 for none (right after a reset). The dead have zero rows.
+    """
+    n_allies = sizes[N_ALLIES]
+    n_units = n_allies + sizes[N_ENEMIES]
+    bits = sizes[TYPE_BITS]
+    state[:] = 0.0
+    column = 0
+    for u in range(n_units):
+        is_ally = u < n_allies
+        has_shield = sizes[ALLY_SHIELD] if is_ally else sizes[ENEMY_SHIELD]
+        width = (4 if is_ally else 3) + has_shield + bits
+        if units[u, HEALTH] > 0.0:
+            state[column] = units[u, HEALTH] / stats[u, HEALTH_MAX]
+            place = column + 1
+            if is_ally:
+                if sizes[MEDIVAC_RULES] > 0 and stats[u, IS_HEALER] > 0.0:
+                    state[place] = units[u, ENERGY] / stats[u, COOLDOWN_SCALE]
+                else:
+                    state[place] = units[u, COOLDOWN] / stats[u, COOLDOWN_SCALE]
+                place += 1
+            state[place] = (units[u, X] - MAP_CENTER) / MAP_EXTENT
+            state[place + 1] = (units[u, Y] - MAP_CENTER) / MAP_EXTENT
+            if has_shield > 0:
+                state[place + 2] = units[u, SHIELD] / stats[u, SHIELD_SCALE]
+            if bits > 0:
+                state[column + width - bits + int(stats[u, TYPE_INDEX])] = 1.0
+        column += width
+    n_actions = FIRST_TARGET + sizes[N_ENEMIES]
+    for a in range(n_allies):
+        if last_actions[a] >= 0:
+            state[column + last_actions[a]] = 1.0
+        column += n_actions
+
+
+@compiled
+def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
+    """WON, LOST, DRAWN (both sides empty) or UNDECIDED, tested in SMAC's order."""
+    n_allies = sizes[N_ALLIES]
+    n_units = n_allies + sizes[N_ENEMIES]
+    allies = 0
+    fighting_allies = 0
+    for a in range(n_allies):
+        if units[a, HEALTH] > 0.0:
+            allies += 1
+            if stats[a, IS_HEALER] == 0.0:
+                fighting_allies += 1
+    enemies = 0
+    enemy_healers = 0
+    for e in range(n_allies, n_units):
+        if units[e, HEALTH] > 0.0:
+            enemies += 1
+            if stats[e, IS_HEALER] > 0.0:
+                enemy_healers += 1
+    with_medivacs = sizes[MEDIVAC_RULES] > 0
+    if (allies == 0 and enemies > 0) or (with_medivacs and fighting_allies == 0):
+        return LOST
+    if (allies > 0 and enemies == 0) or (with_medivacs and enemies == 1 and enemy_healers == 1):
+        return WON
+    if allies == 0 and enemies == 0:
+        return DRAWN
+    return UNDECIDED
+
+
+@compiled
+def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
+    """Set previous (enemies,) to health + shield of every enemy, -1 for the dead."""
+    n_allies = sizes[N_ALLIES]
+    for e in range(sizes[N_ENEMIES]):
+        if units[n_allies + e, HEALTH] > 0.0:
+            previous[e] = units[n_allies + e, HEALTH] + units[n_allies + e, SHIELD]
+        else:
+            previous[e] = -1.0
+
+
+@compiled
+def battle_reward(
+    units: Array, sizes: Array, previous: Array, outcome: int, divisor: float
+) -> float:
+    """SMAC's dense reward of a step; updates previous (enemies,) of `remember_enemies`.
+
+    |damage dealt + 10 per death| + 200 for a win, divided by max_reward / 20.
+    """
+    n_allies = sizes[N_ALLIES]
+    damage = 0.0
+    deaths = 0.0
+    for e in range(sizes[N_ENEMIES]):
+        if previous[e] < 0.0:
+            continue
+        health = units[n_allies + e, HEALTH]
+        if health <= 0.0:
+            deaths += 10.0
+            damage += previous[e]
+            previous[e] = -1.0
+        else:
+            shield = units[n_allies + e, SHIELD]
+            damage += previous[e] - health - shield
+            previous[e] = health + shield
+    reward = abs(damage + deaths)
+    if outcome == WON:
+        reward += 200.0
+    return reward / divisor

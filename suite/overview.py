@@ -1,0 +1,123 @@
+"""A plan for people and for programs: what would be run, on what, how long, what differs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from suite.study.cost import Estimate
+from suite.study.plan import Plan
+
+BACKEND_DESCRIPTIONS: dict[str, str] = {
+    "skirmish": "embedded simulator, not StarCraft II",
+    "matrix": "games of one or two steps with a known optimum",
+}
+
+
+def environment_lines(plan: Plan) -> list[str]:
+    """`skirmish (embedded simulator, not StarCraft II), rules version 1`, one per backend."""
+    versions: dict[str, str] = {
+        info.backend: info.backend_version for info in plan.environments.values()
+    }
+    return [
+        f"{backend} ({BACKEND_DESCRIPTIONS[backend]}), rules version {versions[backend]}"
+        for backend in plan.backends
+    ]
+
+
+def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
+    """The plan as plain containers, for `--json`."""
+    return {
+        "study": plan.study.name,
+        "question": plan.study.question,
+        "profile": plan.profile_name,
+        "description": plan.profile.description,
+        "environments": environment_lines(plan),
+        "deviations": list(plan.profile.deviations),
+        "missing_scenarios": dict(plan.profile.missing_scenarios),
+        "n_trials": len(plan.trials),
+        "n_runs": len(plan.runs),
+        "total_env_steps": plan.total_env_steps,
+        "estimate": {
+            "cpu_hours": round(cost.cpu_hours, 3),
+            "wall_hours": round(cost.wall_hours, 3),
+            "n_workers": cost.n_workers,
+            "throughput_gflops": round(cost.throughput_gflops, 1),
+        },
+        "trials": [
+            {
+                "key": trial.key,
+                "scenario": trial.scenario,
+                "arm": trial.arm,
+                "alpha": trial.alpha,
+                "pruning_start_env_steps": trial.pruning_start_env_steps,
+                "total_env_steps": trial.runs[0].training.total_env_steps,
+                "runs": [{"run_id": run.run_id, "seed": run.seed} for run in trial.runs],
+            }
+            for trial in plan.trials
+        ],
+    }
+
+
+def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
+    """What a user must know before anything is trained."""
+    study, profile = plan.study, plan.profile
+    say(console, f"Study {study.name}, profile {plan.profile_name}: {profile.description}")
+    say(console, f"Question: {study.question}")
+    for line in environment_lines(plan):
+        say(console, f"Environment: {line}")
+    if profile.deviations:
+        say(console, "Differs from the paper:")
+        for deviation in profile.deviations:
+            say(console, f"  - {deviation}")
+    if profile.missing_scenarios:
+        say(console, "Scenarios of the paper that are not run:")
+        for scenario, reason in profile.missing_scenarios.items():
+            say(console, f"  - {scenario}: {reason}")
+    n_seeds = len(profile.seeds)
+    say(
+        console,
+        f"{len(plan.trials)} trials × {n_seeds} seed{'s' * (n_seeds > 1)} = {len(plan.runs)} runs, "
+        f"{plan.total_env_steps:,} training steps",
+    )
+    if cost.cpu_hours == 0:
+        say(console, "All of them are finished")
+        return
+    workers = f"{cost.n_workers} worker{'s' * (cost.n_workers > 1)}"
+    say(
+        console,
+        f"Estimated: {hours_text(cost.cpu_hours)} of processor time, "
+        f"{hours_text(cost.wall_hours)} with {workers}",
+    )
+
+
+def print_trials(console: Console, plan: Plan) -> None:
+    """One row per trial."""
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("scenario", "arm", "α", "T", "steps", "seeds"):
+        table.add_column(title, justify="right" if title in ("α", "T", "steps") else "left")
+    for trial in plan.trials:
+        start = trial.pruning_start_env_steps
+        table.add_row(
+            trial.scenario,
+            trial.arm,
+            "-" if trial.alpha is None else f"{trial.alpha:g}",
+            "-" if start is None else f"{start:,}",
+            f"{trial.runs[0].training.total_env_steps:,}",
+            " ".join(str(run.seed) for run in trial.runs),
+        )
+    console.print(table)
+
+
+def hours_text(hours: float) -> str:
+    """`4 min`, `2.5 h`, `3.1 days`."""
+    if hours < 1.5:
+        return f"{max(1, round(hours * 60))} min"
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def say(console: Console, line: str) -> None:
+    """Print a line as it is, folded by the terminal only."""
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

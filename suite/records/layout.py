@@ -1,0 +1,24 @@
+"""Names that writer and reader of the record database share; part of the format on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+EXPERIMENT = "cadp-suite"
+DATABASE_NAME = "mlflow.db"
+
+# Tags of an MLflow run.
+RUN_ID_TAG = "cadp.run_id"
+ARM_TAG = "cadp.arm"
+SPEC_TAG = "cadp.spec"  # the RunSpec as JSON
+FAILURE_TAG = "cadp.failure"  # the traceback of a failed run, its end if it is long
+ELAPSED_TAG = "cadp.elapsed_seconds"
+PROVENANCE_PREFIX = "cadp.provenance."
+
+# MLflow cuts a tag here, from its end; a traceback's end is what matters, so we cut first.
+LONGEST_TAG = 8_000
+
+
+def database_path(runs_dir: Path) -> Path:
+    """Where the records of a runs directory are."""
+    return runs_dir / DATABASE_NAME

@@ -1,0 +1,125 @@
+"""Where a run came from: software, machine and settings that its results may depend on.
+
+No heavy package is imported to ask its version.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from suite import __version__
+from suite.environments import describe
+from suite.study.run import RunSpec
+
+RECORDED_PACKAGES = ("torch", "numpy", "numba", "optuna", "mlflow-skinny")
+_GIT_SECONDS = 10
+
+
+def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]) -> dict[str, str]:
+    """Everything recorded with a run.
+
+    worker_environment: environment variables the worker process is started with (threads, malloc).
+    """
+    environment = describe(spec.scenario)
+    malloc = [f"{k}={v}" for k, v in sorted(worker_environment.items()) if k.startswith("MALLOC_")]
+    return {
+        **_software(),
+        **_machine(),
+        "environment": environment.backend,
+        "environment_version": environment.backend_version,
+        "device": device,
+        "torch_threads": worker_environment.get("OMP_NUM_THREADS", "default"),
+        "malloc": " ".join(malloc) or "default",
+        "seed": str(spec.seed),
+        "protocol": spec.algorithm.protocol,
+    }
+
+
+def package_version(name: str) -> str | None:
+    """Installed version of a distribution; None if it is not installed."""
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def processor_model() -> str:
+    """The processor as its maker calls it, as far as the system tells."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    if platform.system() == "Darwin":
+        name = _output(["sysctl", "-n", "machdep.cpu.brand_string"])
+        if name:
+            return name
+    return platform.processor() or platform.machine()
+
+
+def memory_bytes() -> int | None:
+    """Physical memory; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return None
+
+
+def n_usable_cores() -> int:
+    """Cores this process may run on."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _software() -> dict[str, str]:
+    commit, is_dirty = _git_state(Path(__file__).resolve().parents[2])
+    return {
+        "cadp-suite": __version__,
+        "git_commit": commit or "not a checkout",
+        "git_dirty": str(is_dirty).lower(),
+        "python": platform.python_version(),
+        **{name: package_version(name) or "missing" for name in RECORDED_PACKAGES},
+    }
+
+
+@cache
+def _machine() -> dict[str, str]:
+    memory = memory_bytes()
+    return {
+        "platform": platform.platform(),
+        "processor": processor_model(),
+        "cores": str(n_usable_cores()),
+        "memory": "unknown" if memory is None else f"{memory / 2**30:.1f} GiB",
+    }
+
+
+def _git_state(directory: Path) -> tuple[str | None, bool]:
+    """Commit of the checkout this package runs from, and whether tracked files differ from it.
+
+    An installed copy inside somebody else's repository has no commit of ours.
+    """
+    git = ["git", "-C", str(directory)]
+    if _output([*git, "ls-files", "--error-unmatch", "suite/__init__.py"]) is None:
+        return None, False
+    commit = _output([*git, "rev-parse", "HEAD"])
+    changes = _output([*git, "status", "--porcelain", "--untracked-files=no"])
+    return commit, bool(changes)
+
+
+def _output(command: list[str]) -> str | None:
+    """Standard output of a command; None if it is absent, slow or fails."""
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

@@ -1,0 +1,176 @@
+"""Progress on standard error: a live table on a terminal, plain lines anywhere else."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from suite.scheduling.tracking import RunProgress, Tracker, duration_text
+
+PLAIN_INTERVAL_SECONDS = 30.0
+_LIVE_INTERVAL_SECONDS = 0.5
+
+
+class Display(Protocol):
+    """What the coordinator tells the user."""
+
+    def begin(self, tracker: Tracker) -> None:
+        """Training starts."""
+
+    def refresh(self) -> None:
+        """Time has passed; show what the tracker knows if it is due."""
+
+    def finished(self, run: RunProgress, elapsed_seconds: float) -> None:
+        """A run is recorded as finished."""
+
+    def failed(self, run: RunProgress, reason: str) -> None:
+        """A run is recorded as failed."""
+
+    def end(self) -> None:
+        """Leave the terminal as it was; also after an error."""
+
+
+def make_display(console: Console) -> Display:
+    """The live display if the console is a terminal, else plain lines."""
+    return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
+
+
+class SilentDisplay:
+    """Shows nothing."""
+
+    def begin(self, tracker: Tracker) -> None:
+        """Nothing."""
+
+    def refresh(self) -> None:
+        """Nothing."""
+
+    def finished(self, run: RunProgress, elapsed_seconds: float) -> None:
+        """Nothing."""
+
+    def failed(self, run: RunProgress, reason: str) -> None:
+        """Nothing."""
+
+    def end(self) -> None:
+        """Nothing."""
+
+
+class PlainDisplay:
+    """One line per ended run, and one every half minute."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._tracker: Tracker | None = None
+        self._last = 0.0
+
+    def begin(self, tracker: Tracker) -> None:
+        """Say what is to do."""
+        self._tracker, self._last = tracker, time.monotonic()
+        self._print(_opening(tracker))
+
+    def refresh(self) -> None:
+        """A summary line when the interval is over."""
+        if self._tracker is None or time.monotonic() - self._last < PLAIN_INTERVAL_SECONDS:
+            return
+        runs = [_one_run(self._tracker, run) for run in self._tracker.current.values()]
+        self._print(f"{_summary(self._tracker)}; {'; '.join(runs)}")
+
+    def finished(self, run: RunProgress, elapsed_seconds: float) -> None:
+        """A line for the run."""
+        self._print(_ending(self._tracker, run, elapsed_seconds))
+
+    def failed(self, run: RunProgress, reason: str) -> None:
+        """A line for the run."""
+        self._print(f"FAILED {run.label}: {reason}")
+
+    def end(self) -> None:
+        """Nothing to restore."""
+
+    def _print(self, line: str) -> None:
+        self._last = time.monotonic()
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+class LiveDisplay:
+    """A bar over all runs and a row per worker, redrawn in place; ended runs scroll above it."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, auto_refresh=False, transient=True)
+        self._tracker: Tracker | None = None
+        self._last = 0.0
+
+    def begin(self, tracker: Tracker) -> None:
+        """Start drawing."""
+        self._tracker = tracker
+        self._print(_opening(tracker))
+        self._live.start()
+
+    def refresh(self) -> None:
+        """Redraw at most twice a second."""
+        if self._tracker is None or time.monotonic() - self._last < _LIVE_INTERVAL_SECONDS:
+            return
+        self._last = time.monotonic()
+        self._live.update(_drawing(self._tracker), refresh=True)
+
+    def finished(self, run: RunProgress, elapsed_seconds: float) -> None:
+        """A line above the drawing."""
+        self._print(_ending(self._tracker, run, elapsed_seconds))
+
+    def failed(self, run: RunProgress, reason: str) -> None:
+        """A line above the drawing."""
+        self._print(f"FAILED {run.label}: {reason}")
+
+    def end(self) -> None:
+        """Remove the drawing."""
+        self._live.stop()
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False)
+
+
+def _opening(tracker: Tracker) -> str:
+    left = tracker.n_total - tracker.n_before
+    text = f"{left} of {tracker.n_total} runs to train"
+    return text + (f", {tracker.n_before} finished earlier" if tracker.n_before else "")
+
+
+def _summary(tracker: Tracker) -> str:
+    done = tracker.n_before + tracker.n_finished
+    failed = f", {tracker.n_failed} failed" if tracker.n_failed else ""
+    left = duration_text(tracker.remaining_seconds)
+    return f"{done}/{tracker.n_total} runs{failed}, {tracker.fraction:.0%}, about {left} left"
+
+
+def _one_run(tracker: Tracker, run: RunProgress) -> str:
+    speed = tracker.steps_per_second(run)
+    tested = f" test {run.win_rate_text}" if run.win_rates else ""
+    steps = f"{run.env_steps:,}/{run.spec.training.total_env_steps:,} steps"
+    return f"{run.label} {steps}{tested} {speed:,.0f} steps/s"
+
+
+def _ending(tracker: Tracker | None, run: RunProgress, elapsed_seconds: float) -> str:
+    text = f"finished {run.label} in {duration_text(elapsed_seconds)}"
+    if run.win_rates:
+        text += f": last test win rate {run.win_rate_text}"
+    return text if tracker is None else f"{text} ({_summary(tracker)})"
+
+
+def _drawing(tracker: Tracker) -> Group:
+    overall = Table.grid(padding=(0, 2, 0, 0))
+    bar = ProgressBar(total=1.0, completed=tracker.fraction, width=24)
+    overall.add_row(bar, Text(_summary(tracker), no_wrap=True))
+    workers = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("worker", "run", "done", "test win rate", "steps/s"):
+        is_number = title in ("done", "steps/s")
+        workers.add_column(title, justify="right" if is_number else "left", no_wrap=True)
+    for run in sorted(tracker.current.values(), key=lambda run: run.worker):
+        done = f"{run.env_steps / run.spec.training.total_env_steps:.0%}"
+        speed = f"{tracker.steps_per_second(run):,.0f}"
+        workers.add_row(str(run.worker), Text(run.label), done, run.win_rate_text or "-", speed)
+    return Group(overall, workers)

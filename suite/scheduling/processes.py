@@ -1,0 +1,139 @@
+"""The coordinator's end of a worker process: start, give work, collect events, stop."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import suite
+from suite.study.run import RunSpec
+
+# By name: only workers import it, and torch with it.
+DEFAULT_TRAINER = "suite.training.cohort:train_cohort"
+
+# One thread per process: a second thread waits for busy cores most of the time. The malloc
+# settings keep freed tensors in the process instead of mapping fresh zeroed pages for each.
+WORKER_ENVIRONMENT = {
+    "OMP_NUM_THREADS": "1",
+    "MKL_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+    "NUMBA_NUM_THREADS": "1",
+    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
+    "MALLOC_TOP_PAD_": str(64 << 20),
+}
+
+_STOP_SECONDS = 5.0
+_LOG_TAIL_CHARACTERS = 3_000
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How workers are started; `trainer` is `module:function`, replaced in tests."""
+
+    runs_dir: Path
+    device: str = "cpu"
+    trainer: str = DEFAULT_TRAINER
+
+
+class WorkerProcess:
+    """One worker; its events arrive in `events` as `(worker, event)`.
+
+    The last event of every worker is {"event": "exited"}.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        options: WorkerOptions,
+        events: queue.SimpleQueue[tuple[WorkerProcess, dict[str, Any]]],
+    ) -> None:
+        self.number = number
+        self.runs: tuple[RunSpec, ...] = ()
+        self._options = options
+        self._events = events
+        self._log_path = options.runs_dir / "logs" / f"worker-{number}.log"
+        self._log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self._log_path.open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    *(sys.executable, "-P", "-m", "suite.scheduling.worker"),
+                    *("--parent-pid", str(os.getpid())),
+                    *("--trainer", options.trainer, "--device", options.device),
+                ],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=_environment(),
+                text=True,
+                encoding="utf-8",
+                start_new_session=True,  # Ctrl-C reaches the coordinator alone
+            )
+        threading.Thread(target=self._collect, daemon=True).start()
+
+    def train(self, runs: Sequence[RunSpec]) -> None:
+        """Give a cohort; a worker that died meanwhile shows as its "exited" event."""
+        self.runs = tuple(runs)
+        cohort = {
+            "runs": [run.model_dump(mode="json") for run in runs],
+            "runs_dir": str(self._options.runs_dir),
+        }
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps(cohort) + "\n")
+            self._process.stdin.flush()
+
+    def cause_of_death(self) -> str:
+        """Why an exited worker ended, with the end of its log."""
+        code = self._process.wait()
+        if code < 0:
+            name = signal.Signals(-code).name
+            text = f"worker process died with signal {-code} ({name})"
+            if -code == signal.SIGKILL:
+                text += "; the system kills a process when memory runs out: try fewer workers"
+        else:
+            text = f"worker process ended unexpectedly with exit code {code}"
+        tail = self._log_path.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:].strip()
+        return f"{text}\n\nend of its log:\n{tail}" if tail else text
+
+    def ask_to_stop(self, *, at_once: bool) -> None:
+        """Close its input (it ends when idle), or end it now; checkpoints stay whole either way."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        if at_once:
+            self._process.terminate()
+
+    def join(self) -> None:
+        """Wait until it has ended; kill it if it takes too long."""
+        try:
+            self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _collect(self) -> None:
+        """Reader thread: one event per line; a line cut by the worker's death is dropped."""
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            if line.endswith("\n"):
+                self._events.put((self, json.loads(line)))
+        self._events.put((self, {"event": "exited"}))
+
+
+def _environment() -> dict[str, str]:
+    """The worker's environment: ours, this package importable, one thread."""
+    home = str(Path(suite.__file__).resolve().parents[1])
+    inherited = os.environ.get("PYTHONPATH")
+    path = home if not inherited else os.pathsep.join((home, inherited))
+    return {**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": path}

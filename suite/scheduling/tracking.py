@@ -1,0 +1,145 @@
+"""What the display shows: how far each run is, how fast, how much is left. No output here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from suite.study.run import RunSpec
+
+_SHORT_MODES = {"decentralised": "D", "centralised": "C"}
+_WIN_RATE = "test/win_rate/"
+
+
+@dataclass
+class RunProgress:
+    """One run being trained; `first_env_steps` is where this sitting took it up."""
+
+    spec: RunSpec
+    worker: int
+    started: float
+    env_steps: int = 0
+    first_env_steps: int | None = None
+    win_rates: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """For people: scenario, arm, seed, and α and T where the arm prunes."""
+        spec = self.spec
+        text = f"{spec.scenario} {spec.arm}"
+        if spec.alpha is not None:
+            text += f" α={spec.alpha:g}"
+        return f"{text} seed {spec.seed}"
+
+    @property
+    def win_rate_text(self) -> str:
+        """Latest test: `D 0.45 C 0.62`; empty before the first."""
+        short = {_SHORT_MODES.get(mode, mode): rate for mode, rate in self.win_rates.items()}
+        return " ".join(f"{mode} {rate:.2f}" for mode, rate in sorted(short.items(), reverse=True))
+
+
+class Tracker:
+    """Progress of all runs of one invocation.
+
+    seconds_by_run: run id → estimated cost; only the ratios matter once runs make progress.
+    n_before: runs of the plan that were finished earlier. `now` is a clock in seconds.
+    """
+
+    def __init__(
+        self,
+        runs: Sequence[RunSpec],
+        seconds_by_run: Mapping[str, float],
+        *,
+        n_before: int,
+        n_workers: int,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.n_before = n_before
+        self.n_total = n_before + len(runs)
+        self.n_finished = 0
+        self.n_failed = 0
+        self.current: dict[str, RunProgress] = {}
+        self._cost = {run.run_id: seconds_by_run[run.run_id] for run in runs}
+        self._settled_cost = 0.0
+        self._worked_cost = 0.0
+        self._n_workers = n_workers
+        self._now = now
+        self._start = now()
+
+    @property
+    def elapsed_seconds(self) -> float:
+        """Since this invocation began."""
+        return self._now() - self._start
+
+    @property
+    def fraction(self) -> float:
+        """Done part of this invocation's work, 0 to 1, weighted by estimated cost."""
+        total = sum(self._cost.values())
+        going = sum(self._done_cost(run, since=0) for run in self.current.values())
+        return min(1.0, (self._settled_cost + going) / total) if total else 1.0
+
+    @property
+    def remaining_seconds(self) -> float:
+        """Wall time to the end, from the speed so far; from the estimate until there is one."""
+        left = sum(self._cost.values()) * (1 - self.fraction)
+        worked = self._worked_cost + sum(
+            self._done_cost(run, since=run.first_env_steps or 0) for run in self.current.values()
+        )
+        # The first seconds are imports and compilation: no measure of speed yet.
+        if worked <= 0 or self.elapsed_seconds < 5:
+            return left / self._n_workers
+        return left * self.elapsed_seconds / worked
+
+    def steps_per_second(self, run: RunProgress) -> float:
+        """Training steps per second of this sitting."""
+        elapsed = self._now() - run.started
+        done = run.env_steps - (run.first_env_steps or 0)
+        return done / elapsed if elapsed > 0 else 0.0
+
+    def start(self, spec: RunSpec, worker: int) -> RunProgress:
+        """A worker takes a run up."""
+        run = self.current[spec.run_id] = RunProgress(spec, worker, self._now())
+        return run
+
+    def update(self, event: Mapping[str, Any]) -> None:
+        """Take in a "progress" or "metrics" event."""
+        run = self.current.get(event["run_id"])
+        if run is None:
+            return
+        if event["event"] == "progress":
+            run.env_steps = event["env_steps"]
+            if run.first_env_steps is None:
+                # Speed counts from the first report on: what lies before may be a checkpoint's.
+                run.first_env_steps, run.started = run.env_steps, self._now()
+        else:
+            for key, _, value in event["points"]:
+                if key.startswith(_WIN_RATE):
+                    run.win_rates[key.removeprefix(_WIN_RATE)] = value
+
+    def settle(self, run_id: str, *, failed: bool) -> RunProgress:
+        """A run has ended, one way or the other."""
+        run = self.current.pop(run_id)
+        self.n_failed += failed
+        self.n_finished += not failed
+        self._settled_cost += self._cost[run_id]
+        done = 0.0 if failed else self._cost[run_id]
+        self._worked_cost += done * (1 - self._part(run, run.first_env_steps or 0))
+        return run
+
+    def _part(self, run: RunProgress, env_steps: int) -> float:
+        return min(1.0, env_steps / run.spec.training.total_env_steps)
+
+    def _done_cost(self, run: RunProgress, since: int) -> float:
+        part = self._part(run, run.env_steps) - self._part(run, since)
+        return self._cost[run.spec.run_id] * max(0.0, part)
+
+
+def duration_text(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

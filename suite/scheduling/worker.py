@@ -1,0 +1,116 @@
+"""A worker process: trains the cohorts it is told to, and reports events.
+
+    python -m suite.scheduling.worker --parent-pid N --trainer module:function --device cpu
+
+Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …}.
+The original standard output carries one JSON document per line, an event (`suite.training.cohort`
+and the functions below). Whatever libraries print goes to standard error, the worker's log file.
+The process ends when its input ends, when nobody reads its events, or when its parent dies.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import faulthandler
+import importlib
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from suite.errors import CadpSuiteError
+from suite.scheduling.disk import is_disk_full
+from suite.study.run import RunSpec
+
+# <linux/prctl.h>
+_PR_SET_PDEATHSIG = 1
+
+Emit = Callable[[dict[str, Any]], None]
+Trainer = Callable[[Sequence[RunSpec], Path, Emit, str], None]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Serve cohorts until standard input ends."""
+    options = _options(arguments)
+    _die_with_parent(options.parent_pid)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides when to stop
+    faulthandler.enable()
+    channel = _take_standard_output()
+    with suppress(Exception):  # a failure here is reported with the first cohort
+        load_trainer(options.trainer)
+    with suppress(BrokenPipeError):
+        for line in sys.stdin:
+            _serve(json.loads(line), options.trainer, options.device, channel)
+    # Nothing is left to flush or join; interpreter shutdown with torch loaded takes a second.
+    os._exit(0)
+
+
+def load_trainer(name: str) -> Trainer:
+    """The function `module:function`; torch, if that imported it, is kept to one thread."""
+    module_name, _, function_name = name.partition(":")
+    trainer: Trainer = getattr(importlib.import_module(module_name), function_name)
+    torch = sys.modules.get("torch")
+    if torch is not None:
+        torch.set_num_threads(1)
+    return trainer
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="suite.scheduling.worker")
+    parser.add_argument("--parent-pid", type=int, required=True)
+    parser.add_argument("--trainer", required=True)
+    parser.add_argument("--device", required=True)
+    return parser.parse_args(arguments)
+
+
+def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -> None:
+    """Train one cohort; whatever it raises becomes an event, and the worker lives on."""
+
+    def emit(event: dict[str, Any]) -> None:
+        channel.write(json.dumps(event) + "\n")
+        channel.flush()
+
+    runs = [RunSpec.model_validate(run) for run in cohort["runs"]]
+    runs_dir = Path(cohort["runs_dir"])
+    try:
+        load_trainer(trainer)(runs, runs_dir, emit, device)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        if is_disk_full(error, runs_dir):
+            emit({"event": "disk_full", "message": str(error)})
+        else:
+            expected = isinstance(error, CadpSuiteError)
+            text = str(error) if expected else traceback.format_exc()
+            run_ids = [run.run_id for run in runs]
+            emit({"event": "failed", "run_ids": run_ids, "traceback": text})
+    emit({"event": "idle"})
+
+
+def _take_standard_output() -> TextIO:
+    """Keep descriptor 1 for events; prints, also those of C libraries, go to standard error."""
+    channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return channel
+
+
+def _die_with_parent(parent_pid: int) -> None:
+    """Have the kernel end this process when the coordinator ends (Linux); leave if it has.
+
+    Elsewhere the worker notices at its next event, when nobody reads it.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent_pid:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""How far a plan has got in a runs directory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any, Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from suite.overview import say
+from suite.records.layout import database_path
+from suite.records.store import RecordStore, RunRecord
+from suite.scheduling.lock import coordinator_pid
+from suite.study.plan import Plan
+from suite.study.run import RunSpec
+
+State = Literal["finished", "failed", "running", "interrupted", "waiting"]
+STATES: tuple[State, ...] = ("finished", "failed", "running", "interrupted", "waiting")
+
+
+def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
+    """State of every run of the plan, as plain containers.
+
+    Nothing run yet is an answer, not an error. Raises StoredDataError for damaged records.
+    """
+    records: dict[str, RunRecord] = {}
+    if database_path(runs_dir).is_file():
+        store = RecordStore.open(runs_dir)
+        loaded = store.load([run.run_id for run in plan.runs])
+        records = {record.run_id: record for record in loaded}
+    pid = coordinator_pid(runs_dir)
+    runs = [_run_document(run, records.get(run.run_id), pid is not None) for run in plan.runs]
+    counts = Counter(run["state"] for run in runs)
+    return {
+        "study": plan.study.name,
+        "profile": plan.profile_name,
+        "runs_dir": str(runs_dir),
+        "coordinator_pid": pid,
+        "counts": {state: counts[state] for state in STATES},
+        "runs": runs,
+    }
+
+
+def _run_document(run: RunSpec, record: RunRecord | None, is_active: bool) -> dict[str, Any]:
+    state: State = "waiting"
+    env_steps, win_rate = 0, {}
+    if record is not None:
+        state = record.status
+        if state == "running" and not is_active:
+            state = "interrupted"
+        for key, (steps, values) in record.histories.items():
+            env_steps = max(env_steps, int(steps[-1]))
+            if key.startswith("test/win_rate/"):
+                win_rate[key.removeprefix("test/win_rate/")] = float(values[-1])
+    return {
+        "run_id": run.run_id,
+        "scenario": run.scenario,
+        "arm": run.arm,
+        "alpha": run.alpha,
+        "pruning_start_env_steps": run.pruning_start_env_steps,
+        "seed": run.seed,
+        "state": state,
+        "env_steps": env_steps,
+        "total_env_steps": run.training.total_env_steps,
+        "last_win_rate": win_rate,
+        "elapsed_seconds": record.elapsed_seconds if record else None,
+        "failure": record.failure if record else None,
+    }
+
+
+def print_status(console: Console, document: dict[str, Any]) -> None:
+    """One row per trial and a line per failure."""
+    counts = document["counts"]
+    total = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+    say(console, f"Study {document['study']}, profile {document['profile']}: {total}")
+    if document["coordinator_pid"] is not None:
+        say(console, f"A coordinator is at work (process {document['coordinator_pid']})")
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for title in ("scenario", "arm", "seed", "state", "steps", "win rate D", "win rate C"):
+        table.add_column(title)
+    for run in document["runs"]:
+        rates = run["last_win_rate"]
+        shown = [
+            f"{rates[mode]:.2f}" if mode in rates else "-"
+            for mode in ("decentralised", "centralised")
+        ]
+        steps = f"{run['env_steps']:,}/{run['total_env_steps']:,}"
+        arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:g}"
+        table.add_row(run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)
+    console.print(table)
+    for run in document["runs"]:
+        if run["failure"]:
+            last = run["failure"].strip().splitlines()[-1]
+            say(console, f"failed: {run['scenario']} {run['arm']} seed {run['seed']}: {last}")

@@ -1,0 +1,1 @@
+"""Study files: what they may say (`definition`), what they expand to (`plan`), its `cost`."""

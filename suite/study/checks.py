@@ -1,0 +1,142 @@
+"""What a study file must respect beyond its types: names that exist, values that fit together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from suite.algorithms.settings import PUBLISHED_ALPHA
+from suite.environments import available
+from suite.errors import InputError
+from suite.study.definition import Claim, Profile, StudyDefinition, modes_of
+from suite.study.parsing import dotted, nearest
+from suite.training.settings import TrainingSettings
+
+
+def check_study(study: StudyDefinition, path: Path) -> None:
+    """Check every profile and claim; raises InputError at the first fault."""
+    _Checks(study, path).run()
+
+
+class _Checks:
+    """The checks of one study file; holds what every message needs."""
+
+    def __init__(self, study: StudyDefinition, path: Path) -> None:
+        self.study = study
+        self.path = path
+        self.known_scenarios = frozenset(available())
+
+    def run(self) -> None:
+        self._check_arms()
+        if self.study.default_profile not in self.study.profiles:
+            cure = nearest(self.study.default_profile, self.study.profiles, noun="profiles")
+            self._fail("unknown profile", ["default_profile"], self.study.default_profile, cure)
+        for name, profile in self.study.profiles.items():
+            self._check_profile(["profiles", name], profile)
+        self._check_no_repeats(["claims"], [claim.name for claim in self.study.claims])
+        for index, claim in enumerate(self.study.claims):
+            self._check_claim(["claims", index], claim)
+
+    def _fail(self, what: str, keys: Sequence[str | int], value: object, cure: str) -> NoReturn:
+        raise InputError(what, where=f"{self.path}: {dotted(keys)}", value=value, cure=cure)
+
+    def _check_arms(self) -> None:
+        """Two arms with the same settings would train the same runs twice under two names."""
+        first_with: dict[str, str] = {}
+        for name, settings in self.study.arms.items():
+            twin = first_with.setdefault(settings.model_dump_json(), name)
+            if twin != name:
+                cure = f"remove one, or change a setting; it equals arms.{twin}"
+                self._fail("two arms with the same settings", ["arms", name], name, cure)
+
+    def _check_no_repeats(self, keys: Sequence[str | int], values: Sequence[object]) -> None:
+        for index, value in enumerate(values):
+            if value in values[:index]:
+                self._fail("listed twice", keys, value, "remove one of the two")
+
+    def _check_scenario(self, keys: Sequence[str | int], scenario: str) -> None:
+        if scenario not in self.known_scenarios:
+            cure = nearest(scenario, self.known_scenarios, noun="scenarios")
+            self._fail("unknown scenario", keys, scenario, cure)
+
+    def _check_profile(self, keys: list[str | int], profile: Profile) -> None:
+        for key in ("scenarios", "arms", "seeds"):
+            self._check_no_repeats([*keys, key], getattr(profile, key))
+        for scenario in profile.scenarios:
+            self._check_scenario([*keys, "scenarios"], scenario)
+            if scenario in profile.missing_scenarios:
+                cure = "leave it in one of scenarios and missing_scenarios"
+                self._fail("both run and missing", [*keys, "missing_scenarios"], scenario, cure)
+        for arm in profile.arms:
+            if arm not in self.study.arms:
+                cure = nearest(arm, self.study.arms, noun="arms")
+                self._fail("unknown arm", [*keys, "arms"], arm, cure)
+        for scenario in profile.scenario_settings:
+            if scenario not in profile.scenarios:
+                cure = nearest(scenario, profile.scenarios, noun="scenarios of this profile")
+                self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
+        for scenario in profile.scenarios:
+            self._check_training(keys, scenario, profile.training_for(scenario))
+            self._check_hyperparameters(keys, scenario, profile)
+
+    def _check_training(
+        self, profile_keys: list[str | int], scenario: str, training: TrainingSettings
+    ) -> None:
+        keys = [*profile_keys, "training", "batch_size_episodes"]
+        if training.batch_size_episodes > training.buffer_size_episodes:
+            cure = (
+                f"no batch would ever be drawn for {scenario}; keep it at or below "
+                f"buffer_size_episodes = {training.buffer_size_episodes}"
+            )
+            value = training.batch_size_episodes
+            self._fail("larger than the replay buffer", keys, value, cure)
+
+    def _check_hyperparameters(
+        self, profile_keys: list[str | int], scenario: str, profile: Profile
+    ) -> None:
+        keys: list[str | int] = [*profile_keys, "hyperparameters"]
+        values = profile.hyperparameters_for(scenario)
+        if values.pruning_start_fraction is not None and values.pruning_start_env_steps is not None:
+            cure = "give pruning_start_env_steps or pruning_start_fraction, not both"
+            self._fail("the pruning start is given twice", keys, None, cure)
+        total = profile.training_for(scenario).total_env_steps
+        starts = values.pruning_starts(total)
+        for start in starts or ():
+            if start > total:
+                cure = f"{scenario} ends after total_env_steps = {total}; start earlier"
+                at = [*keys, "pruning_start_env_steps"]
+                self._fail("pruning would start after the last step", at, start, cure)
+        self._check_no_repeats([*keys, "alpha"], values.alpha or ())
+        self._check_no_repeats([*keys, "pruning_start_env_steps"], starts or ())
+        for arm in profile.arms:
+            settings = self.study.arms[arm]
+            if settings.framework != "cadp":
+                continue
+            if starts is None:
+                cure = "add pruning_start_env_steps = [...] or pruning_start_fraction = [0.7]"
+                self._fail(f"no pruning start for arm {arm} on {scenario}", keys, None, cure)
+            if values.alpha is None and settings.backbone not in PUBLISHED_ALPHA:
+                cure = "the paper publishes none for this backbone; add alpha = [...]"
+                self._fail(f"no alpha for arm {arm}", keys, None, cure)
+
+    def _check_claim(self, keys: list[str | int], claim: Claim) -> None:
+        for key in ("left", "right"):
+            self._check_side([*keys, key], getattr(claim, key))
+        if claim.left == claim.right:
+            self._fail("compares a side with itself", [*keys, "right"], claim.right, "change one")
+        if claim.kind == "equivalent" and claim.margin == 0:
+            cure = "give the largest difference that still counts as equivalent, e.g. 0.05"
+            self._fail("equivalence without a margin", [*keys, "margin"], claim.margin, cure)
+        for scenario in claim.scenarios or ():
+            self._check_scenario([*keys, "scenarios"], scenario)
+
+    def _check_side(self, keys: list[str | int], side: str) -> None:
+        arm, _, mode = side.partition("/")
+        if arm not in self.study.arms:
+            cure = nearest(arm, self.study.arms, noun="arms")
+            self._fail("unknown arm", keys, side, cure)
+        modes = modes_of(self.study.arms[arm])
+        if mode not in modes:
+            cure = "write " + " or ".join(f"'{arm}/{valid}'" for valid in modes)
+            self._fail("no such execution mode of this arm", keys, side, cure)

@@ -1,0 +1,148 @@
+"""How long a plan will take on this machine: an estimate from sizes, not a promise.
+
+time of a run = updates × floating-point operations per update / throughput × `OVER_PRODUCTS`
+              + training steps × `ACTING_SECONDS_PER_STEP` + test steps × `TESTING_SECONDS_PER_STEP`
+
+The operations are those of the matrix products of the agent network and the mixer (layer sizes:
+`suite.algorithms`); there is one update per training episode. All constants stand below.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from suite.environments.interface import EnvironmentInfo
+from suite.study.definition import modes_of
+from suite.study.plan import Plan
+from suite.study.run import RunSpec
+
+# An update takes this many times its bare matrix products (softmax, element-wise work, optimiser).
+OVER_PRODUCTS = 2.0
+# Episodes end early when one side wins; length as a fraction of the scenario's step limit.
+MEAN_EPISODE_FRACTION = 0.5
+# A batch is as long as its longest episode.
+LONGEST_IN_BATCH_FRACTION = 0.8
+# One environment at a time: observe, one forward pass, act.
+ACTING_SECONDS_PER_STEP = 150e-6
+# Tests step many environments in one call.
+TESTING_SECONDS_PER_STEP = 60e-6
+# Imports and compilation, once per worker.
+STARTUP_SECONDS = 10.0
+# Processes beyond the first share memory bandwidth and caches.
+WORKER_EFFICIENCY = 0.9
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """cpu_hours: work on one core; wall_hours: with `n_workers` processes side by side."""
+
+    cpu_hours: float
+    wall_hours: float
+    n_workers: int
+    throughput_gflops: float
+
+
+def estimate(
+    plan: Plan,
+    n_workers: int,
+    *,
+    without: Collection[str] = (),
+    flops_per_second: float | None = None,
+) -> Estimate:
+    """Cost of every run of the plan, but for the run ids in `without` (finished ones)."""
+    speed = flops_per_second or measured_flops_per_second()
+    seconds = [
+        run_seconds(run, plan.environments[run.scenario], speed)
+        for run in plan.runs
+        if run.run_id not in without
+    ]
+    if not seconds:
+        return Estimate(0.0, 0.0, n_workers, speed / 1e9)
+    n_busy = min(n_workers, len(seconds))
+    shared = sum(seconds) / (n_busy if n_busy == 1 else n_busy * WORKER_EFFICIENCY)
+    # The last run to end runs alone: no schedule beats the longest run.
+    wall_seconds = STARTUP_SECONDS + max(shared, max(seconds))
+    cpu_seconds = sum(seconds) + n_busy * STARTUP_SECONDS
+    return Estimate(cpu_seconds / 3600, wall_seconds / 3600, n_workers, speed / 1e9)
+
+
+def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: float) -> float:
+    """CPU seconds of one run on one core."""
+    mean_episode_length = max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
+    n_episodes = run.training.total_env_steps / mean_episode_length
+    n_updates = max(0.0, n_episodes - run.training.batch_size_episodes + 1)
+    learning = n_updates * update_flops(run, environment) / flops_per_second * OVER_PRODUCTS
+    acting = run.training.total_env_steps * ACTING_SECONDS_PER_STEP
+    n_tests = run.training.total_env_steps / run.training.test_interval_env_steps
+    test_episodes = n_tests * run.training.n_test_episodes * len(modes_of(run.algorithm))
+    testing = test_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
+    return learning + acting + testing
+
+
+def update_flops(run: RunSpec, environment: EnvironmentInfo) -> float:
+    """Floating-point operations of one update: online forward and backward, target forward.
+
+    A layer's backward pass costs two forwards, one where its input needs no gradient.
+    """
+    batch = run.training.batch_size_episodes
+    steps = 1 + LONGEST_IN_BATCH_FRACTION * environment.episode_limit
+    first, inner = _agent_products(run, environment)
+    agent = environment.n_agents * (3 * first + 4 * inner)
+    return 2.0 * batch * steps * (agent + 3 * _mixer_products(run, environment))
+
+
+def _agent_products(run: RunSpec, environment: EnvironmentInfo) -> tuple[int, int]:
+    """Multiply-adds per agent and step: layers on raw inputs, and the others."""
+    algorithm, n_agents = run.algorithm, environment.n_agents
+    n_inputs = environment.observation_size + environment.n_actions + n_agents
+    hidden = algorithm.hidden_size
+    first = n_inputs * hidden
+    inner = 2 * hidden * 3 * hidden + hidden * environment.n_actions
+    if algorithm.framework == "cadp":
+        attention = algorithm.n_attention_heads * algorithm.attention_head_size
+        first += 3 * n_inputs * attention
+        inner += 2 * n_agents * attention + attention * hidden
+        inner += 2 * hidden * hidden + hidden * hidden
+    return first, inner
+
+
+def _mixer_products(run: RunSpec, environment: EnvironmentInfo) -> int:
+    """Multiply-adds per step of the mixer; its layers read the state, so all are first layers."""
+    algorithm, n_agents, state = run.algorithm, environment.n_agents, environment.state_size
+    embedding, wide = algorithm.mixer_embedding, algorithm.hypernet_embedding
+    if algorithm.backbone == "qmix":
+        outputs = (n_agents + 1) * embedding
+        weights = state * outputs
+        if algorithm.hypernet_layers == 2:
+            weights = 2 * state * wide + wide * outputs
+        return weights + 2 * state * embedding
+    if algorithm.backbone == "qplex":
+        n_heads = 4
+        selectors = n_heads * (state * wide + wide * embedding + state * embedding)
+        joint = state + n_agents * environment.n_actions
+        return selectors + n_heads * (state * (1 + n_agents) + joint * n_agents)
+    return 0
+
+
+@cache
+def measured_flops_per_second(seconds: float = 0.2) -> float:
+    """Throughput of one process on the skinny float32 products that dominate an update.
+
+    Best of the repetitions that fit in `seconds`: interference only ever slows a product down.
+    """
+    # 64³ is small enough for the linear-algebra library to stay on one thread, as a worker does.
+    left = np.ones((32, 64, 64), dtype=np.float32)
+    right = np.ones((64, 64), dtype=np.float32)
+    out = np.empty_like(left)
+    best, end = float("inf"), time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        for _ in range(10):
+            np.matmul(left, right, out=out)
+        best = min(best, (time.perf_counter() - start) / 10)
+    return 2 * left.size * right.shape[1] / best

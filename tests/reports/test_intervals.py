@@ -1,0 +1,91 @@
+"""Intervals: hand-computed values, coverage of known truth, and what must not be claimed."""
+
+import numpy as np
+import pytest
+
+from reports.statistics.intervals import (
+    interquartile_mean,
+    mean_interval,
+    plain_mean,
+    stratified_interval,
+)
+
+
+def rng(seed: int = 0) -> np.random.Generator:
+    return np.random.default_rng(seed)
+
+
+def test_t_interval_by_hand() -> None:
+    # mean 2, s 1, n 3, t(.975, 2) = 4.30265: half width 4.30265 / √3 = 2.48414
+    estimate = mean_interval([1, 2, 3], rng=rng())
+    assert estimate.method == "t"
+    assert (estimate.mean, estimate.sd, estimate.n) == (2.0, 1.0, 3)
+    assert estimate.low == pytest.approx(-0.48414, abs=1e-5)
+    assert estimate.high == pytest.approx(4.48414, abs=1e-5)
+
+
+def test_intervals_are_cut_at_the_possible_range() -> None:
+    estimate = mean_interval([90, 95, 100], rng=rng(), bounds=(0, 100))
+    assert estimate.high == 100.0
+    assert estimate.low == pytest.approx(95 - 12.4207, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [([0.4], "one seed: no interval"), ([1.0] * 5, "all seeds equal: no interval")],
+)
+def test_no_interval_where_data_cannot_give_one(values: list[float], words: str) -> None:
+    estimate = mean_interval(values, rng=rng())
+    assert not estimate.has_interval
+    assert estimate.high is None
+    assert estimate.method == words
+
+
+@pytest.mark.parametrize("values", [[], [1.0, float("nan")], [[1.0, 2.0]]])
+def test_unusable_values_are_refused(values: list[float]) -> None:
+    with pytest.raises(ValueError, match="finite"):
+        mean_interval(values, rng=rng())
+
+
+def test_bca_from_ten_seeds_and_reproducible() -> None:
+    values = np.linspace(0, 1, 12) ** 2
+    first, again = (mean_interval(values, rng=rng(1)) for _ in range(2))
+    other = mean_interval(values, rng=rng(2))
+    assert first.method == "BCa bootstrap"
+    assert (first.low, first.high) == (again.low, again.high)
+    assert first.low != other.low
+    assert mean_interval(values[:9], rng=rng()).method == "t"
+
+
+def test_zero_variance_does_not_reach_the_bootstrap() -> None:
+    assert not mean_interval([100.0] * 12, rng=rng()).has_interval
+
+
+def test_t_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    generator = rng(3)
+    samples = generator.normal(50, 10, size=(1000, 5))
+    estimates = [mean_interval(sample, rng=generator) for sample in samples]
+    covered = np.mean([e.low <= 50 <= e.high for e in estimates])
+    assert 0.93 < covered < 0.97
+
+
+def test_interquartile_mean_by_hand() -> None:
+    assert interquartile_mean(np.array([9.0, 1, 2, 3, 4, 5, 6, 0])) == pytest.approx(3.5)
+    assert interquartile_mean(np.array([[1.0, 2, 3]])).tolist() == [2.0]
+
+
+def test_stratified_bootstrap_resamples_within_scenarios_only() -> None:
+    # Seeds agree within each scenario, so resampling within scenarios changes nothing.
+    estimate = stratified_interval([[0, 0, 0], [100, 100, 100]], plain_mean, rng=rng())
+    assert (estimate.mean, estimate.low, estimate.high, estimate.n) == (50, 50, 50, 6)
+
+
+def test_stratified_bootstrap_with_one_seed_has_no_interval() -> None:
+    estimate = stratified_interval([[1.0], [2.0, 3.0]], plain_mean, rng=rng())
+    assert estimate.mean == pytest.approx(2.0)
+    assert not estimate.has_interval
+
+
+def test_stratified_bootstrap_wants_two_scenarios() -> None:
+    with pytest.raises(ValueError, match="two or more"):
+        stratified_interval([[1.0, 2.0]], plain_mean, rng=rng())

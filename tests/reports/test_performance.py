@@ -1,0 +1,57 @@
+"""Final, best and last test of a run, and the common grid of curves."""
+
+import numpy as np
+import pytest
+
+from reports.data import History
+from reports.statistics.performance import align, mean_curve, summarise
+
+
+def history(steps: list[float], values: list[float]) -> History:
+    return History(np.array(steps, dtype=float), np.array(values, dtype=float))
+
+
+def test_final_is_the_mean_after_nine_tenths_of_training() -> None:
+    steps = [100, 500, 900, 901, 1000]
+    result = summarise(history(steps, [0, 90, 10, 20, 40]), total_env_steps=1000)
+    assert (result.final, result.n_final_tests) == (30.0, 2)
+    assert (result.last, result.best, result.best_step) == (40.0, 90.0, 500.0)
+
+
+def test_without_late_tests_the_last_one_stands_in_and_is_counted_as_none() -> None:
+    result = summarise(history([100, 200], [5, 7]), total_env_steps=1000)
+    assert (result.final, result.n_final_tests) == (7.0, 0)
+
+
+def test_values_that_are_not_finite_are_left_out_and_counted() -> None:
+    result = summarise(history([950, 960, 970], [10, float("nan"), 30]), 1000)
+    assert (result.final, result.n_not_finite, result.n_tests) == (20.0, 1, 2)
+    assert summarise(history([950], [float("nan")]), 1000) is None
+
+
+def test_tests_fall_on_the_nearest_multiple_of_the_interval() -> None:
+    assert align(history([0, 104, 197, 290], [1, 2, 3, 4]), 100) == {0: 1, 1: 2, 2: 3, 3: 4}
+    assert align(history([98, 103], [1, 2]), 100) == {1: 2}
+
+
+def test_mean_curve_over_slightly_different_steps() -> None:
+    one, two = history([3, 102, 205], [0, 10, 20]), history([0, 99, 201], [0, 20, 40])
+    curve = mean_curve([one, two], 100, bounds=(0, 100))
+    assert curve.steps.tolist() == [0, 100, 200]
+    assert curve.mean.tolist() == [0, 15, 30]
+    assert (curve.n_runs, curve.n_dropped) == (2, 0)
+    # n = 2: half width t(.975, 1) · |a − b| / 2 = 12.7062 · 5, cut at the range
+    assert curve.high.tolist() == pytest.approx([0, 78.531, 100], abs=1e-3)
+
+
+def test_points_that_a_run_lacks_are_dropped_and_counted() -> None:
+    curve = mean_curve([history([0, 100, 200], [1, 2, 3]), history([0, 100], [3, 4])], 100)
+    assert curve.mean.tolist() == [2, 3]
+    assert curve.n_dropped == 1
+
+
+def test_one_run_has_a_curve_without_band_and_no_run_none() -> None:
+    curve = mean_curve([history([0, 100], [1, 2])], 100)
+    assert curve.low is None
+    assert mean_curve([], 100) is None
+    assert mean_curve([history([0], [1]), history([100], [1])], 100) is None

@@ -1,0 +1,85 @@
+"""Trainers for tests: no torch, no environment; what they do depends on the run's seed.
+
+Workers find this module by its name, with this directory on PYTHONPATH.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from suite.study.run import RunSpec
+
+Emit = Callable[[dict[str, Any]], None]
+
+# Seeds with a meaning; others train without incident.
+RAISES, DIES, NOISY, FILLS_DISK = 101, 102, 103, 104
+
+
+def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+    """Ten tests per run, win rate rising to 1; every run trained leaves a line in trained.txt."""
+    for run in runs:
+        with (runs_dir / "trained.txt").open("a") as file:
+            file.write(run.run_id + "\n")
+        _misbehave(run)
+        for test in range(1, 11):
+            _emit_test(run, test, emit)
+        emit({"event": "finished", "run_id": run.run_id, "elapsed_seconds": 1.5})
+
+
+def train_slowly(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+    """As `train`, a tenth of a second per test, with a checkpoint to resume from."""
+    checkpoint = runs_dir / "checkpoints" / f"{runs[0].run_id}.ckpt"
+    checkpoint.parent.mkdir(exist_ok=True)
+    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    for test in range(1, 11):
+        if test > done:
+            time.sleep(0.1)
+        _emit_test(runs[0], test, emit)
+        checkpoint.write_text(json.dumps(max(test, done)))
+    emit({"event": "finished", "run_id": runs[0].run_id, "elapsed_seconds": 1.0})
+
+
+def fail_once(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+    """Fails the first time it sees a run."""
+    marker = runs_dir / f"seen-{runs[0].run_id}"
+    if not marker.exists():
+        marker.touch()
+        raise ValueError("the first attempt fails")
+    train(runs, runs_dir, emit, device)
+
+
+def do_nothing(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+    """Returns without a word."""
+
+
+def _misbehave(run: RunSpec) -> None:
+    if run.seed == RAISES:
+        raise ValueError("the networks have exploded")
+    if run.seed == DIES:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if run.seed == NOISY:
+        print("a library prints where events belong")
+        os.write(1, b"and so does one written in C\n")
+        print("and on standard error", file=sys.stderr)
+    if run.seed == FILLS_DISK:
+        raise OSError(errno.ENOSPC, "No space left on device", "weights.pt")
+
+
+def _emit_test(run: RunSpec, test: int, emit: Emit) -> None:
+    total = run.training.total_env_steps
+    step = total * test // 10
+    progress = {"event": "progress", "run_id": run.run_id, "env_steps": step}
+    emit({**progress, "total_env_steps": total})
+    points: list[list[Any]] = [["test/win_rate/decentralised", step, test / 10]]
+    if run.algorithm.framework == "cadp":
+        points.append(["test/win_rate/centralised", step, test / 10])
+    points.append(["train/loss_td", step, float("nan") if test == 1 else 1.0 / test])
+    emit({"event": "metrics", "run_id": run.run_id, "points": points})

@@ -1,0 +1,272 @@
+"""One invocation after another in one directory, with trainers that need no torch."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+
+from suite.errors import InputError, StoredDataError
+from suite.records import RecordStore
+from suite.scheduling.coordinator import run_plan
+from suite.scheduling.lock import coordinator_lock, coordinator_pid
+from suite.study.definition import load_study
+from suite.study.plan import Plan, expand
+
+RAISES, DIES, NOISY, FILLS_DISK = 101, 102, 103, 104
+TRAINER = "fake_trainer:train"
+
+
+def plan_of(make_study, seeds: str = "1, 2", *more: tuple[str, str]) -> Plan:
+    return expand(load_study(make_study(("seeds = [1, 2]", f"seeds = [{seeds}]"), *more)))
+
+
+def trained(runs_dir: Path) -> list[str]:
+    """Run ids in the order in which workers took them up."""
+    path = runs_dir / "trained.txt"
+    return path.read_text().split() if path.exists() else []
+
+
+def optuna_trials(runs_dir: Path, name: str = "example/tiny") -> list[optuna.trial.FrozenTrial]:
+    storage = f"sqlite:///{runs_dir / 'optuna.db'}"
+    return optuna.load_study(study_name=name, storage=storage).get_trials()
+
+
+def test_every_run_is_trained_recorded_and_told(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study)
+    (runs_dir / "checkpoints").mkdir()
+    checkpoint = runs_dir / "checkpoints" / f"{plan.runs[0].run_id}.ckpt"
+    checkpoint.touch()
+    outcome = run_plan(plan, runs_dir, 2, trainer=TRAINER)
+    ids = {run.run_id for run in plan.runs}
+    assert set(outcome.finished) == ids
+    assert (outcome.finished_before, outcome.failed) == ([], [])
+    records = {record.run_id: record for record in RecordStore.open(runs_dir).load()}
+    assert records.keys() == ids
+    for run in plan.runs:
+        record = records[run.run_id]
+        assert (record.status, record.spec, record.elapsed_seconds) == ("finished", run, 1.5)
+        assert list(record.histories["train/loss_td"][0]) == [100 * i for i in range(1, 11)]
+        assert record.provenance["device"] == "cpu"
+    assert not checkpoint.exists()
+    # The last tenth of ten tests is the last one: win rate 1.
+    told = optuna_trials(runs_dir)
+    assert [trial.state.name for trial in told] == ["COMPLETE", "COMPLETE"]
+    assert [trial.value for trial in told] == [1.0, 1.0]
+    assert [trial.user_attrs["cadp.key"] for trial in told] == [t.key for t in plan.trials]
+    assert told[1].params == {"alpha": 0.5, "pruning_start_env_steps": 500}
+    assert coordinator_pid(runs_dir) is None
+
+
+def test_one_worker_trains_in_plan_order(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, "7, 5")
+    run_plan(plan, runs_dir, 1, trainer=TRAINER)
+    assert trained(runs_dir) == [run.run_id for run in plan.runs]
+
+
+def test_finished_runs_are_not_repeated_also_across_studies(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study)
+    run_plan(plan, runs_dir, 2, trainer=TRAINER)
+    again = run_plan(plan, runs_dir, 2, trainer=TRAINER)
+    assert len(again.finished_before) == 4
+    assert again.finished == []
+    other = plan_of(
+        make_study,
+        "1, 2, 3",
+        ('name = "example"', 'name = "other"'),
+        ("[arms.qmix]", "[arms.plain]"),
+        ('["qmix", "cadp_qmix"]', '["plain"]'),
+        ('right = "qmix/', 'right = "plain/'),
+    )
+    outcome = run_plan(other, runs_dir, 1, trainer=TRAINER)
+    assert len(outcome.finished_before) == 2
+    assert outcome.finished == [other.runs[2].run_id]
+    assert len(trained(runs_dir)) == 5
+    assert [trial.state.name for trial in optuna_trials(runs_dir, "other/tiny")] == ["COMPLETE"]
+
+
+def test_a_failure_is_recorded_and_the_rest_goes_on(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, f"{RAISES}, 1")
+    outcome = run_plan(plan, runs_dir, 1, trainer=TRAINER)
+    assert [failure.spec.seed for failure in outcome.failed] == [RAISES, RAISES]
+    assert outcome.failed[0].reason == "ValueError: the networks have exploded"
+    assert len(outcome.finished) == 2
+    failed = [r for r in RecordStore.open(runs_dir).load() if r.status == "failed"]
+    assert len(failed) == 2
+    assert failed[0].failure is not None
+    assert failed[0].failure.startswith("Traceback")
+    assert "_misbehave" in failed[0].failure
+    assert [trial.state.name for trial in optuna_trials(runs_dir)] == ["FAIL", "FAIL"]
+
+
+def test_failed_runs_are_tried_again_by_the_next_invocation(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, "1")
+    first = run_plan(plan, runs_dir, 2, trainer="fake_trainer:fail_once")
+    assert len(first.failed) == 2
+    second = run_plan(plan, runs_dir, 2, trainer="fake_trainer:fail_once")
+    assert (len(second.finished), second.failed) == (2, [])
+    assert {record.status for record in RecordStore.open(runs_dir).load()} == {"finished"}
+    states = sorted(trial.state.name for trial in optuna_trials(runs_dir))
+    assert states == ["COMPLETE", "COMPLETE", "FAIL", "FAIL"]
+
+
+def test_a_worker_that_dies_is_replaced(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, f"{DIES}, 1")
+    outcome = run_plan(plan, runs_dir, 1, trainer=TRAINER)
+    assert [failure.spec.seed for failure in outcome.failed] == [DIES, DIES]
+    assert outcome.failed[0].reason.startswith("worker process died with signal 9 (SIGKILL)")
+    assert len(outcome.finished) == 2
+
+
+def test_a_trainer_that_returns_early_has_failed(make_study, runs_dir: Path) -> None:
+    outcome = run_plan(plan_of(make_study, "1"), runs_dir, 1, trainer="fake_trainer:do_nothing")
+    reasons = [failure.reason for failure in outcome.failed]
+    assert reasons == ["the trainer returned without finishing this run"] * 2
+
+
+def test_a_trainer_that_cannot_be_imported_fails_its_runs(make_study, runs_dir: Path) -> None:
+    outcome = run_plan(plan_of(make_study, "1"), runs_dir, 1, trainer="no_such_module:train")
+    assert len(outcome.failed) == 2
+    assert "No module named 'no_such_module'" in outcome.failed[0].reason
+
+
+def test_prints_of_libraries_do_not_disturb_events(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, str(NOISY))
+    assert len(run_plan(plan, runs_dir, 1, trainer=TRAINER).finished) == 2
+    log = (runs_dir / "logs" / "worker-1.log").read_text()
+    assert "one written in C" in log
+    assert "where events belong" in log
+
+
+def test_a_full_disk_stops_with_one_line_and_loses_nothing(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, f"1, {FILLS_DISK}")
+    with pytest.raises(InputError, match="no space left on the disk; free some space and give"):
+        run_plan(plan, runs_dir, 1, trainer=TRAINER)
+    statuses = RecordStore.open(runs_dir).statuses()
+    assert [statuses.get(run.run_id) for run in plan.runs[:2]] == ["finished", "finished"]
+    assert "failed" not in statuses.values()
+
+
+def test_a_database_that_is_full_is_a_full_disk(
+    make_study, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from mlflow.tracking import MlflowClient
+    from sqlalchemy.exc import OperationalError
+
+    def full(*_: object, **__: object) -> None:
+        raise OperationalError("INSERT", {}, Exception("database or disk is full"))
+
+    monkeypatch.setattr(MlflowClient, "log_batch", full)
+    with pytest.raises(InputError, match="no space left on the disk"):
+        run_plan(plan_of(make_study, "1"), runs_dir, 1, trainer=TRAINER)
+
+
+def test_only_one_coordinator_per_directory(make_study, runs_dir: Path) -> None:
+    with (
+        coordinator_lock(runs_dir),
+        pytest.raises(InputError, match=rf"another coordinator \(process {os.getpid()}\)"),
+    ):
+        run_plan(plan_of(make_study), runs_dir, 1, trainer=TRAINER)
+    assert coordinator_pid(runs_dir) is None
+    assert coordinator_pid(runs_dir / "nowhere") is None
+
+
+@pytest.mark.parametrize("name", ["optuna.db", "mlflow.db"])
+def test_a_damaged_database_is_one_line(make_study, runs_dir: Path, name: str) -> None:
+    (runs_dir / name).write_bytes(b"garbage" * 1000)
+    with pytest.raises(StoredDataError, match=rf"{name}: .*not a database.*; (move|restore)"):
+        run_plan(plan_of(make_study, "1"), runs_dir, 1, trainer=TRAINER)
+
+
+def test_trials_a_killed_coordinator_left_running_are_taken_over(
+    make_study, runs_dir: Path
+) -> None:
+    from suite.scheduling.ledger import TrialLedger
+
+    plan = plan_of(make_study, "1")
+    TrialLedger(plan, runs_dir).begin(plan.trials[1])
+    killed_between = optuna.load_study(
+        study_name="example/tiny", storage=f"sqlite:///{runs_dir / 'optuna.db'}"
+    )
+    attributes = {**killed_between.trials[0].user_attrs, "cadp.key": plan.trials[0].key}
+    killed_between.enqueue_trial({}, user_attrs={**attributes, "parameters": []})
+    run_plan(plan, runs_dir, 1, trainer=TRAINER)
+    told = {trial.user_attrs["cadp.key"]: trial for trial in optuna_trials(runs_dir)}
+    assert len(optuna_trials(runs_dir)) == 2
+    assert {trial.state.name for trial in told.values()} == {"COMPLETE"}
+
+
+PROGRAM = """
+import sys
+from pathlib import Path
+from suite.scheduling.coordinator import run_plan
+from suite.study.definition import load_study
+from suite.study.plan import expand
+try:
+    plan = expand(load_study(Path(sys.argv[1])))
+    run_plan(plan, Path(sys.argv[2]), 2, trainer="fake_trainer:train_slowly")
+except KeyboardInterrupt:
+    sys.exit(130)
+"""
+
+
+def children_of(pid: int) -> set[int]:
+    children: set[int] = set()
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        children |= {int(child) for child in path.read_text().split()}
+    return children
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_a_stopped_coordinator_leaves_no_worker_and_can_be_continued(
+    make_study, runs_dir: Path, how: signal.Signals
+) -> None:
+    plan = plan_of(make_study, "1, 2, 3")
+    study = str(make_study(("seeds = [1, 2]", "seeds = [1, 2, 3]")))
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, study, str(runs_dir)])
+    deadline = time.monotonic() + 30
+    while not any((runs_dir / "checkpoints").glob("*.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    workers = children_of(process.pid)
+    assert len(workers) == 2
+    process.send_signal(how)
+    code = process.wait(20)
+    assert code == (-signal.SIGKILL if how == signal.SIGKILL else 130)
+    while any(map(is_alive, workers)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not any(map(is_alive, workers))
+    outcome = run_plan(plan, runs_dir, 2, trainer="fake_trainer:train_slowly")
+    assert len(outcome.finished) + len(outcome.finished_before) == 6
+    assert outcome.finished
+    for record in RecordStore.open(runs_dir).load():
+        assert record.status == "finished"
+        steps, _ = record.histories["test/win_rate/decentralised"]
+        assert list(steps) == [100 * i for i in range(1, 11)]
+    assert {trial.state.name for trial in optuna_trials(runs_dir)} == {"COMPLETE"}
+
+
+def test_run_plan_works_outside_the_main_thread(make_study, runs_dir: Path) -> None:
+    """Where no signal handler can be set."""
+    outcomes: list[object] = []
+    plan = plan_of(make_study, "1")
+    thread = threading.Thread(
+        target=lambda: outcomes.append(run_plan(plan, runs_dir, 1, trainer=TRAINER))
+    )
+    thread.start()
+    thread.join(60)
+    assert len(outcomes) == 1

@@ -1,0 +1,52 @@
+"""The estimate: its operation counts against known ones, its monotony."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.algorithms.settings import AlgorithmSettings
+from suite.environments import describe
+from suite.study.cost import LONGEST_IN_BATCH_FRACTION, estimate, run_seconds, update_flops
+from suite.study.definition import load_study
+from suite.study.plan import expand
+from suite.study.run import RunSpec
+from suite.training.settings import TrainingSettings
+
+FIVE = describe("skirmish/5m_vs_6m")
+
+
+def run_of(backbone: str, framework: str = "cadp", **training: int) -> RunSpec:
+    return RunSpec(
+        scenario=FIVE.name,
+        arm="a",
+        algorithm=AlgorithmSettings.model_validate({"framework": framework, "backbone": backbone}),
+        training=TrainingSettings.model_validate(training),
+        alpha=1.0,
+        pruning_start_env_steps=0,
+        seed=0,
+        environment_version="1",
+    )
+
+
+def test_operations_of_one_update_agree_with_a_count_made_in_torch() -> None:
+    """5.86 GFLOP for QMIX-CADP on 5m_vs_6m, 32 episodes of 60 + 1 steps (torch's counter)."""
+    steps = 1 + LONGEST_IN_BATCH_FRACTION * FIVE.episode_limit
+    counted = update_flops(run_of("qmix"), FIVE) * 61 / steps
+    assert counted == pytest.approx(5.86e9, rel=0.05)
+
+
+def test_cost_grows_with_what_costs() -> None:
+    plain = run_seconds(run_of("vdn", "ctde"), FIVE, 1e11)
+    assert plain < run_seconds(run_of("vdn"), FIVE, 1e11) < run_seconds(run_of("qplex"), FIVE, 1e11)
+    assert run_seconds(run_of("vdn", total_env_steps=100), FIVE, 1e11) < 1
+    assert plain < run_seconds(run_of("vdn", "ctde"), FIVE, 5e10)
+
+
+def test_more_workers_shorten_the_wall_time_only(make_study) -> None:
+    plan = expand(load_study(make_study(("1000", "100_000"))))
+    one = estimate(plan, 1, flops_per_second=1e11)
+    two = estimate(plan, 2, flops_per_second=1e11)
+    assert two.wall_hours < one.wall_hours
+    assert two.cpu_hours >= one.cpu_hours
+    nothing = estimate(plan, 2, without={run.run_id for run in plan.runs}, flops_per_second=1e11)
+    assert nothing.wall_hours == nothing.cpu_hours == 0

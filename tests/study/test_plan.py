@@ -1,0 +1,142 @@
+"""What a study expands to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from suite.algorithms.settings import AlgorithmSettings
+from suite.errors import InputError
+from suite.study.definition import Hyperparameters, Profile, StudyDefinition, load_study
+from suite.study.plan import expand
+from suite.training.settings import TrainingSettings
+
+STUDIES = Path(__file__).parents[2] / "studies"
+
+
+def study_with(profile: Profile) -> StudyDefinition:
+    arms = {
+        "vdn": AlgorithmSettings(framework="ctde", backbone="vdn"),
+        "cadp_vdn": AlgorithmSettings(framework="cadp", backbone="vdn"),
+        "cadp_qmix": AlgorithmSettings(framework="cadp", backbone="qmix"),
+    }
+    return StudyDefinition(
+        format=1,
+        name="s",
+        question="?",
+        default_profile="p",
+        arms=arms,
+        profiles={"p": profile},
+    )
+
+
+def profile_with(**changes: object) -> Profile:
+    values = {
+        "description": "",
+        "scenarios": ("skirmish/3m",),
+        "arms": ("vdn", "cadp_vdn", "cadp_qmix"),
+        "seeds": (3, 1),
+        "hyperparameters": Hyperparameters(pruning_start_fraction=(0.7,)),
+    }
+    return Profile.model_validate({**values, **changes})
+
+
+def test_plain_arms_have_neither_alpha_nor_pruning_start() -> None:
+    trial = expand(study_with(profile_with())).trials[0]
+    assert (trial.arm, trial.alpha, trial.pruning_start_env_steps) == ("vdn", None, None)
+    assert trial.runs[0].alpha is None
+
+
+def test_alpha_defaults_to_the_published_value_of_the_backbone() -> None:
+    trials = expand(study_with(profile_with())).trials
+    assert {trial.arm: trial.alpha for trial in trials[1:]} == {"cadp_vdn": 1.0, "cadp_qmix": 0.5}
+
+
+def test_pruning_start_fraction_is_of_the_scenarios_budget() -> None:
+    own = {"skirmish/8m": {"training": {"total_env_steps": 2_000}}}
+    profile = profile_with(
+        scenarios=("skirmish/3m", "skirmish/8m"),
+        training=TrainingSettings(total_env_steps=1_000, n_test_episodes=7),
+        scenario_settings=own,
+    )
+    trials = [trial for trial in expand(study_with(profile)).trials if trial.arm == "cadp_vdn"]
+    assert [trial.pruning_start_env_steps for trial in trials] == [700, 1_400]
+    assert trials[1].runs[0].training.n_test_episodes == 7
+
+
+def test_scenario_overrides_replace_the_pruning_start_in_either_spelling() -> None:
+    own = {"skirmish/3m": {"hyperparameters": {"pruning_start_env_steps": (5,)}}}
+    trials = expand(study_with(profile_with(scenario_settings=own))).trials
+    assert trials[1].pruning_start_env_steps == 5
+
+
+def test_first_seed_of_every_trial_comes_first() -> None:
+    runs = expand(study_with(profile_with())).runs
+    assert [(run.seed, run.arm) for run in runs] == [
+        *((3, "vdn"), (3, "cadp_vdn"), (3, "cadp_qmix")),
+        *((1, "vdn"), (1, "cadp_vdn"), (1, "cadp_qmix")),
+    ]
+
+
+def test_run_ids_do_not_depend_on_the_arms_label() -> None:
+    study = study_with(profile_with(arms=("vdn",)))
+    renamed = study.model_copy(
+        update={
+            "arms": {"other": study.arms["vdn"]},
+            "profiles": {"p": profile_with(arms=("other",))},
+        }
+    )
+    first, second = expand(study), expand(renamed)
+    assert [run.run_id for run in first.runs] == [run.run_id for run in second.runs]
+    assert first.trials[0].key == second.trials[0].key
+    assert set(second.arm_of_run.values()) == {"other"}
+
+
+def test_unknown_profile_names_the_nearest() -> None:
+    study = load_study(STUDIES / "reproduce_smac.toml")
+    with pytest.raises(InputError, match="did you mean 'quick'"):
+        expand(study, "quik")
+
+
+def test_the_shipped_study_follows_the_paper() -> None:
+    """algorithms: T 0.70M of 1M steps on 5m_vs_6m, α per backbone, tests every 10k."""
+    plan = expand(load_study(STUDIES / "reproduce_smac.toml"), "paper")
+    trials = {trial.arm: trial for trial in plan.trials}
+    assert {arm: trial.alpha for arm, trial in trials.items() if trial.alpha} == {
+        "cadp_vdn": 1.0,
+        "cadp_qmix": 0.5,
+        "cadp_qplex": 1.0,
+    }
+    run = trials["cadp_qmix"].runs[0]
+    assert run.pruning_start_env_steps == 700_000
+    assert run.training.total_env_steps == 1_000_000
+    assert run.training.test_interval_env_steps == 10_000
+    assert run.training.epsilon_anneal_env_steps == 50_000
+    assert set(plan.profile.missing_scenarios) == {"skirmish/corridor", "skirmish/3s5z_vs_3s6z"}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    arms=st.lists(st.sampled_from(["vdn", "cadp_vdn", "cadp_qmix"]), min_size=1, unique=True),
+    seeds=st.lists(st.integers(0, 2**32 - 1), min_size=1, max_size=5, unique=True),
+    alphas=st.lists(st.floats(0, 10), min_size=1, max_size=3, unique=True),
+    starts=st.lists(st.integers(0, 1000), min_size=1, max_size=3, unique=True),
+)
+def test_expansion_is_a_full_grid_without_repeats(
+    arms: list[str], seeds: list[int], alphas: list[float], starts: list[int]
+) -> None:
+    profile = profile_with(
+        arms=tuple(arms),
+        seeds=tuple(seeds),
+        hyperparameters=Hyperparameters(alpha=tuple(alphas), pruning_start_env_steps=tuple(starts)),
+    )
+    plan = expand(study_with(profile))
+    n_plain = arms.count("vdn")
+    assert len(plan.trials) == n_plain + (len(arms) - n_plain) * len(alphas) * len(starts)
+    assert len({run.run_id for run in plan.runs}) == len(plan.trials) * len(seeds)
+    assert len({trial.key for trial in plan.trials}) == len(plan.trials)
+    assert [run.seed for run in plan.runs] == [seed for seed in seeds for _ in plan.trials]
+    assert plan == expand(study_with(profile))

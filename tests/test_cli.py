@@ -1,0 +1,209 @@
+"""The command line: its documents, exit codes and help."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from email.message import Message
+from pathlib import Path
+
+import pytest
+
+from suite import __version__, doctor
+from suite.cli import main
+
+ROOT = Path(__file__).parents[1]
+COMMANDS = ["plan", "run", "status", "doctor"]
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the command in this process: exit code, standard output, standard error."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["cadp-suite", *arguments])
+        with pytest.raises(SystemExit) as exit_:
+            main()
+        captured = capsys.readouterr()
+        return int(exit_.value.code or 0), captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture
+def trained_by(monkeypatch: pytest.MonkeyPatch):
+    """Have `run` use a trainer of `tests/scheduling/fake_trainer.py`."""
+    import suite.scheduling.coordinator as coordinator
+
+    def use(name: str) -> None:
+        monkeypatch.setenv("PYTHONPATH", str(ROOT / "tests" / "scheduling"))
+        original = coordinator.run_plan
+
+        def run_plan(*arguments, **options):
+            return original(*arguments, **options, trainer=f"fake_trainer:{name}")
+
+        monkeypatch.setattr(coordinator, "run_plan", run_plan)
+
+    return use
+
+
+def test_plan_says_what_is_run_on_what_and_what_differs(call, make_study) -> None:
+    code, out, err = call("plan", str(make_study()))
+    assert (code, err) == (0, "")
+    assert "skirmish (embedded simulator, not StarCraft II)" in out
+    assert "everything is smaller" in out
+    assert "skirmish/corridor: not built yet" in out
+    assert "2 trials × 2 seeds = 4 runs, 4,000 training steps" in out
+    assert re.search(r"cadp_qmix +0\.5 +500 +1,000 +1 2", out)
+
+
+def test_plan_as_json_is_one_document(call, make_study) -> None:
+    code, out, err = call("plan", str(make_study()), "--json", "--workers", "3")
+    assert (code, err) == (0, "")
+    document = json.loads(out)
+    assert document["n_runs"] == 4
+    assert document["missing_scenarios"] == {"skirmish/corridor": "not built yet"}
+    assert document["estimate"]["n_workers"] == 3
+    assert [len(trial["runs"]) for trial in document["trials"]] == [2, 2]
+
+
+def test_run_then_status(call, make_study, trained_by, runs_dir: Path) -> None:
+    trained_by("train")
+    study, at = str(make_study()), ("--runs-dir", str(runs_dir))
+    before = json.loads(call("status", study, *at, "--json")[1])
+    assert before["counts"]["waiting"] == 4
+    code, out, err = call("run", study, *at, "--workers", "2")
+    assert (code, out) == (0, "")
+    assert "not StarCraft II" in err
+    assert "4 runs finished, 0 were already, 0 failed" in err
+    code, out, err = call("status", study, *at, "--json")
+    document = json.loads(out)
+    assert (code, err) == (0, "")
+    assert document["counts"]["finished"] == 4
+    assert document["runs"][1]["last_win_rate"] == {"decentralised": 1.0, "centralised": 1.0}
+    assert "4 finished" in call("status", study, *at)[1]
+
+
+def test_failed_runs_are_listed_and_leave_with_1(
+    call, make_study, trained_by, runs_dir: Path
+) -> None:
+    trained_by("train")
+    study, at = str(make_study(("[1, 2]", "[1, 101]"))), ("--runs-dir", str(runs_dir))
+    code, out, err = call("run", study, *at, "--workers", "1")
+    assert (code, out) == (1, "")
+    assert "2 runs finished, 0 were already, 2 failed" in err
+    line = "failed: skirmish/3m qmix seed 101: ValueError: the networks have exploded"
+    assert line in err
+    assert line in call("status", study, *at)[1]
+    document = json.loads(call("status", study, *at, "--json")[1])
+    failures = [run["failure"] for run in document["runs"] if run["state"] == "failed"]
+    assert len(failures) == 2
+    assert failures[0].startswith("Traceback")
+
+
+def test_interruption_leaves_with_130(
+    call, make_study, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("suite.scheduling.coordinator.run_plan", interrupted)
+    code, out, err = call("run", str(make_study()), "--runs-dir", str(tmp_path / "runs"))
+    assert (code, out) == (130, "")
+    assert "the same command continues" in err
+
+
+def test_damaged_records_are_one_line(call, make_study, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").write_bytes(b"garbage" * 1000)
+    for command in ("run", "status"):
+        code, out, err = call(command, str(make_study()), "--runs-dir", str(tmp_path))
+        assert (code, out, err.count("\n")) == (2, "", 1)
+        assert "mlflow.db" in err
+        assert "restore it from a backup" in err
+
+
+def test_version(call) -> None:
+    assert call("--version") == (0, f"cadp-suite {__version__}\n", "")
+
+
+def test_without_a_command_the_help_is_shown(call) -> None:
+    code, out, err = call()
+    assert (code, out) == (2, "")
+    assert "Examples:" in err
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help_with_an_example(call, command: str) -> None:
+    code, out, _ = call(command, "--help")
+    assert code == 0
+    assert f"Example: cadp-suite {command}" in " ".join(out.split())
+
+
+def test_help_is_quick() -> None:
+    """No torch, MLflow or Optuna for a page of text; best of three, machines are busy."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "suite.cli", "--help"], cwd=ROOT, check=True, capture_output=True
+        )
+        times.append(time.perf_counter() - start)
+    assert min(times) < 0.5
+
+
+def test_planning_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; sys.argv = ['cadp-suite', 'plan', 'studies/reproduce_smac.toml', '--json']\n"
+        "from suite.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'torch', 'mlflow', 'optuna', 'numba'} & sys.modules.keys()\n"
+        "print(sorted(heavy), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.stderr == "[]\n"
+
+
+def test_doctor_as_json(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SC2PATH", raising=False)
+    code, out, err = call("doctor", "--json")
+    report = json.loads(out)
+    assert (code, err) == (0, "")
+    assert report["is_usable"]
+    assert report["packages"]["optuna"]
+    usable = {entry["name"]: entry["is_usable"] for entry in report["environments"]}
+    assert usable == {"skirmish": True, "matrix": True, "starcraft": False, "football": False}
+    assert "ready" in call("doctor")[1]
+
+
+def test_doctor_names_missing_packages(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "NEEDED_PACKAGES", ("numpy", "no-such-package"))
+    code, out, _ = call("doctor")
+    assert code == 2
+    assert "MISSING: pip install no-such-package" in out
+
+
+@pytest.mark.parametrize(
+    ("header", "value", "is_smac3"),
+    [
+        ("Summary", "SMAC3, Sequential Model-based Algorithm Configuration", True),
+        ("Project-URL", "homepage, https://www.automl.org", True),
+        ("Requires-Dist", "ConfigSpace>=1.2", True),
+        ("Summary", "SMAC - StarCraft Multi-Agent Challenge.", False),
+    ],
+)
+def test_doctor_tells_the_two_smacs_apart(
+    header: str, value: str, is_smac3: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metadata = Message()
+    metadata[header] = value
+    monkeypatch.setattr("importlib.metadata.metadata", lambda name: metadata)
+    assert doctor.is_smac3_installed() is is_smac3
+    starcraft = next(e for e in doctor.examine()["environments"] if e["name"] == "starcraft")
+    assert (starcraft["cure"] is not None) is is_smac3
+    if is_smac3:
+        assert "pip uninstall smac" in starcraft["cure"]
+        assert "oxwhirl/smac" in starcraft["cure"]
