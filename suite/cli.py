@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from suite.study.plan import Plan
 
-EXIT_SOME_RUNS_FAILED = 1
 EXIT_BAD_INPUT = 2
 EXIT_INTERRUPTED = 130
 
@@ -148,7 +147,7 @@ def run(
         say(console, f"failed: {spec.scenario} {spec.arm} seed {spec.seed}: {failure.reason}")
     if outcome.failed:
         say(console, "the same command tries the failed runs again; `status --json` has tracebacks")
-        raise typer.Exit(EXIT_SOME_RUNS_FAILED)
+        raise typer.Exit(max(failure.exit_code for failure in outcome.failed))
 
 
 @app.command()

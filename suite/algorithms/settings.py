@@ -1,4 +1,4 @@
-"""What names an algorithm, apart from its sizes. No torch here: study files are checked against it."""
+"""What names an algorithm, apart from its sizes. No torch here: study files use it too."""
 
 from __future__ import annotations
 

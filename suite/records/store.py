@@ -186,7 +186,9 @@ class RecordStore:
         self, query: str, values: tuple[object, ...] = (), *, as_tuples: bool = False
     ) -> list[Any]:
         try:
-            uri = self._path.resolve().as_uri() + "?mode=ro"
+            # Not mode=ro: a writer killed in mid-transaction leaves a journal that the next reader
+            # has to roll back. Nothing else is written, and a read-only file opens all the same.
+            uri = self._path.resolve().as_uri() + "?mode=rw"
             with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
                 if not as_tuples:
                     connection.row_factory = sqlite3.Row

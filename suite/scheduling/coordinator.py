@@ -45,10 +45,14 @@ FINAL_FRACTION = 0.1
 
 @dataclass(frozen=True)
 class FailedRun:
-    """A run that failed in this invocation; `reason` is the last line of its traceback."""
+    """A run that failed in this invocation; `reason` is the last line of its traceback.
+
+    exit_code: 2 where the user can mend the cause (a damaged checkpoint, say), else 1.
+    """
 
     spec: RunSpec
     reason: str
+    exit_code: int = 1
 
 
 @dataclass
@@ -186,7 +190,7 @@ class _Coordinator:
             self._finish(event["run_id"], event["elapsed_seconds"])
         elif kind == "failed":
             for run_id in event["run_ids"]:
-                self._fail(run_id, event["traceback"])
+                self._fail(run_id, event["traceback"], event["exit_code"])
         elif kind == "disk_full":
             raise disk_full_error(self.options.runs_dir)
         elif kind == "idle":
@@ -206,7 +210,7 @@ class _Coordinator:
         self.display.finished(self.tracker.settle(run_id, failed=False), elapsed_seconds)
         self._close_trial_if_settled(self.trial_of[run_id])
 
-    def _fail(self, run_id: str, traceback: str) -> None:
+    def _fail(self, run_id: str, traceback: str, exit_code: int = 1) -> None:
         """Record a failure, unless the run has ended already."""
         if run_id in self.settled:
             return
@@ -214,7 +218,7 @@ class _Coordinator:
         self.settled.add(run_id)
         progress = self.tracker.settle(run_id, failed=True)
         reason = _reason(traceback)
-        self.outcome.failed.append(FailedRun(progress.spec, reason))
+        self.outcome.failed.append(FailedRun(progress.spec, reason, exit_code))
         self.display.failed(progress, reason)
         self._close_trial_if_settled(self.trial_of[run_id])
 

@@ -86,10 +86,11 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
         if is_disk_full(error, runs_dir):
             emit({"event": "disk_full", "message": str(error)})
         else:
-            expected = isinstance(error, CadpSuiteError)
-            text = str(error) if expected else traceback.format_exc()
+            text, exit_code = traceback.format_exc(), 1
+            if isinstance(error, CadpSuiteError):  # what a user can mend says so on one line
+                text, exit_code = str(error), error.exit_code
             run_ids = [run.run_id for run in runs]
-            emit({"event": "failed", "run_ids": run_ids, "traceback": text})
+            emit({"event": "failed", "run_ids": run_ids, "traceback": text, "exit_code": exit_code})
     emit({"event": "idle"})
 
 

@@ -35,7 +35,7 @@ class RunSpec(BaseModel):
 
     @property
     def run_id(self) -> str:
-        """16 hex digits naming the run: equal content gives an equal id, whatever its arm is called."""
+        """16 hex digits; equal content gives an equal id, whatever the arm is called."""
         content = self.model_dump(mode="json", exclude={"arm"})
         text = json.dumps({"format": RUN_FORMAT, **content}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -34,7 +34,8 @@ from suite.training.seeding import Stream, episode_seeds, generator
 
 Emit = Callable[[dict[str, Any]], None]
 
-# A kill loses at most this much work; writing takes some ten milliseconds.
+# A checkpoint follows every test, and this long after the last one; writing takes some ten
+# milliseconds.
 CHECKPOINT_INTERVAL_SECONDS = 20.0
 PROGRESS_INTERVAL_SECONDS = 0.5
 REBUILD_SLOTS = 64  # episodes replayed side by side when a replay is rebuilt
@@ -67,14 +68,15 @@ def train_cohort(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: st
         cohort.play_episodes()
         cohort.update()
         now = time.monotonic()
-        for member in cohort.test_if_due():
+        tested = cohort.test_if_due()
+        for member in tested:
             _emit_metrics(emit, runs[member], cohort.new_points[member])
         if now - last_progress >= PROGRESS_INTERVAL_SECONDS or not cohort.training.all():
             last_progress = now
             for run, progress in zip(runs, cohort.progress, strict=True):
                 emit(_progress(run, progress))
         ended = cohort.finish_members()
-        if ended or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS:
+        if tested or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS:
             last_checkpoint = now
             write_checkpoint(checkpoint, cohort.state_dict())
         for member in ended:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -211,3 +214,26 @@ def test_provenance_says_where_a_run_came_from(specs) -> None:
     assert all(isinstance(value, str) and value for value in facts.values())
     assert (facts["malloc"], facts["torch_threads"]) == ("MALLOC_TOP_PAD_=5", "1")
     assert (facts["environment"], facts["protocol"]) == ("skirmish", "repaired")
+
+
+KILLED_WRITER = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1])
+connection.execute("PRAGMA cache_size = 1")  # spill to the file before the transaction ends
+connection.execute("BEGIN")
+connection.execute("UPDATE tags SET value = value || ?", ("x" * 100_000,))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_records_survive_a_writer_killed_in_mid_transaction(
+    runs_dir: Path, writer: RecordWriter, specs
+) -> None:
+    spec = specs[0]
+    writer.begin(spec, {}, resuming=False)
+    writer.finish(spec.run_id, 1.0)
+    database = str(runs_dir / "mlflow.db")
+    killed = subprocess.run([sys.executable, "-c", KILLED_WRITER, database])
+    assert killed.returncode == -signal.SIGKILL
+    assert (runs_dir / "mlflow.db-journal").exists()  # what the writer left half done
+    assert RecordStore.open(runs_dir).statuses() == {spec.run_id: "finished"}

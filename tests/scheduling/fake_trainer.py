@@ -15,12 +15,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from suite.errors import StoredDataError
 from suite.study.run import RunSpec
 
 Emit = Callable[[dict[str, Any]], None]
 
 # Seeds with a meaning; others train without incident.
-RAISES, DIES, NOISY, FILLS_DISK = 101, 102, 103, 104
+RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE = 101, 102, 103, 104, 105
 
 
 def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
@@ -69,6 +70,8 @@ def _misbehave(run: RunSpec) -> None:
         print("a library prints where events belong")
         os.write(1, b"and so does one written in C\n")
         print("and on standard error", file=sys.stderr)
+    if run.seed == FINDS_DAMAGE:
+        raise StoredDataError("checkpoint is damaged", where="run.ckpt", cure="delete this file")
     if run.seed == FILLS_DISK:
         raise OSError(errno.ENOSPC, "No space left on device", "weights.pt")
 

@@ -20,7 +20,7 @@ from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 
-RAISES, DIES, NOISY, FILLS_DISK = 101, 102, 103, 104
+RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE = 101, 102, 103, 104, 105
 TRAINER = "fake_trainer:train"
 
 
@@ -104,6 +104,15 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(make_study, runs_dir: Path) 
     assert failed[0].failure.startswith("Traceback")
     assert "_misbehave" in failed[0].failure
     assert [trial.state.name for trial in optuna_trials(runs_dir)] == ["FAIL", "FAIL"]
+
+
+def test_a_damaged_checkpoint_is_one_line_with_its_cure(make_study, runs_dir: Path) -> None:
+    outcome = run_plan(plan_of(make_study, f"1, {FINDS_DAMAGE}"), runs_dir, 1, trainer=TRAINER)
+    assert len(outcome.finished) == 2  # the other seed, of both trials
+    assert {failure.exit_code for failure in outcome.failed} == {2}
+    assert {failure.reason for failure in outcome.failed} == {
+        "run.ckpt: checkpoint is damaged; delete this file"
+    }
 
 
 def test_failed_runs_are_tried_again_by_the_next_invocation(make_study, runs_dir: Path) -> None:

@@ -1,0 +1,1 @@
+"""Agent networks: from inputs to utilities Q_n. One file per published idea."""

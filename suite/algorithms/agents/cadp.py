@@ -1,0 +1,96 @@
+"""The advising agent of CADP (arXiv 2305.17352, section 4; release `agents/atten_rnn_agent.py`).
+
+Every agent turns its input x_n into a query, a key and a value. Its advice is
+z_n = Σ_j C_nj v_j with C the attention among agents. Centralised execution, CADP(C), computes Q_n
+from [h_n; g(z_n)]; decentralised execution, CADP(D), puts the agent's own value v_n in place of
+z_n, through the same layers. As C becomes the identity, the two agree. Only (C) is trained.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from suite.algorithms.agents import few_rows_numba
+from suite.algorithms.agents.interface import Array, ExecutionMode, Unrolled
+from suite.algorithms.agents.recurrent import recurrent_sequence, recurrent_specs, recurrent_step
+from suite.algorithms.batch import Sizes
+from suite.algorithms.layers.attention import attend
+from suite.algorithms.layers.dense import linear, linear_relu
+from suite.algorithms.parameters import Weights, linear_specs
+from suite.algorithms.rows import Rows
+from suite.algorithms.settings import AlgorithmSettings
+
+
+class CadpAgent:
+    """Recurrent agent with advice from the other agents."""
+
+    execution_modes: tuple[ExecutionMode, ...] = ("centralised", "decentralised")
+
+    def __init__(self, settings: AlgorithmSettings, sizes: Sizes) -> None:
+        self.hidden_size = hidden = settings.hidden_size
+        self.n_heads = settings.n_attention_heads
+        self.advice_size = advice = settings.n_attention_heads * settings.attention_head_size
+        self.specs = (
+            *recurrent_specs(settings, sizes),
+            # Rows: keys, queries, values, in the order of the release's layers; no bias.
+            *linear_specs("attention", sizes.input_size, 3 * advice, bias=False),
+            *linear_specs("advice", advice, hidden),
+            *linear_specs("merge", 2 * hidden, hidden),
+            *linear_specs("head_hidden", hidden, hidden),
+            *linear_specs("head", hidden, sizes.n_actions),
+        )
+
+    def unroll(self, weights: Weights, inputs: Tensor, rows: Rows) -> Unrolled:
+        """Centralised utilities q (P, R, N, A) and C_nn from inputs (P, R, N, D)."""
+        lead = inputs.shape[1:3]
+        hidden = recurrent_sequence(weights, inputs, rows)
+        projected = linear(inputs.flatten(1, 2), weights["attention.weight"])
+        advice, self_attention = attend(projected.unflatten(1, lead), self.n_heads)
+        q = self._head(weights, hidden, advice.flatten(1, 2))
+        return Unrolled(q.unflatten(1, lead), self_attention)
+
+    def step_few_rows(
+        self,
+        weights: tuple[Array, ...],
+        observations: Array,
+        last_actions: NDArray[np.int64],
+        hidden: Array,
+        q: Array,
+        next_hidden: Array,
+        mode: ExecutionMode,
+    ) -> None:
+        """`step` of one member, compiled for few rows; see `agents.few_rows_numba`."""
+        few_rows_numba.cadp_step(
+            observations,
+            last_actions,
+            hidden,
+            q,
+            next_hidden,
+            weights,
+            self.n_heads,
+            mode == "centralised",
+        )
+
+    def step(
+        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: ExecutionMode
+    ) -> tuple[Tensor, Tensor]:
+        """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden."""
+        lead = inputs.shape[1:3]
+        flat = inputs.flatten(1, 2)
+        next_hidden = recurrent_step(weights, flat, hidden.flatten(1, 2))
+        if mode == "centralised":
+            projected = linear(flat, weights["attention.weight"])
+            advice = attend(projected.unflatten(1, lead), self.n_heads)[0].flatten(1, 2)
+        else:  # each agent alone: its own value, no query, no key
+            advice = linear(flat, weights["attention.weight"][:, 2 * self.advice_size :])
+        q = self._head(weights, next_hidden, advice)
+        return q.unflatten(1, lead), next_hidden.unflatten(1, lead)
+
+    def _head(self, weights: Weights, hidden: Tensor, advice: Tensor) -> Tensor:
+        """hidden (P, R·N, H), advice (P, R·N, E) -> q (P, R·N, A)."""
+        g = linear_relu(weights["advice.weight"], weights["advice.bias"], advice)
+        merged = linear_relu(weights["merge.weight"], weights["merge.bias"], hidden, g)
+        last = linear_relu(weights["head_hidden.weight"], weights["head_hidden.bias"], merged)
+        return linear(last, weights["head.weight"], weights["head.bias"])

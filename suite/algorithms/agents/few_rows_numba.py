@@ -1,0 +1,59 @@
+"""One acting step of one member's agents for few rows, compiled: what `Agent.step` computes.
+
+Contiguous arrays: observations (E, N, O), last_actions (E, N), hidden (E·N, H), weights in the
+order of the agent's specs. Filled: q (E·N, A) and next_hidden (E·N, H).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from suite.algorithms.layers import attention_numba
+from suite.algorithms.layers.arithmetic_numba import FAST
+from suite.algorithms.layers.few_rows_numba import (
+    add_dense,
+    agent_inputs,
+    dense,
+    gru_cell,
+    rectify,
+)
+
+_attend = attention_numba.forward
+
+
+@njit(cache=True, **FAST)
+def recurrent_step(observations, last_actions, hidden, q, next_hidden, weights):  # type: ignore[no-untyped-def]
+    """`RecurrentAgent.step`."""
+    w_encoder, b_encoder, w_ih, w_hh, b_ih, b_hh, w_head, b_head = weights
+    x = dense(agent_inputs(observations, last_actions, q.shape[1]), w_encoder, b_encoder, True)
+    gru_cell(x, hidden, w_ih, w_hh, b_ih, b_hh, next_hidden)
+    q[:] = dense(next_hidden, w_head, b_head, False)
+
+
+@njit(cache=True, **FAST)
+def cadp_step(observations, last_actions, hidden, q, next_hidden, weights, n_heads, is_centralised):  # type: ignore[no-untyped-def]
+    """`CadpAgent.step`."""
+    w_encoder, b_encoder, w_ih, w_hh, b_ih, b_hh = weights[:6]
+    w_attention, w_advice, b_advice, w_merge, b_merge, w_last, b_last, w_head, b_head = weights[6:]
+    n_rows, size, width = hidden.shape[0], hidden.shape[1], w_attention.shape[0] // 3
+    x = agent_inputs(observations, last_actions, q.shape[1])
+    encoded = dense(x, w_encoder, b_encoder, True)
+    gru_cell(encoded, hidden, w_ih, w_hh, b_ih, b_hh, next_hidden)
+    if is_centralised:
+        packed = np.zeros((n_rows, 3 * width), np.float32)
+        add_dense(x, w_attention, 0, packed)
+        advice = np.empty((n_rows, width), np.float32)
+        n_environments, n_agents = last_actions.shape
+        shares = np.empty((n_environments, n_heads, n_agents, n_agents), np.float32)
+        _attend(packed, shares, advice, np.float32((width // n_heads) ** -0.5))
+    else:
+        advice = np.zeros((n_rows, width), np.float32)
+        add_dense(x, w_attention[2 * width :], 0, advice)
+    g = dense(advice, w_advice, b_advice, True)
+    merged = np.empty((n_rows, size), np.float32)
+    merged[:] = b_merge
+    add_dense(next_hidden, w_merge, 0, merged)
+    add_dense(g, w_merge, size, merged)
+    rectify(merged)
+    q[:] = dense(dense(merged, w_last, b_last, True), w_head, b_head, False)

@@ -1,0 +1,1 @@
+"""Layers whose weights and activations carry a leading population axis."""

@@ -1,0 +1,276 @@
+"""Training of a population: double Q-learning on mixed utilities, CADP's pruning after step T."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from suite.algorithms.agents.interface import ExecutionMode
+from suite.algorithms.batch import EpisodeBatch, Sizes
+from suite.algorithms.build import build_agent, build_mixer, has_pruning
+from suite.algorithms.losses.pruning import pruning_loss
+from suite.algorithms.losses.td import (
+    available_only,
+    masked_mean,
+    observed,
+    observed_mean,
+    td_loss,
+    td_target,
+    transition_mask,
+)
+from suite.algorithms.mixers.interface import MixerInputs
+from suite.algorithms.optimisers import build_optimiser, clip_gradient_norm
+from suite.algorithms.parameters import Parameters, Weights
+from suite.algorithms.rows import Rows, agent_inputs, pack, step_inputs
+from suite.algorithms.settings import PUBLISHED_ALPHA, AlgorithmSettings
+from suite.errors import InputError
+
+T = TypeVar("T")
+
+# Up to so many rows (environments × agents) one compiled call beats a call per layer: measured.
+FEW_ROWS = 64
+# A pruning start that no run reaches.
+NEVER = np.iinfo(np.int64).max
+
+
+class Learner:
+    """P runs of one arm on one scenario, trained side by side without influence on each other.
+
+    Parameters
+    ----------
+    settings, sizes: the arm and the scenario; they fix every shape.
+    seeds: one per member; decides its initial weights and nothing else.
+    alpha: the paper's α per member, weight of the pruning loss; None takes the release's value.
+    pruning_start_env_steps: the paper's T per member; None (for all, or in one place): never.
+    learning_rate: per member; None takes the one in `settings`.
+    device: where weights live and updates run.
+
+    Raises InputError for an arm that does not exist or lists that do not fit `seeds`.
+    """
+
+    def __init__(
+        self,
+        settings: AlgorithmSettings,
+        sizes: Sizes,
+        *,
+        seeds: Sequence[int],
+        alpha: Sequence[float] | None = None,
+        pruning_start_env_steps: Sequence[int | None] | None = None,
+        learning_rate: Sequence[float] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.settings, self.sizes, self.device = settings, sizes, torch.device(device)
+        self.agent = build_agent(settings, sizes)
+        self.mixer = build_mixer(settings, sizes)
+        self.n_members = n_members = len(seeds)
+        self.execution_modes: tuple[ExecutionMode, ...] = self.agent.execution_modes
+
+        specs = [*self.agent.specs, *self.mixer.specs]
+        self._online = Parameters(specs, n_members, device=self.device)
+        self._target = Parameters(specs, n_members, device=self.device, trainable=False)
+        self._online.initialise(seeds)
+        self._target.flat.copy_(self._online.flat)
+        self._acting_weights = self._online.arrays([spec.name for spec in self.agent.specs])
+        rates = _per_member("learning_rate", learning_rate, n_members, settings.learning_rate)
+        self._optimiser = build_optimiser(settings, self._online.flat, rates)
+
+        published = PUBLISHED_ALPHA.get(settings.backbone, 0.0)
+        self._alpha = torch.tensor(
+            _per_member("alpha", alpha, n_members, published), device=self.device
+        )
+        starts = _per_member("pruning_start_env_steps", pruning_start_env_steps, n_members, None)
+        is_pruning = has_pruning(settings)
+        self._pruning_start = np.array(
+            [NEVER if start is None or not is_pruning else start for start in starts], np.int64
+        )
+
+    def update(
+        self,
+        batch: EpisodeBatch,
+        env_steps: Tensor | NDArray[np.int64],
+        active: Tensor | NDArray[np.bool_] | None = None,
+    ) -> dict[str, Tensor]:
+        """One gradient step per member on its own episodes.
+
+        env_steps: (P,) training environment steps so far; a member prunes when strictly above its
+        T. active: (P,) bool; members left out keep weights and optimiser state.
+        Returns per-member (P,) tensors: loss_td, loss_pruning (before α), gradient_norm (before
+        clipping), q_taken_mean (joint value of the actions taken, per agent), and for CADP
+        self_attention (mean attention an agent pays to itself).
+        """
+        rows = pack(batch)
+        inputs, actions = agent_inputs(batch, rows)
+        available = rows.of_observations(batch.available_actions)
+        state = rows.of_observations(batch.state)
+        mask = rows.of_transitions(transition_mask(batch.filled, batch.terminated)).float()
+
+        online = self.agent.unroll(self._online.weights, inputs, rows)
+        with torch.no_grad():
+            target = self.agent.unroll(self._target.weights, inputs, rows)
+            q_online = available_only(online.q, available)
+            after = self._greedy_inputs(q_online, target.q, available, state, rows)
+            y = td_target(
+                rows.of_transitions(batch.reward),
+                rows.of_transitions(batch.terminated),
+                self.mixer.mix(self._target.weights, after).q,
+                self.settings.gamma,
+            )
+        q_taken = rows.at_start(online.q).gather(3, actions.unsqueeze(3)).squeeze(3)
+        q_greedy = rows.at_start(q_online).amax(dim=3) if self.mixer.needs_greedy else None
+        before = MixerInputs(q_taken, rows.at_start(state), actions, q_greedy)
+        mixed = self.mixer.mix(self._online.weights, before)
+
+        loss_td = td_loss(mixed.q, y, mask)
+        loss = loss_td
+        if mixed.row_penalty is not None:
+            is_observed = rows.of_transitions(observed(batch.filled))
+            loss = loss + observed_mean(mixed.row_penalty, batch.filled, is_observed)
+        loss_pruning, metrics = torch.zeros_like(loss_td), {}
+        if online.self_attention is not None:
+            paid_to_self = rows.at_start(online.self_attention)
+            cost = pruning_loss(paid_to_self, self.settings.pruning_normalisation)
+            loss_pruning = masked_mean(cost, mask)
+            is_pruning = np.asarray(env_steps) > self._pruning_start
+            if is_pruning.any():
+                weight = self._alpha * torch.from_numpy(is_pruning).to(self.device)
+                loss = loss + weight * loss_pruning
+            metrics["self_attention"] = masked_mean(paid_to_self.mean(dim=(2, 3)), mask).detach()
+        gradient_norm = self._descend(loss, active)
+
+        q_taken_mean = masked_mean(mixed.q.detach().sum(dim=2), mask) / self.sizes.n_agents
+        return metrics | {
+            "loss_td": loss_td.detach(),
+            "loss_pruning": loss_pruning.detach(),
+            "gradient_norm": gradient_norm,
+            "q_taken_mean": q_taken_mean,
+        }
+
+    def _greedy_inputs(
+        self, q_online: Tensor, q_target: Tensor, available: Tensor, state: Tensor, rows: Rows
+    ) -> MixerInputs:
+        """Double Q: the target's values of what the online network would do after transitions.
+
+        q_online (P, R, N, A) without unavailable actions, q_target, available (P, R, N, A).
+        """
+        actions = rows.at_end(q_online).argmax(dim=3)
+        q_next = rows.at_end(q_target)
+        q_taken = q_next.gather(3, actions.unsqueeze(3)).squeeze(3)
+        q_greedy = None
+        if self.mixer.needs_greedy:
+            q_greedy = available_only(q_next, rows.at_end(available)).amax(dim=3)
+        return MixerInputs(q_taken, rows.at_end(state), actions, q_greedy)
+
+    def _descend(self, loss: Tensor, active: Tensor | NDArray[np.bool_] | None) -> Tensor:
+        """Backward, clip and step; members that are not active are put back as they were."""
+        gradient = self._online.differentiate(loss.sum())
+        norm = clip_gradient_norm(gradient, self.settings.gradient_clip)
+        trained = [self._online.flat, *self._optimiser.state.values()]
+        frozen = None if active is None else ~torch.as_tensor(active).to(self.device)
+        kept = [] if frozen is None else [tensor[frozen] for tensor in trained]
+        self._optimiser.step(self._online.flat, gradient)
+        for tensor, old in zip(trained, kept, strict=False):
+            tensor[frozen] = old
+        return norm
+
+    def copy_target(self, members: Tensor | NDArray[np.bool_]) -> None:
+        """Copy online weights to the target networks of `members` (P,) bool."""
+        chosen = torch.as_tensor(members).to(self.device)
+        self._target.flat[chosen] = self._online.flat[chosen]
+
+    def initial_hidden(self, n_environments: int) -> Tensor:
+        """Zeros (P, E, N, H): the hidden state before an episode's first step."""
+        shape = (self.n_members, n_environments, self.sizes.n_agents, self.agent.hidden_size)
+        return torch.zeros(shape, device=self.device)
+
+    @torch.no_grad()
+    def act_values(
+        self,
+        observations: Tensor,
+        last_actions: Tensor,
+        hidden: Tensor,
+        mode: ExecutionMode,
+    ) -> tuple[Tensor, Tensor]:
+        """Utilities of one time step, without gradient.
+
+        observations (P, E, N, O), last_actions (P, E, N) int64 with -1 before the first step,
+        hidden (P, E, N, H) -> q (P, E, N, A), next hidden.
+        """
+        n_environments, n_agents = last_actions.shape[1:]
+        if self.device.type != "cpu" or n_environments * n_agents > FEW_ROWS:
+            inputs = step_inputs(observations, last_actions, self.sizes)
+            return self.agent.step(self._online.weights, inputs, hidden, mode)
+        q = observations.new_empty(*last_actions.shape, self.sizes.n_actions)
+        next_hidden = torch.empty_like(hidden, memory_format=torch.contiguous_format)
+        flat, next_flat, q_flat = hidden.flatten(1, 2), next_hidden.flatten(1, 2), q.flatten(1, 2)
+        for p, weights in enumerate(self._acting_weights):
+            self.agent.step_few_rows(
+                weights,
+                observations[p].contiguous().numpy(),
+                last_actions[p].contiguous().numpy(),
+                flat[p].contiguous().numpy(),
+                q_flat[p].numpy(),
+                next_flat[p].numpy(),
+                mode,
+            )
+        return q, next_hidden
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Copies of everything that decides how training goes on: weights, targets, optimiser."""
+        return {name: tensor.detach().clone() for name, tensor in self._state().items()}
+
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        """Go on exactly where `state_dict` was taken, on a learner of the same arm and sizes.
+
+        Raises InputError if names or shapes differ.
+        """
+        own = self._state()
+        shapes = {name: tuple(tensor.shape) for name, tensor in own.items()}
+        given = {name: tuple(tensor.shape) for name, tensor in state.items()}
+        if shapes != given:
+            raise InputError(
+                "learner state of another arm, scenario or cohort",
+                where="load_state_dict",
+                value=given,
+                cure=f"use a state with {shapes}",
+            )
+        for name, tensor in own.items():
+            tensor.copy_(state[name])
+
+    def _state(self) -> dict[str, Tensor]:
+        optimiser = {f"optimiser.{k}": v for k, v in self._optimiser.state.items()}
+        return {"online": self._online.flat, "target": self._target.flat, **optimiser}
+
+    def member_weights(self, member: int) -> dict[str, Tensor]:
+        """Copies of one member's online weights by name, no population axis (docs/weights.md)."""
+        return self._online.member(member)
+
+    def member_gradients(self, member: int) -> dict[str, Tensor]:
+        """Copies of one member's gradient in the last `update`, clipped; names of its weights."""
+        return self._online.member_gradients(member)
+
+    def load_member_weights(self, member: int, weights: Weights) -> None:
+        """Set one member's online and target weights.
+
+        Raises InputError if names or shapes do not fit.
+        """
+        self._online.load_member(member, weights)
+        self._target.load_member(member, weights)
+
+
+def _per_member(name: str, values: Sequence[T] | None, n_members: int, default: T) -> list[T]:
+    """One value per member. Raises InputError if there are more or fewer."""
+    if values is None:
+        return [default] * n_members
+    if len(values) != n_members:
+        raise InputError(
+            f"one value per member needed, {n_members} members",
+            where=name,
+            value=list(values),
+            cure="pass as many values as seeds",
+        )
+    return list(values)

@@ -1,0 +1,1 @@
+"""Loss equations: pure functions of tensors."""

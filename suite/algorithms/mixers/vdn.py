@@ -1,0 +1,17 @@
+"""Value decomposition networks (arXiv 1706.05296, equation 2): Q_tot = Σ_n Q_n."""
+
+from __future__ import annotations
+
+from suite.algorithms.mixers.interface import Mixed, MixerInputs
+from suite.algorithms.parameters import ParameterSpec, Weights
+
+
+class VdnMixer:
+    """The sum of utilities."""
+
+    specs: tuple[ParameterSpec, ...] = ()
+    needs_greedy = False
+
+    def mix(self, weights: Weights, inputs: MixerInputs) -> Mixed:
+        """Σ_n Q_n, (P, M, 1)."""
+        return Mixed(inputs.q_taken.sum(dim=2, keepdim=True))

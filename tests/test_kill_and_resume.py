@@ -1,0 +1,105 @@
+"""The promise of the README: kill it at any moment, type the same command, get the same metrics."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from suite.records import RecordStore
+from suite.records.store import RunRecord
+
+STUDY = """
+format = 1
+name = "resume"
+question = "Does a killed run continue bit-identically?"
+default_profile = "tiny"
+
+[arms.qmix]
+framework = "ctde"
+backbone = "qmix"
+
+[arms.cadp_qmix]
+framework = "cadp"
+backbone = "qmix"
+
+[profiles.tiny]
+description = "real training, seconds"
+scenarios = ["skirmish/3m"]
+arms = ["qmix", "cadp_qmix"]
+seeds = [1]
+
+[profiles.tiny.training]
+total_env_steps = 1_600
+test_interval_env_steps = 200
+n_test_episodes = 4
+batch_size_episodes = 8
+target_update_interval_episodes = 20
+epsilon_anneal_env_steps = 1_000
+
+[profiles.tiny.hyperparameters]
+pruning_start_fraction = [0.5]
+"""
+
+
+def command(study: Path, runs_dir: Path) -> list[str]:
+    run = ["run", str(study), "--runs-dir", str(runs_dir), "--workers", "1"]
+    return [sys.executable, "-m", "suite.cli", *run]
+
+
+def records(runs_dir: Path) -> dict[str, RunRecord]:
+    return {record.run_id: record for record in RecordStore.open(runs_dir).load()}
+
+
+def kill_after_checkpoints(process: subprocess.Popen[bytes], runs_dir: Path, n: int) -> None:
+    """SIGKILL the command and its workers once `n` checkpoints have been written."""
+    seen: set[tuple[str, int]] = set()
+    deadline = time.monotonic() + 120
+    while len(seen) < n:
+        assert process.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline, "no checkpoint appeared"
+        for path in (runs_dir / "checkpoints").glob("*.ckpt"):
+            try:
+                seen.add((path.name, path.stat().st_mtime_ns))
+            except FileNotFoundError:
+                continue
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.mark.slow
+def test_killed_twice_and_resumed_gives_bit_identical_metrics(
+    tmp_path: Path, empty_databases: Path
+) -> None:
+    study = tmp_path / "study.toml"
+    study.write_text(STUDY)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for directory in (whole, killed):
+        shutil.copytree(empty_databases, directory)
+    subprocess.run(command(study, whole), check=True, capture_output=True)
+    for n_checkpoints in (3, 5):
+        process = subprocess.Popen(
+            command(study, killed), start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        kill_after_checkpoints(process, killed, n_checkpoints)
+    subprocess.run(command(study, killed), check=True, capture_output=True)
+
+    expected, resumed = records(whole), records(killed)
+    assert expected.keys() == resumed.keys()
+    for run_id, record in expected.items():
+        assert resumed[run_id].status == record.status == "finished"
+        assert resumed[run_id].histories.keys() == record.histories.keys()
+        for key, (steps, values) in record.histories.items():
+            np.testing.assert_array_equal(resumed[run_id].histories[key][0], steps, key)
+            np.testing.assert_array_equal(resumed[run_id].histories[key][1], values, key)
+    weights = [sorted((d / "weights").glob("*.pt")) for d in (whole, killed)]
+    assert [p.read_bytes() for p in weights[0]] == [p.read_bytes() for p in weights[1]]
+    assert not list((killed / "checkpoints").glob("*.ckpt"))
