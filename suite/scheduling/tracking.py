@@ -11,6 +11,9 @@ from suite.study.run import RunSpec
 
 _SHORT_MODES = {"decentralised": "D", "centralised": "C"}
 _WIN_RATE = "test/win_rate/"
+# The estimate counts as this much time at the pace it predicts: the first seconds of a run are
+# imports and compilation, no measure of speed.
+_TRUST_IN_ESTIMATE_SECONDS = 60.0
 
 
 @dataclass
@@ -82,15 +85,13 @@ class Tracker:
 
     @property
     def remaining_seconds(self) -> float:
-        """Wall time to the end, from the speed so far; from the estimate until there is one."""
+        """Wall time to the end: the estimate at first, more and more the speed seen so far."""
         left = sum(self._cost.values()) * (1 - self.fraction)
         worked = self._worked_cost + sum(
             self._done_cost(run, since=run.first_env_steps or 0) for run in self.current.values()
         )
-        # The first seconds are imports and compilation: no measure of speed yet.
-        if worked <= 0 or self.elapsed_seconds < 5:
-            return left / self._n_workers
-        return left * self.elapsed_seconds / worked
+        elapsed = self.elapsed_seconds + _TRUST_IN_ESTIMATE_SECONDS
+        return left * elapsed / (worked + self._n_workers * _TRUST_IN_ESTIMATE_SECONDS)
 
     def steps_per_second(self, run: RunProgress) -> float:
         """Training steps per second of this sitting."""

@@ -1,6 +1,7 @@
 """How long a plan will take on this machine: an estimate from sizes, not a promise.
 
-time of a run = updates × floating-point operations per update / throughput × `OVER_PRODUCTS`
+time of a run = updates × (floating-point operations per update / throughput × `OVER_PRODUCTS`
+                           + `UPDATE_OVERHEAD_SECONDS`)
               + training steps × `ACTING_SECONDS_PER_STEP` + test steps × `TESTING_SECONDS_PER_STEP`
 
 The operations are those of the matrix products of the agent network and the mixer (layer sizes:
@@ -23,10 +24,11 @@ from suite.study.run import RunSpec
 
 # An update takes this many times its bare matrix products (softmax, element-wise work, optimiser).
 OVER_PRODUCTS = 2.0
-# Episodes end early when one side wins; length as a fraction of the scenario's step limit.
-MEAN_EPISODE_FRACTION = 0.5
-# A batch is as long as its longest episode.
-LONGEST_IN_BATCH_FRACTION = 0.8
+# What an update costs whatever its sizes: some hundred calls, the optimiser, a batch copied.
+UPDATE_OVERHEAD_SECONDS = 6e-3
+# Episodes end early when one side wins; length as a fraction of the scenario's step limit. Steps
+# after an episode's end are not computed.
+MEAN_EPISODE_FRACTION = 0.4
 # One environment at a time: observe, one forward pass, act.
 ACTING_SECONDS_PER_STEP = 150e-6
 # Tests step many environments in one call.
@@ -76,7 +78,8 @@ def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: fl
     mean_episode_length = max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
     n_episodes = run.training.total_env_steps / mean_episode_length
     n_updates = max(0.0, n_episodes - run.training.batch_size_episodes + 1)
-    learning = n_updates * update_flops(run, environment) / flops_per_second * OVER_PRODUCTS
+    products = update_flops(run, environment) / flops_per_second
+    learning = n_updates * (products * OVER_PRODUCTS + UPDATE_OVERHEAD_SECONDS)
     acting = run.training.total_env_steps * ACTING_SECONDS_PER_STEP
     n_tests = run.training.total_env_steps / run.training.test_interval_env_steps
     test_episodes = n_tests * run.training.n_test_episodes * len(modes_of(run.algorithm))
@@ -90,7 +93,7 @@ def update_flops(run: RunSpec, environment: EnvironmentInfo) -> float:
     A layer's backward pass costs two forwards, one where its input needs no gradient.
     """
     batch = run.training.batch_size_episodes
-    steps = 1 + LONGEST_IN_BATCH_FRACTION * environment.episode_limit
+    steps = 1 + MEAN_EPISODE_FRACTION * environment.episode_limit
     first, inner = _agent_products(run, environment)
     agent = environment.n_agents * (3 * first + 4 * inner)
     return 2.0 * batch * steps * (agent + 3 * _mixer_products(run, environment))

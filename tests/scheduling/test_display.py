@@ -61,7 +61,8 @@ def test_remaining_time_follows_the_speed_not_what_a_checkpoint_had(
     tracker.update(progress(cadp, 600))  # resumed there
     clock.time = 10.0
     tracker.update(progress(cadp, 700))  # a tenth of 30 cost units in 10 seconds
-    assert tracker.remaining_seconds == pytest.approx((80 - 21) * 10 / 3)
+    # The estimate counts as one minute of two workers at its pace: 120 cost units.
+    assert tracker.remaining_seconds == pytest.approx((80 - 21) * (10 + 60) / (3 + 120))
     assert tracker.steps_per_second(tracker.current[cadp]) == pytest.approx(10.0)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from suite.algorithms.settings import AlgorithmSettings
 from suite.environments import describe
-from suite.study.cost import LONGEST_IN_BATCH_FRACTION, estimate, run_seconds, update_flops
+from suite.study.cost import MEAN_EPISODE_FRACTION, estimate, run_seconds, update_flops
 from suite.study.definition import load_study
 from suite.study.plan import expand
 from suite.study.run import RunSpec
@@ -30,7 +30,7 @@ def run_of(backbone: str, framework: str = "cadp", **training: int) -> RunSpec:
 
 def test_operations_of_one_update_agree_with_a_count_made_in_torch() -> None:
     """5.86 GFLOP for QMIX-CADP on 5m_vs_6m, 32 episodes of 60 + 1 steps (torch's counter)."""
-    steps = 1 + LONGEST_IN_BATCH_FRACTION * FIVE.episode_limit
+    steps = 1 + MEAN_EPISODE_FRACTION * FIVE.episode_limit
     counted = update_flops(run_of("qmix"), FIVE) * 61 / steps
     assert counted == pytest.approx(5.86e9, rel=0.05)
 
