@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from suite.algorithms.layers.arithmetic_numba import exp32, sigmoid32, tanh32
-from suite.algorithms.layers.attention import attend, attend_in_torch
+from suite.algorithms.layers.attention import advise, advise_in_torch
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.layers.gru import gru_sequence
 from suite.algorithms.rows import Rows, pack_lengths
@@ -80,20 +80,33 @@ def test_gru_gradients_numerically() -> None:
 
 @pytest.mark.parametrize(("n_agents", "n_heads", "head_size"), [(3, 4, 32), (5, 2, 8), (1, 1, 3)])
 @pytest.mark.parametrize("has_pruning", [False, True])
-def test_compiled_attention(n_agents: int, n_heads: int, head_size: int, has_pruning: bool) -> None:
+@pytest.mark.parametrize("chunk_values", [200, 10**6])
+def test_compiled_attention(
+    n_agents: int,
+    n_heads: int,
+    head_size: int,
+    has_pruning: bool,
+    chunk_values: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("suite.algorithms.layers.attention._CHUNK_VALUES", chunk_values)
     torch.manual_seed(2)
-    packed = torch.randn(2, 7, n_agents, 3 * n_heads * head_size)
+    inputs = torch.randn(2, 7 * n_agents, 6), torch.randn(2, 3 * n_heads * head_size, 6) * 0.4
     results = []
-    for function in (attend, attend_in_torch):
-        x = packed.clone().requires_grad_()
-        advice, self_attention = function(x, n_heads)
-        loss = (advice * torch.linspace(-1, 1, advice.shape[3])).sum()
+    for function in (advise, advise_in_torch):
+        x, weight = (tensor.clone().requires_grad_() for tensor in inputs)
+        advice, self_attention = function(x, weight, n_agents, n_heads)
+        loss = (advice * torch.linspace(-1, 1, advice.shape[2])).sum()
         if has_pruning:
-            loss = loss - self_attention.log().sum()
+            loss = loss - (self_attention + 1e-8).log().sum()
         loss.backward()
-        results.append((advice, self_attention, x.grad))
+        results.append((advice, self_attention, x.grad, weight.grad))
+        with torch.no_grad():
+            unseen = function(x, weight, n_agents, n_heads)
+        assert torch.equal(unseen[0], advice)
+        assert torch.equal(unseen[1], self_attention)
     for compiled, plain in zip(*results, strict=True):
-        torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=2e-5)
+        torch.testing.assert_close(compiled, plain, rtol=1e-4, atol=1e-4)
 
 
 def test_dense_layer_of_two_inputs_is_linear_on_their_concatenation() -> None:

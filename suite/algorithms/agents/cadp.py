@@ -16,7 +16,7 @@ from suite.algorithms.agents import few_rows_numba
 from suite.algorithms.agents.interface import Array, ExecutionMode, Unrolled
 from suite.algorithms.agents.recurrent import recurrent_sequence, recurrent_specs, recurrent_step
 from suite.algorithms.batch import Sizes
-from suite.algorithms.layers.attention import attend
+from suite.algorithms.layers.attention import advise
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.parameters import Weights, linear_specs
 from suite.algorithms.rows import Rows
@@ -46,9 +46,10 @@ class CadpAgent:
         """Centralised utilities q (P, R, N, A) and C_nn from inputs (P, R, N, D)."""
         lead = inputs.shape[1:3]
         hidden = recurrent_sequence(weights, inputs, rows)
-        projected = linear(inputs.flatten(1, 2), weights["attention.weight"])
-        advice, self_attention = attend(projected.unflatten(1, lead), self.n_heads)
-        q = self._head(weights, hidden, advice.flatten(1, 2))
+        advice, self_attention = advise(
+            inputs.flatten(1, 2), weights["attention.weight"], lead[1], self.n_heads
+        )
+        q = self._head(weights, hidden, advice)
         return Unrolled(q.unflatten(1, lead), self_attention)
 
     def step_few_rows(
@@ -81,8 +82,7 @@ class CadpAgent:
         flat = inputs.flatten(1, 2)
         next_hidden = recurrent_step(weights, flat, hidden.flatten(1, 2))
         if mode == "centralised":
-            projected = linear(flat, weights["attention.weight"])
-            advice = attend(projected.unflatten(1, lead), self.n_heads)[0].flatten(1, 2)
+            advice, _ = advise(flat, weights["attention.weight"], lead[1], self.n_heads)
         else:  # each agent alone: its own value, no query, no key
             advice = linear(flat, weights["attention.weight"][:, 2 * self.advice_size :])
         q = self._head(weights, next_hidden, advice)
