@@ -24,10 +24,9 @@ _GIT_SECONDS = 10
 def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]) -> dict[str, str]:
     """Everything recorded with a run.
 
-    worker_environment: environment variables the worker process is started with (threads, malloc).
+    worker_environment: environment variables the worker process is started with (threads).
     """
     environment = describe(spec.scenario)
-    malloc = [f"{k}={v}" for k, v in sorted(worker_environment.items()) if k.startswith("MALLOC_")]
     return {
         **_software(),
         **_machine(),
@@ -35,7 +34,6 @@ def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]
         "environment_version": environment.backend_version,
         "device": device,
         "torch_threads": worker_environment.get("OMP_NUM_THREADS", "default"),
-        "malloc": " ".join(malloc) or "default",
         "seed": str(spec.seed),
         "protocol": spec.algorithm.protocol,
     }

@@ -21,16 +21,12 @@ from suite.study.run import RunSpec
 # By name: only workers import it, and torch with it.
 DEFAULT_TRAINER = "suite.training.cohort:train_cohort"
 
-# One thread per process: a second thread waits for busy cores most of the time. The malloc
-# settings keep freed tensors in the process instead of mapping fresh zeroed pages for each.
+# One thread per process: a second thread waits for busy cores most of the time.
 WORKER_ENVIRONMENT = {
     "OMP_NUM_THREADS": "1",
     "MKL_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
     "NUMBA_NUM_THREADS": "1",
-    "MALLOC_MMAP_THRESHOLD_": str(1 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
-    "MALLOC_TOP_PAD_": str(64 << 20),
 }
 
 _STOP_SECONDS = 5.0

@@ -24,6 +24,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
+from suite.algorithms.allocator import keep_freed_memory
 from suite.errors import CadpSuiteError
 from suite.scheduling.disk import is_disk_full
 from suite.study.run import RunSpec
@@ -41,6 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _die_with_parent(options.parent_pid)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the coordinator decides when to stop
     faulthandler.enable()
+    keep_freed_memory()
     channel = _take_standard_output()
     with suppress(Exception):  # a failure here is reported with the first cohort
         load_trainer(options.trainer)

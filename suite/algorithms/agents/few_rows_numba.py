@@ -7,10 +7,9 @@ order of the agent's specs. Filled: q (E·N, A) and next_hidden (E·N, H).
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from suite.algorithms.layers import attention_numba
-from suite.algorithms.layers.arithmetic_numba import FAST
+from suite.algorithms.layers.arithmetic_numba import compiled
 from suite.algorithms.layers.few_rows_numba import (
     add_dense,
     agent_inputs,
@@ -22,7 +21,7 @@ from suite.algorithms.layers.few_rows_numba import (
 _attend = attention_numba.forward
 
 
-@njit(cache=True, **FAST)
+@compiled
 def recurrent_step(observations, last_actions, hidden, q, next_hidden, weights):  # type: ignore[no-untyped-def]
     """`RecurrentAgent.step`."""
     w_encoder, b_encoder, w_ih, w_hh, b_ih, b_hh, w_head, b_head = weights
@@ -31,7 +30,7 @@ def recurrent_step(observations, last_actions, hidden, q, next_hidden, weights):
     q[:] = dense(next_hidden, w_head, b_head, False)
 
 
-@njit(cache=True, **FAST)
+@compiled
 def cadp_step(observations, last_actions, hidden, q, next_hidden, weights, n_heads, is_centralised):  # type: ignore[no-untyped-def]
     """`CadpAgent.step`."""
     w_encoder, b_encoder, w_ih, w_hh, b_ih, b_hh = weights[:6]

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numba import njit
+
+from suite.compilation import compiler
 
 # Contraction to fused multiply-adds and reordered sums; NaN and infinity keep their meaning.
 # NumPy's error model: a division that may raise could not be vectorised.
 FAST = {"fastmath": {"contract", "reassoc", "nsz"}, "error_model": "numpy"}
+# For kernels that Python calls; what only kernels call is inlined into them.
+compiled = compiler(Path(__file__).parents[1].rglob("*_numba.py"), **FAST)
 
 _LOG2_E = np.float32(1.44269504088896341)
 _LN2_HIGH = np.float32(0.693359375)

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from suite.algorithms.layers.arithmetic_numba import FAST, exp32
+from suite.algorithms.layers.arithmetic_numba import FAST, compiled, exp32
 
 _U = np.uintp
 _ZERO = np.float32(0)
@@ -64,7 +64,7 @@ def _softmax_rows(scores, n):  # type: ignore[no-untyped-def]
             scores[first + j] *= factor
 
 
-@njit(cache=True, **FAST)
+@compiled
 def forward(packed, weights, advice, scale):  # type: ignore[no-untyped-def]
     """Fills C and advice (rows·N, E)."""
     n_rows, n_heads, n_agents = _U(weights.shape[0]), _U(weights.shape[1]), _U(weights.shape[2])
@@ -93,7 +93,7 @@ def forward(packed, weights, advice, scale):  # type: ignore[no-untyped-def]
                 )
 
 
-@njit(cache=True, **FAST)
+@compiled
 def backward(packed, weights, grad_advice, grad_self, grad_packed, scale):  # type: ignore[no-untyped-def]
     """Fills the gradient of `packed`; grad_self (rows, heads, N) of C_nn may have no rows."""
     n_rows, n_heads, n_agents = _U(weights.shape[0]), _U(weights.shape[1]), _U(weights.shape[2])

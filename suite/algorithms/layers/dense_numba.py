@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from suite.algorithms.layers.arithmetic_numba import FAST
+from suite.algorithms.layers.arithmetic_numba import compiled
 
 _ZERO = np.float32(0)
 # Rows summed on their own before they join the total: keeps the rounding of long sums small.
 _CHUNK = 128
 
 
-@njit(cache=True, **FAST)
+@compiled
 def add_bias(out, bias, is_rectified):  # type: ignore[no-untyped-def]
     """out += bias (P, O), and ReLU if asked."""
     n_members, n_rows, size = out.shape
@@ -28,7 +27,7 @@ def add_bias(out, bias, is_rectified):  # type: ignore[no-untyped-def]
                     o[i] += bias_p[i]
 
 
-@njit(cache=True, **FAST)
+@compiled
 def through_relu(grad, out, before, sums):  # type: ignore[no-untyped-def]
     """Gradient before the ReLU whose result is `out`, and its sums over rows (P, O)."""
     n_members, n_rows, size = out.shape

@@ -7,15 +7,14 @@ what a dozen tensor operations take. Plain two-dimensional float32 arrays of one
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
-from suite.algorithms.layers.arithmetic_numba import FAST, sigmoid32, tanh32
+from suite.algorithms.layers.arithmetic_numba import compiled, sigmoid32, tanh32
 
 _U = np.uintp
 _ZERO = np.float32(0)
 
 
-@njit(cache=True, **FAST)
+@compiled
 def add_dense(x, weight, first_column, out):  # type: ignore[no-untyped-def]
     """out (R, O) += x (R, I) @ weight[:, first_column : first_column + I].T.
 
@@ -49,7 +48,7 @@ def add_dense(x, weight, first_column, out):  # type: ignore[no-untyped-def]
             y[row * n_outputs + o] += total
 
 
-@njit(cache=True, **FAST)
+@compiled
 def dense(x, weight, bias, is_rectified):  # type: ignore[no-untyped-def]
     """x (R, I) @ weight (O, I).T + bias (O,), then ReLU if asked: a new array (R, O)."""
     out = np.empty((x.shape[0], bias.shape[0]), np.float32)
@@ -60,7 +59,7 @@ def dense(x, weight, bias, is_rectified):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True, **FAST)
+@compiled
 def rectify(x):  # type: ignore[no-untyped-def]
     """ReLU in place."""
     flat = x.reshape(-1)
@@ -68,7 +67,7 @@ def rectify(x):  # type: ignore[no-untyped-def]
         flat[i] = max(flat[i], _ZERO)
 
 
-@njit(cache=True, **FAST)
+@compiled
 def gru_cell(x, hidden, weight_ih, weight_hh, bias_ih, bias_hh, out):  # type: ignore[no-untyped-def]
     """nn.GRUCell: x (R, I), hidden (R, H) -> out (R, H)."""
     size = hidden.shape[1]
@@ -91,7 +90,7 @@ def gru_cell(x, hidden, weight_ih, weight_hh, bias_ih, bias_hh, out):  # type: i
             after[i] = r[i] + z[i] * (before[i] - r[i])
 
 
-@njit(cache=True, **FAST)
+@compiled
 def agent_inputs(observations, last_actions, n_actions):  # type: ignore[no-untyped-def]
     """[observation | one-hot last action | one-hot agent]: (E, N, O), (E, N) -> (E·N, O+A+N)."""
     n_environments, n_agents, size = observations.shape

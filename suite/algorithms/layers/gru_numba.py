@@ -9,13 +9,13 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from suite.algorithms.layers.arithmetic_numba import FAST, sigmoid32, tanh32
+from suite.algorithms.layers.arithmetic_numba import FAST, compiled, sigmoid32, tanh32
 
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
 
 
-@njit(cache=True, **FAST)
+@compiled
 def forward_step(  # type: ignore[no-untyped-def]
     gates, hidden_gates, bias_ih, bias_hh, hidden, factors, start, previous, n_rows, has_factors
 ):
@@ -62,7 +62,7 @@ def _factors(factors, r, z, n, h_n, before, size):  # type: ignore[no-untyped-de
         carried[i] = z[i]
 
 
-@njit(cache=True, **FAST)
+@compiled
 def backward_step(total, factors, grads, sums, start, previous, n_rows):  # type: ignore[no-untyped-def]
     """`gru_torch.backward_step`."""
     n_members, _, size = total.shape
