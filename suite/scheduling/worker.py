@@ -100,6 +100,8 @@ def _take_standard_output() -> TextIO:
     """Keep descriptor 1 for events; prints, also those of C libraries, go to standard error."""
     channel = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    # The log is no terminal: without this, prints would wait in a buffer that a kill loses.
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", buffering=1, closefd=False)
     return channel
 
 
