@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.exceptions import TyperException
 
 from suite import __version__
-from suite.errors import CadpSuiteError, InputError
-
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
-_INTERRUPTED = "interrupted; no file was changed"
+from suite.command_line import run_command
+from suite.errors import InputError
 
 _HELP = """Turn recorded runs into a report that says, claim by claim, what was reproduced.
 
@@ -153,37 +148,7 @@ def compare(
 
 def main() -> None:
     """Entry point: every expected error is one line on standard error and an exit code."""
-    sys.exit(_guarded())
-
-
-def _guarded() -> int:
-    try:
-        code = app(prog_name="cadp-report", standalone_mode=False) or 0
-        # Typer turns Ctrl-C inside a command into this code, without a word.
-        return _complain(_INTERRUPTED, code) if code == EXIT_INTERRUPTED else code
-    except CadpSuiteError as error:
-        return _complain(str(error), error.exit_code)
-    except TyperException as error:
-        return _complain(_usage_line(error), EXIT_BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        return _complain(_INTERRUPTED, EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); the interpreter must not flush into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-
-def _complain(line: str, exit_code: int) -> int:
-    print(f"cadp-report: {line}", file=sys.stderr)
-    return exit_code
-
-
-def _usage_line(error: TyperException) -> str:
-    """A wrong call on one line, with the help to read."""
-    message = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "cadp-report"
-    return f"{message}; see {command} --help"
+    sys.exit(run_command(app, "cadp-report", interrupted="no file was changed"))
 
 
 def _refuse_directory(output: Path | None) -> None:

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.exceptions import TyperException
 
 from suite import __version__
-from suite.errors import CadpSuiteError, InputError, MissingDependencyError
+from suite.command_line import EXIT_BAD_INPUT, run_command
+from suite.errors import InputError, MissingDependencyError
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from suite.study.plan import Plan
 
-EXIT_BAD_INPUT = 2
-EXIT_INTERRUPTED = 130
 
 # Where output is no terminal, tables need not fold.
 _FILE_WIDTH = 160
@@ -189,50 +186,8 @@ def doctor(as_json: Json = False) -> None:
 
 def main() -> None:
     """Entry point: every expected error is one line on standard error and an exit code."""
-    sys.exit(_guarded())
-
-
-def _guarded() -> int:
-    try:
-        code: int = app(prog_name="cadp-suite", standalone_mode=False) or 0
-    except CadpSuiteError as error:
-        return _complain(str(error), error.exit_code)
-    except TyperException as error:
-        return _complain(_usage_line(error), EXIT_BAD_INPUT)
-    except (KeyboardInterrupt, typer.Abort):
-        code = EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of our output has gone (`| head`); the interpreter must not flush into it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except OSError as error:
-        return _complain(_file_error(error), EXIT_BAD_INPUT)
-    if code == EXIT_INTERRUPTED:  # also how typer itself answers Ctrl-C
-        line = "interrupted; finished runs are stored, the same command continues the others"
-        return _complain(line, code)
-    return code
-
-
-def _complain(line: str, exit_code: int) -> int:
-    print(f"cadp-suite: {line}", file=sys.stderr)
-    return exit_code
-
-
-def _usage_line(error: TyperException) -> str:
-    """A wrong call on one line, with the help to read."""
-    message = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
-    context = getattr(error, "ctx", None)
-    command = context.command_path if context else "cadp-suite"
-    return f"{message}; see {command} --help"
-
-
-def _file_error(error: OSError) -> str:
-    from suite.scheduling.disk import disk_full_error, is_disk_full
-
-    where = Path(error.filename) if error.filename else Path.cwd()
-    if is_disk_full(error, Path.cwd()):
-        return str(disk_full_error(where))
-    return f"{where}: {error.strerror or error}; make it readable and writable, or name another"
+    left = "finished runs are stored, the same command continues the others"
+    sys.exit(run_command(app, "cadp-suite", interrupted=left))
 
 
 def _expanded(study: Path, profile: str | None) -> Plan:

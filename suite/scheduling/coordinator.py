@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
+from suite.disk import disk_full_error, is_disk_full
 from suite.records.layout import database_path
 from suite.records.provenance import provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
-from suite.scheduling.disk import disk_full_error, is_disk_full
 from suite.scheduling.display import Display, SilentDisplay
 from suite.scheduling.ledger import TrialLedger
 from suite.scheduling.lock import coordinator_lock

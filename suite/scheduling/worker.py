@@ -25,8 +25,8 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from suite.algorithms.allocator import keep_freed_memory
+from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError
-from suite.scheduling.disk import is_disk_full
 from suite.study.run import RunSpec
 
 # <linux/prctl.h>
