@@ -18,7 +18,8 @@ from numba import njit
 from suite.environments import make
 
 BATCH = 32
-ROUNDS = 5000
+ROUNDS = 3000
+MAPS = ["3m", "8m", "5m_vs_6m", "3s5z_vs_3s6z", "MMM2", "corridor", "27m_vs_30m", "2c_vs_64zg"]
 
 
 @njit(cache=True)  # type: ignore[untyped-decorator, unused-ignore]
@@ -40,9 +41,9 @@ def choose_random(available: Any, actions: Any, stream: Any) -> None:
 
 
 @pytest.mark.benchmark(timer=time.process_time)
-@pytest.mark.parametrize("name", ["skirmish/3m", "skirmish/8m", "skirmish/5m_vs_6m"])
+@pytest.mark.parametrize("name", MAPS)
 def test_step(benchmark: Any, name: str) -> None:
-    environment = make(name, BATCH, 0)
+    environment = make(f"skirmish/{name}", BATCH, 0)
     actions = np.zeros((BATCH, environment.info.n_agents), np.int64)
     stream = np.array([1], np.uint64)
     is_over = np.zeros(BATCH, np.bool_)
@@ -62,9 +63,9 @@ def test_step(benchmark: Any, name: str) -> None:
 
 
 @pytest.mark.benchmark(timer=time.process_time)
-@pytest.mark.parametrize("name", ["skirmish/3m", "skirmish/8m", "skirmish/5m_vs_6m"])
+@pytest.mark.parametrize("name", MAPS)
 def test_floor_copy_of_outputs(benchmark: Any, name: str) -> None:
-    environment = make(name, BATCH, 0)
+    environment = make(f"skirmish/{name}", BATCH, 0)
     outputs = (environment.observations, environment.state, environment.available_actions)
     copies = [np.empty_like(array) for array in outputs]
 

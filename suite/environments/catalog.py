@@ -10,7 +10,6 @@ from suite.environments.matrix import MATRIX_GAMES, matrix_info
 from suite.environments.skirmish.scenario import (
     Scenario,
     load_scenario,
-    names_not_simulated_yet,
     scenario_names,
 )
 from suite.errors import InputError
@@ -39,13 +38,6 @@ def check_name(name: str, *, where: str = "scenario") -> None:
     names = available()
     if name in names:
         return
-    if isinstance(name, str) and name.removeprefix(SKIRMISH) in names_not_simulated_yet():
-        raise InputError(
-            "skirmish does not have this SMAC map yet",
-            where=where,
-            value=name,
-            cure=f"use one of {', '.join(n for n in names if n.startswith(SKIRMISH))}",
-        )
     _raise_unknown(str(name), names, where)
 
 

@@ -1,8 +1,9 @@
-"""Scripted players for the environment tests."""
+"""Scripted players and small battles for the environment tests."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,18 +12,32 @@ from numpy.typing import NDArray
 from suite.environments import BatchedEnvironment
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.fields import (
+    CALM,
     EAST,
     FIRST_TARGET,
     HEALTH,
+    HEALTH_REGENERATION,
+    IDLE,
+    IS_SCANNING,
     NORTH,
+    ORDER,
     SOUTH,
     STOP,
     WEST,
     X,
     Y,
 )
+from suite.environments.skirmish.rules import Rules
+from suite.environments.skirmish.scenario import (
+    EnemyOrder,
+    Placement,
+    load_scenario,
+    load_terrains,
+)
 
 Actions = NDArray[np.int64]
+Place = tuple[str, float, float]
+EXACT = Rules(period_jitter_loops=(0.0, 0.0), max_start_loops=0)
 
 
 def random_actions(environment: BatchedEnvironment, rng: np.random.Generator) -> Actions:
@@ -53,19 +68,23 @@ def distances(environment: SkirmishEnvironment) -> NDArray[np.float64]:
     return np.where(is_alive, distance, np.inf)
 
 
-def join(environment: SkirmishEnvironment) -> Actions:
-    """Aim at the nearest enemy; once an enemy is within anyone's reach, walk to it, else stop."""
+def hunt(environment: SkirmishEnvironment) -> Actions:
+    """Aim at the nearest enemy, else walk to it, along the axis on which it is farther."""
     n = environment.info.n_agents
-    distance = distances(environment)
-    nearest = distance.argmin(-1)
+    nearest = distances(environment).argmin(-1)
     units = environment.units
     dx = np.take_along_axis(units[:, n:, X], nearest, 1) - units[:, :n, X]
     dy = np.take_along_axis(units[:, n:, Y], nearest, 1) - units[:, :n, Y]
     along_y = np.where(dy > 0, NORTH, SOUTH)
     walk = np.where(np.abs(dx) >= np.abs(dy), np.where(dx > 0, EAST, WEST), along_y)
-    stop = stop_all(environment)
-    has_met = (distance.min((1, 2)) <= 6.0)[:, None]
-    return aim(environment, nearest, np.where(has_met & (stop == STOP), walk, stop))
+    can = np.take_along_axis(environment.available_actions, walk[..., None], -1)[..., 0]
+    return aim(environment, nearest, np.where(can, walk, stop_all(environment)))
+
+
+def join(environment: SkirmishEnvironment) -> Actions:
+    """Once an enemy is within anyone's reach, hunt, else stop."""
+    has_met = distances(environment).min((1, 2)) <= 6.0
+    return np.where(has_met[:, None], hunt(environment), stop_all(environment))
 
 
 def focus_fire(environment: SkirmishEnvironment) -> Actions:
@@ -111,6 +130,7 @@ class Players:
 
     random_actions = staticmethod(random_actions)
     stop_all = staticmethod(stop_all)
+    hunt = staticmethod(hunt)
     join = staticmethod(join)
     focus_fire = staticmethod(focus_fire)
     spread_fire = staticmethod(spread_fire)
@@ -121,3 +141,87 @@ class Players:
 def players() -> type[Players]:
     """Scripted players."""
     return Players
+
+
+def battle(
+    allies: Sequence[Place],
+    enemies: Sequence[Place],
+    rules: Rules = EXACT,
+    *,
+    terrain: str = "open32",
+    goal: tuple[float, float] | None = None,
+    n_environments: int = 1,
+) -> SkirmishEnvironment:
+    """Units (type, x, y) on a terrain; enemies act by themselves but stay unless `goal`."""
+    point = (enemies[0][1], enemies[0][2])
+    scenario = replace(
+        load_scenario("3m"),
+        episode_limit=10_000,
+        terrain=load_terrains()[terrain],
+        allies=tuple(Placement(*unit) for unit in allies),
+        enemies=tuple(Placement(*unit) for unit in enemies),
+        enemy_point=point,
+        enemy_order=EnemyOrder("attack_move", (goal or point,) * 2),
+    )
+    return SkirmishEnvironment(scenario, n_environments, 0, rules, records_loops=True)
+
+
+def make_passive(environment: SkirmishEnvironment, *units: int) -> None:
+    """Let these units do nothing but be hit."""
+    environment._tables.stats[list(units), IS_SCANNING] = 0.0
+    environment.orders[:, list(units), ORDER] = IDLE
+
+
+def stop_regeneration(environment: SkirmishEnvironment) -> None:
+    """Let nobody's life come back, nor any shield before 160 loops have passed."""
+    environment._tables.stats[:, HEALTH_REGENERATION] = 0.0
+    environment.units[:, :, CALM] = 0.0
+
+
+def act(environment: SkirmishEnvironment, *actions: int) -> float:
+    """One step in which agents do this, or stop if they cannot; reward of slot 0."""
+    environment.step(choose(environment, actions))
+    return float(environment._step.reward[0])
+
+
+def choose(environment: SkirmishEnvironment, actions: Sequence[int]) -> Actions:
+    """(slots, agents) these actions where available, else stop, or no-op for the dead."""
+    wanted = np.tile(np.array(actions), (environment.n_environments, 1))
+    can = np.take_along_axis(environment.available_actions, wanted[..., None], -1)[..., 0]
+    return np.where(can, wanted, stop_all(environment))
+
+
+def film(
+    environment: SkirmishEnvironment, n_steps: int, *actions: int
+) -> tuple[NDArray[np.float64], Actions]:
+    """Steps of `act`, until the battle is decided.
+
+    Slot 0 before and after every loop (loops + 1, units, fields), and whom its units shot at in
+    each loop (loops, units).
+    """
+    units, shots = [environment.units[:1].copy()], []
+    for _ in range(n_steps):
+        act(environment, *actions)
+        units.append(environment.loop_units[0].copy())
+        shots.append(environment.loop_shots[0].copy())
+        if environment._is_over[0]:
+            break
+    return np.concatenate(units), np.concatenate(shots)
+
+
+class Arena:
+    """The functions above, for tests that get them as a fixture."""
+
+    exact = EXACT
+    battle = staticmethod(battle)
+    make_passive = staticmethod(make_passive)
+    stop_regeneration = staticmethod(stop_regeneration)
+    act = staticmethod(act)
+    choose = staticmethod(choose)
+    film = staticmethod(film)
+
+
+@pytest.fixture(scope="session")
+def arena() -> type[Arena]:
+    """Small battles whose outcome is worked out by hand."""
+    return Arena

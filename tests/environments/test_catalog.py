@@ -8,13 +8,18 @@ import sys
 import pytest
 
 from suite.environments import EnvironmentInfo, available, describe, make
-from suite.environments.skirmish.scenario import names_not_simulated_yet
+from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.errors import InputError
 
 
 def test_available() -> None:
+    maps = [
+        "10m_vs_11m", "1c3s5z", "25m", "27m_vs_30m", "2c_vs_64zg", "2m_vs_1z", "2s3z", "2s_vs_1sc",
+        "3m", "3s5z", "3s5z_vs_3s6z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "5m_vs_6m", "6h_vs_8z",
+        "8m", "8m_vs_9m", "MMM", "MMM2", "bane_vs_bane", "corridor", "so_many_baneling",
+    ]  # fmt: skip
     assert available() == [
-        "matrix/climbing", "matrix/two_step", "skirmish/3m", "skirmish/5m_vs_6m", "skirmish/8m",
+        "matrix/climbing", "matrix/two_step", *(f"skirmish/{name}" for name in maps),
     ]  # fmt: skip
 
 
@@ -22,7 +27,7 @@ def test_describe_5m_vs_6m() -> None:
     assert describe("skirmish/5m_vs_6m") == EnvironmentInfo(
         name="skirmish/5m_vs_6m",
         backend="skirmish",
-        backend_version="1",
+        backend_version=SKIRMISH_VERSION,
         n_agents=5,
         n_actions=12,
         observation_size=55,
@@ -45,13 +50,6 @@ def test_unknown_name_names_the_nearest(name: str, near: str) -> None:
         with pytest.raises(InputError, match="unknown scenario") as caught:
             call(name)
         assert near in str(caught.value)
-
-
-def test_smac_maps_to_come_are_told_apart() -> None:
-    assert len(names_not_simulated_yet()) == 20
-    for name in names_not_simulated_yet():
-        with pytest.raises(InputError, match="skirmish does not have this SMAC map yet"):
-            make(f"skirmish/{name}", 1, 0)
 
 
 def test_describing_loads_no_simulator() -> None:

@@ -11,9 +11,9 @@ import pytest
 from suite.environments import make
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.environment import SkirmishEnvironment
-from suite.environments.skirmish.motion import is_free_at, walk
 from suite.environments.skirmish.rules import Rules
-from suite.environments.skirmish.scenario import Placement, load_scenario
+from suite.environments.skirmish.scenario import EnemyOrder, Placement, load_scenario
+from suite.environments.skirmish.steering import is_free_at, walk
 
 EXACT = Rules(period_jitter_loops=(0.0, 0.0), max_start_loops=0)
 PERIOD = 13.7728
@@ -32,9 +32,15 @@ def battle(
         allies=tuple(Placement("Marine", x, y) for x, y in allies),
         enemies=tuple(Placement("Marine", x, y) for x, y in enemies),
         enemy_point=enemies[0],
-        enemy_attack_point=goal or enemies[0],
+        enemy_order=EnemyOrder("attack_move", (goal or enemies[0],) * 2),
     )
     return SkirmishEnvironment(scenario, n_environments, 0, rules)
+
+
+def make_passive(environment: SkirmishEnvironment, *units: int) -> None:
+    """Let these units do nothing but be hit."""
+    environment._tables.stats[list(units), f.IS_SCANNING] = 0.0
+    environment.orders[:, list(units), f.ORDER] = f.IDLE
 
 
 def act(environment: SkirmishEnvironment, *actions: int) -> Any:
@@ -89,7 +95,7 @@ def test_shot_intervals_are_uniform_over_the_jitter() -> None:
 def test_marine_shoots_from_5_75_between_centres() -> None:
     for distance, hits in ((5.75, True), (5.76, False)):
         environment = battle([(9, 16)], [(9 + distance, 16)])
-        environment.orders[0, 1, f.ORDER] = f.IDLE  # the enemy does not approach
+        make_passive(environment, 1)
         environment._tables.stats[0, f.SPEED] = 0.0
         act(environment, f.FIRST_TARGET)
         assert (environment.units[0, 1, f.HEALTH] < 45) == hits
@@ -97,7 +103,7 @@ def test_marine_shoots_from_5_75_between_centres() -> None:
 
 def test_attack_order_walks_into_range() -> None:
     environment = battle([(9, 16)], [(14.9, 16)])
-    environment.orders[0, 1, f.ORDER] = f.IDLE
+    make_passive(environment, 1)
     act(environment, f.FIRST_TARGET)
     # 0.15 to go: two whole strides, then the wind-up
     assert environment.units[0, 0, f.X] == pytest.approx(9 + 2 * 0.140625)
@@ -107,18 +113,17 @@ def test_attack_order_walks_into_range() -> None:
 def test_damage_of_a_loop_lands_together() -> None:
     environment = battle([(9, 16)], [(14, 16)])
     environment.units[0, :, f.HEALTH] = 6.0
-    environment._previous[0, 0] = 6.0
     step = act(environment, f.FIRST_TARGET)
     assert environment.units[0, :, f.HEALTH].tolist() == [0.0, 0.0]
     assert step.terminated[0]
     assert not step.won[0]
-    # damage 6 and a death, no bonus for a win; one enemy: (10 + 200 + 45) / 20
-    assert step.reward[0] == (6.0 + 10.0) / 12.75
+    # the 45 last seen and a death, no bonus for a win; one enemy: (10 + 200 + 45) / 20
+    assert step.reward[0] == (45.0 + 10.0) / 12.75
 
 
 def test_moving_loses_the_shot_prepared_but_not_the_cooldown() -> None:
     environment = battle([(9, 16)], [(14, 16)])
-    environment.orders[0, 1, f.ORDER] = f.IDLE
+    make_passive(environment, 1)
     act(environment, f.FIRST_TARGET)
     assert environment.units[0, 0, f.COOLDOWN] == pytest.approx(PERIOD + 0.8 - 8)
     act(environment, f.WEST)
@@ -129,7 +134,7 @@ def test_moving_loses_the_shot_prepared_but_not_the_cooldown() -> None:
 
 def test_repeating_an_attack_order_does_not_delay_it(players: Any) -> None:
     environment = battle([(9, 16)], [(14, 16)])
-    environment.orders[0, 1, f.ORDER] = f.IDLE
+    make_passive(environment, 1)
     for _ in range(14):  # 112 loops; 8 shots need 97.2
         if environment.units[0, 1, f.HEALTH] > 0:
             step = act(environment, f.FIRST_TARGET)
@@ -195,14 +200,17 @@ def test_enemies_start_up_to_two_loops_on_their_way() -> None:
 
 def test_walking_units_stop_at_blocked_cells() -> None:
     environment = battle([(9, 24.5)], [(30, 10)])
-    is_free = environment._tables.is_free
+    is_free = environment._tables.is_free[f.GROUND]
     assert not environment.available_actions[0, 0, f.NORTH]
     assert is_free_at(is_free, 9.0, 24.99)
     assert not is_free_at(is_free, 9.0, 25.0)
     assert not is_free_at(is_free, -0.1, 16.0)
-    assert walk(is_free, 9.0, 24.9, 9.1, 25.04) == (9.1, 25.0 - 1 / 4096)
-    assert walk(is_free, 9.0, 7.1, 9.1, 6.9) == (9.1, 7.0)
-    assert walk(is_free, 0.05, 16.0, -0.1, 16.1) == (0.0, 16.1)
+    assert walk(is_free, 9.0, 24.9, 9.1, 25.04, 0.0) == (9.1, 25.0 - 1 / 4096)
+    assert walk(is_free, 9.0, 7.1, 9.1, 6.9, 0.0) == (9.1, 7.0)
+    assert walk(is_free, 0.05, 16.0, -0.1, 16.1, 0.0) == (0.0, 16.1)
+    # half a cell kept from blocked cells, along each axis
+    assert walk(is_free, 9.0, 24.4, 9.1, 24.6, 0.5) == (9.1, 24.5 - 1 / 4096)
+    assert walk(is_free, 0.5, 16.0, 0.4, 16.1, 0.5) == (0.5, 16.1)
 
 
 @pytest.mark.parametrize(("y", "is_open"), [(24.0, False), (23.99, True)])

@@ -102,20 +102,29 @@ def test_unknown_profile_names_the_nearest() -> None:
 
 
 def test_the_shipped_study_follows_the_paper() -> None:
-    """algorithms: T 0.70M of 1M steps on 5m_vs_6m, α per backbone, tests every 10k."""
+    """algorithms: steps and T in millions 1/0.7 and 4/3, ε 50k and 500k, α per backbone."""
     plan = expand(load_study(STUDIES / "reproduce_smac.toml"), "paper")
-    trials = {trial.arm: trial for trial in plan.trials}
-    assert {arm: trial.alpha for arm, trial in trials.items() if trial.alpha} == {
-        "cadp_vdn": 1.0,
-        "cadp_qmix": 0.5,
-        "cadp_qplex": 1.0,
+    assert {(trial.arm, trial.alpha) for trial in plan.trials if trial.alpha} == {
+        ("cadp_vdn", 1.0),
+        ("cadp_qmix", 0.5),
+        ("cadp_qplex", 1.0),
     }
-    run = trials["cadp_qmix"].runs[0]
-    assert run.pruning_start_env_steps == 700_000
-    assert run.training.total_env_steps == 1_000_000
-    assert run.training.test_interval_env_steps == 10_000
-    assert run.training.epsilon_anneal_env_steps == 50_000
-    assert set(plan.profile.missing_scenarios) == {"skirmish/corridor", "skirmish/3s5z_vs_3s6z"}
+    runs = {run.scenario: run for trial in plan.trials for run in trial.runs if trial.alpha}
+    budgets = {
+        name: (
+            run.training.total_env_steps,
+            run.pruning_start_env_steps,
+            run.training.epsilon_anneal_env_steps,
+        )
+        for name, run in runs.items()
+    }
+    assert budgets == {
+        "skirmish/5m_vs_6m": (1_000_000, 700_000, 50_000),
+        "skirmish/corridor": (4_000_000, 3_000_000, 500_000),
+        "skirmish/3s5z_vs_3s6z": (4_000_000, 3_000_000, 500_000),
+    }
+    assert {run.training.test_interval_env_steps for run in runs.values()} == {10_000}
+    assert not plan.profile.missing_scenarios
 
 
 @settings(max_examples=40, deadline=None)

@@ -5,17 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from suite.environments.skirmish.combat import (
-    choose_target,
-    land_damage,
-    needs_scan,
-    reach,
-    rest_weapon,
-    shoot,
-    tick_weapon,
-)
 from suite.environments.skirmish.commands import ALL_LEGAL, find_illegal, give_order
-from suite.environments.skirmish.compilation import compiled
+from suite.environments.skirmish.compilation import compiled, inlined
+from suite.environments.skirmish.contacts import settle_contacts
 from suite.environments.skirmish.encoding import (
     battle_outcome,
     battle_reward,
@@ -27,19 +19,34 @@ from suite.environments.skirmish.encoding import (
 from suite.environments.skirmish.fields import (
     ATTACK,
     ATTACK_MOVE,
+    CLOSE_RANGE,
     DETOUR,
     EPISODE_LIMIT,
+    GOAL_SPREAD_X,
+    GOAL_SPREAD_Y,
     GOAL_X,
     GOAL_Y,
+    GROUND,
+    HAS_BURSTS,
+    HAS_MISSILES,
+    HAS_REGENERATION,
+    HAS_WALLS,
     HEALTH,
+    HIT_TARGET,
     IDLE,
+    IS_HEALER,
     IS_SCANNING,
-    LOOPS_PER_STEP,
+    KIND,
     MAX_START_LOOPS,
+    MISSILE_TARGET,
     MOVE,
     N_ALLIES,
     ORDER,
+    PACE,
+    RADIUS,
+    REPLAN,
     REWARD_DIVISOR,
+    SHUFFLES_ENEMIES,
     SPEED,
     TARGET,
     UNDECIDED,
@@ -47,126 +54,228 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
-from suite.environments.skirmish.motion import (
+from suite.environments.skirmish.steering import (
+    END_X,
+    END_Y,
     HOLDING,
     MOVING,
+    SHUT_IN,
     STANDING,
+    STOP_AT,
     STRIDE,
-    TO_GO,
-    TO_X,
-    TO_Y,
-    settle_contacts,
     walk_all,
 )
 from suite.environments.skirmish.streams import draw_uniform, seed_stream
+from suite.environments.skirmish.targeting import can_heal, can_hit, reach, scan
+from suite.environments.skirmish.weapons import (
+    fly,
+    heal,
+    land,
+    regenerate,
+    rest_weapon,
+    second_hit,
+    shoot,
+    tick_weapon,
+)
 
 Array = Any
 
+SETTLING_LOOPS = 2  # units in contact are pushed apart in every so many loops, and in a step's last
 
-@compiled
-def advance_loop(
+
+@inlined
+def _act(
+    u: int,
     units: Array,
     orders: Array,
     stats: Array,
     rules: Array,
-    is_free: Array,
     n_allies: int,
     streams: Array,
     slot: int,
     plan: Array,
-    near: Array,
-    ground: Array,
     posture: Array,
-    damage: Array,
+    strikes: Array,
+    n_strikes: int,
+    shots: Array,
+) -> int:
+    """Let living unit u carry out its order in this loop, except for walking.
+
+    Sets its posture, and its plan if it wants to walk; returns the number of strikes noted.
+    """
+    order = orders[u, ORDER]
+    target = orders[u, TARGET]
+    if stats[u, IS_SCANNING] > 0.0:
+        scan(u, units, orders, stats, rules, n_allies)
+        target = orders[u, TARGET]
+    elif order == ATTACK:
+        is_done = stats[u, IS_HEALER] > 0.0 and not can_heal(units, stats, u, target)
+        if is_done or units[target, HEALTH] <= 0.0:
+            order = IDLE
+            target = -1
+            orders[u, ORDER] = IDLE
+            orders[u, TARGET] = -1
+    if target >= 0:
+        dx = units[target, X] - units[u, X]
+        dy = units[target, Y] - units[u, Y]
+        squared = dx * dx + dy * dy
+        length = reach(units, stats, u, target)
+        is_aiming = stats[u, IS_HEALER] > 0.0 or can_hit(stats, u, target)
+        if not is_aiming:
+            length = stats[u, RADIUS] + stats[target, RADIUS]
+        if squared <= length * length:
+            if not is_aiming:
+                rest_weapon(u, units)
+                return n_strikes
+            posture[u] = HOLDING
+            orders[u, REPLAN] = 0
+            if stats[u, IS_HEALER] > 0.0:
+                heal(u, target, units, stats)
+                shots[u] = target
+                return n_strikes
+            close = stats[u, CLOSE_RANGE]
+            if close >= 0.0:
+                close += stats[u, RADIUS] + stats[target, RADIUS]
+            is_close = close >= 0.0 and squared <= close * close
+            moment = tick_weapon(u, is_close, units, stats, rules, streams, slot)
+            if moment >= 0.0:
+                shots[u] = target
+                return shoot(u, target, is_close, moment, units, orders, stats, strikes, n_strikes)
+            return n_strikes
+        plan[u, END_X] = units[target, X]
+        plan[u, END_Y] = units[target, Y]
+        plan[u, STOP_AT] = length
+        plan[u, STRIDE] = stats[u, SPEED]  # walkers into range take whole strides
+    elif order in (MOVE, ATTACK_MOVE):
+        dx = units[u, GOAL_X] - units[u, X]
+        dy = units[u, GOAL_Y] - units[u, Y]
+        squared = dx * dx + dy * dy
+        plan[u, END_X] = units[u, GOAL_X]
+        plan[u, END_Y] = units[u, GOAL_Y]
+        plan[u, STOP_AT] = 0.0
+        plan[u, STRIDE] = stats[u, SPEED]
+        if squared < stats[u, SPEED] * stats[u, SPEED]:  # walkers to a point stop on it
+            plan[u, STRIDE] = math.sqrt(squared)
+            orders[u, REPLAN] = 0
+    else:
+        rest_weapon(u, units)
+        return n_strikes
+    rest_weapon(u, units)
+    if squared > 0.0 and stats[u, SPEED] > 0.0:
+        if orders[u, DETOUR] == SHUT_IN and orders[u, REPLAN] > 1:
+            orders[u, REPLAN] -= 1
+            posture[u] = HOLDING
+        else:
+            posture[u] = MOVING
+    elif order == MOVE:
+        orders[u, ORDER] = IDLE
+    return n_strikes
+
+
+@inlined
+def advance_loop(
+    units: Array,
+    orders: Array,
+    stats: Array,
+    table: Array,
+    sizes: Array,
+    rules: Array,
+    is_free: Array,
+    cell: Array,
+    is_clear: Array,
+    corners: Array,
+    onward: Array,
+    streams: Array,
+    slot: int,
+    plan: Array,
+    near: Array,
+    standing: Array,
+    crowd: Array,
+    active_bits: Array,
+    strikes: Array,
+    posture: Array,
+    movers: Array,
+    unsettled: Array,
     attacker: Array,
-    has_contact: bool,
+    shots: Array,
+    settles: bool,
+    is_unsettled: bool,
 ) -> bool:
     """One game loop (1/16 game second) of one battle.
 
     Everyone decides and shoots from the positions at the start of the loop; then all walk, then
-    all shots land. So two units that shoot each other in the same loop may both die.
-    Scratch: plan (units, 4), near (units, 3), ground (4, units) and damage (units,) float64,
-    posture and attacker (units,) int64.
-    has_contact: whether units may overlap at the start; what is returned says so of the end.
+    all strikes land. Scratch arrays are described where they are used; shots (units,) gets whom a
+    unit shot at or healed.
+    settles: whether contacts are settled in this loop. is_unsettled: whether units may touch at the
+    start; what is returned says so of the end.
     """
     n_units = units.shape[0]
-    has_shots = False
-    has_walkers = False
-    for u in range(n_units):
-        damage[u] = 0.0
-        attacker[u] = -1
+    n_allies = sizes[N_ALLIES]
+    n_strikes = 0
+    if sizes[HAS_MISSILES] > 0:
+        for u in range(n_units):
+            if orders[u, MISSILE_TARGET] >= 0:
+                n_strikes = fly(u, units, orders, stats, strikes, n_strikes)
+    n_movers = 0
     for u in range(n_units):
         posture[u] = STANDING
-        if units[u, HEALTH] <= 0.0:
-            continue
-        order = orders[u, ORDER]
-        if order == ATTACK_MOVE:
-            if needs_scan(u, units, orders):
-                first = n_allies if u < n_allies else 0
-                last = n_units if u < n_allies else n_allies
-                choose_target(u, units, orders, stats, rules, first, last)
-        elif order == ATTACK and units[orders[u, TARGET], HEALTH] <= 0.0:
-            order = IDLE
-            orders[u, ORDER] = IDLE
-            orders[u, TARGET] = -1
-        target = orders[u, TARGET]
-        if target >= 0:
-            dx = units[target, X] - units[u, X]
-            dy = units[target, Y] - units[u, Y]
-            squared = dx * dx + dy * dy
-            length = reach(units, stats, u, target)
-            if squared <= length * length:
-                orders[u, DETOUR] = 0
-                posture[u] = HOLDING
-                if tick_weapon(u, target, units, stats, rules, streams, slot):
-                    shoot(u, target, stats, damage, attacker)
-                    has_shots = True
-                continue
-            distance = math.sqrt(squared)
-            needed = distance - length
-        elif order in (MOVE, ATTACK_MOVE):
-            dx = units[u, GOAL_X] - units[u, X]
-            dy = units[u, GOAL_Y] - units[u, Y]
-            distance = math.sqrt(dx * dx + dy * dy)
-            needed = distance
-        else:
-            rest_weapon(u, units)
-            continue
-        rest_weapon(u, units)
-        if needed > 0.0 and stats[u, SPEED] > 0.0:
-            posture[u] = MOVING
-            has_walkers = True
-            plan[u, TO_X] = dx / distance
-            plan[u, TO_Y] = dy / distance
-            plan[u, TO_GO] = needed
-            # walkers to a point stop on it; walkers into range take whole strides
-            plan[u, STRIDE] = stats[u, SPEED] if target >= 0 else min(stats[u, SPEED], needed)
-        elif order == MOVE:
-            orders[u, ORDER] = IDLE
-    if has_walkers:
-        walk_all(units, orders, stats, posture, is_free, n_allies, plan, near, ground)
-    if has_walkers or has_contact:
-        has_contact = settle_contacts(units, stats, posture, is_free, n_allies, plan, ground)
-    if has_shots:
-        land_damage(units, orders, stats, rules, n_allies, damage, attacker)
-    return has_contact
+        if orders[u, HIT_TARGET] >= 0:
+            n_strikes = second_hit(u, units, orders, strikes, n_strikes)
+        if units[u, HEALTH] > 0.0:
+            n_strikes = _act(
+                u, units, orders, stats, rules, n_allies, streams, slot,
+                plan, posture, strikes, n_strikes, shots,
+            )  # fmt: skip
+            if posture[u] == MOVING:
+                movers[n_movers] = u
+                unsettled[u] = True
+                n_movers += 1
+            else:
+                units[u, PACE] = 0.0
+    if n_movers > 0:
+        is_unsettled = True
+        walk_all(
+            movers, n_movers, units, orders, stats, posture, rules, is_free, sizes[HAS_WALLS] > 0,
+            cell, is_clear, corners, onward, n_allies, plan, near, standing,
+        )  # fmt: skip
+    if settles and is_unsettled:
+        is_unsettled = settle_contacts(
+            units, orders, stats, posture, rules, is_free, n_allies, unsettled,
+            crowd, active_bits,
+        )  # fmt: skip
+    if sizes[HAS_REGENERATION] > 0:
+        regenerate(units, stats, rules)
+    if n_strikes > 0:
+        land(
+            units, orders, stats, table, rules, n_allies,
+            strikes, n_strikes, attacker, sizes[HAS_BURSTS] > 0,
+        )  # fmt: skip
+    return is_unsettled
 
 
 @compiled
-def step_batch(
+def advance_batch(
     actions: Array,
     active: Array,
+    n_loops: Array,
+    is_step: bool,
     units: Array,
     orders: Array,
     streams: Array,
+    unsettled: Array,
     n_steps: Array,
     is_over: Array,
     previous: Array,
     last_actions: Array,
     stats: Array,
+    table: Array,
     sizes: Array,
     rules: Array,
     is_free: Array,
+    cell: Array,
+    is_clear: Array,
+    corners: Array,
+    onward: Array,
     observations: Array,
     state: Array,
     available: Array,
@@ -176,98 +285,136 @@ def step_batch(
     won: Array,
     plan: Array,
     near: Array,
-    ground: Array,
+    standing: Array,
+    crowd: Array,
+    active_bits: Array,
+    strikes: Array,
     posture: Array,
-    damage: Array,
+    movers: Array,
     attacker: Array,
+    shots: Array,
+    loop_units: Array,
+    loop_shots: Array,
 ) -> int:
-    """Check all actions, then advance the active slots by one step and encode them.
+    """Advance the active slots by n_loops (slots,) and encode them.
 
+    A step (`is_step`) first checks all actions and gives them as orders, and is rewarded; without,
+    it is the start of an episode: enemies march before anybody looks.
     Returns ALL_LEGAL, or the fault `find_illegal` found: then nothing has changed.
-    First axis slots; the meaning of each array is in `environment` and `fields`.
+    First axis slots; the meaning of each array is in `environment` and `fields`. loop_units (slots
+    or 0, loops, units, N_UNIT_FIELDS) and loop_shots (slots or 0, loops, units) record every loop.
     """
-    fault = find_illegal(actions, active, is_over, available)
-    if fault != ALL_LEGAL:
-        return fault
+    if is_step:
+        fault = find_illegal(actions, active, is_over, available)
+        if fault != ALL_LEGAL:
+            return fault
     n_allies = sizes[N_ALLIES]
+    is_recording = loop_units.shape[0] > 0
     for s in range(actions.shape[0]):
-        reward[s] = 0.0
-        terminated[s] = False
-        truncated[s] = False
-        won[s] = False
+        if is_step:
+            reward[s] = 0.0
+            terminated[s] = False
+            truncated[s] = False
+            won[s] = False
         if not active[s]:
             continue
-        for a in range(n_allies):
-            last_actions[s, a] = actions[s, a]
-            if stats[a, IS_SCANNING] == 0.0:
-                give_order(a, actions[s, a], units[s], orders[s], n_allies)
-        has_contact = True
-        for _ in range(LOOPS_PER_STEP):
-            has_contact = advance_loop(
-                units[s], orders[s], stats, rules, is_free, n_allies, streams, s,
-                plan, near, ground, posture, damage, attacker, has_contact,
+        if is_step:
+            for a in range(n_allies):
+                last_actions[s, a] = actions[s, a]
+                if stats[a, IS_SCANNING] == 0.0:
+                    give_order(a, actions[s, a], units[s], orders[s], stats, rules, n_allies)
+        is_unsettled = True
+        for loop in range(n_loops[s]):
+            settles = (n_loops[s] - loop) % SETTLING_LOOPS == 1
+            if is_recording:
+                shots[:] = -1
+            is_unsettled = advance_loop(
+                units[s], orders[s], stats, table, sizes, rules,
+                is_free, cell, is_clear, corners, onward, streams, s,
+                plan, near, standing, crowd, active_bits, strikes,
+                posture, movers, unsettled[s], attacker, shots, settles, is_unsettled,
             )  # fmt: skip
-        n_steps[s] += 1
-        outcome = battle_outcome(units[s], stats, sizes)
-        reward[s] = battle_reward(units[s], sizes, previous[s], outcome, rules[REWARD_DIVISOR])
-        terminated[s] = outcome != UNDECIDED
-        truncated[s] = outcome == UNDECIDED and n_steps[s] >= sizes[EPISODE_LIMIT]
-        won[s] = outcome == WON
-        is_over[s] = terminated[s] or truncated[s]
-        encode_available_actions(units[s], stats, sizes, is_free, available[s])
+            if is_recording and is_step:
+                for u in range(units.shape[1]):
+                    loop_shots[s, loop, u] = shots[u]
+                    for field in range(units.shape[2]):
+                        loop_units[s, loop, u, field] = units[s, u, field]
+        if is_step:
+            n_steps[s] += 1
+            outcome = battle_outcome(units[s], stats, sizes)
+            reward[s] = battle_reward(units[s], sizes, previous[s], outcome, rules[REWARD_DIVISOR])
+            terminated[s] = outcome != UNDECIDED
+            truncated[s] = outcome == UNDECIDED and n_steps[s] >= sizes[EPISODE_LIMIT]
+            won[s] = outcome == WON
+            is_over[s] = terminated[s] or truncated[s]
+        else:
+            remember_enemies(units[s], sizes, previous[s])
+        encode_available_actions(units[s], stats, sizes, is_free[GROUND], available[s])
         encode_observations(units[s], stats, sizes, available[s], observations[s])
         encode_state(units[s], stats, sizes, last_actions[s], state[s])
     return ALL_LEGAL
 
 
 @compiled
-def reset_batch(
+def begin_episodes(
     slots: Array,
     seeds: Array,
     start: Array,
     start_orders: Array,
-    units: Array,
-    orders: Array,
-    streams: Array,
-    n_steps: Array,
-    is_over: Array,
-    previous: Array,
-    last_actions: Array,
     stats: Array,
     sizes: Array,
     rules: Array,
-    is_free: Array,
-    observations: Array,
-    state: Array,
-    available: Array,
-    plan: Array,
-    near: Array,
-    ground: Array,
-    posture: Array,
-    damage: Array,
-    attacker: Array,
+    units: Array,
+    orders: Array,
+    streams: Array,
+    unsettled: Array,
+    n_steps: Array,
+    is_over: Array,
+    last_actions: Array,
+    n_loops: Array,
 ) -> None:
-    """Begin a new battle in `slots` (n,) from episode seeds (n,), and encode it."""
+    """Set up a new battle in `slots` (n,) from episode seeds (n,).
+
+    n_loops: (slots of the batch,) how long the enemies march before the first observation.
+    """
     n_allies = sizes[N_ALLIES]
+    n_units = start.shape[0]
     for k in range(len(slots)):
         s = slots[k]
         seed_stream(streams, s, seeds[k])
-        for u in range(start.shape[0]):
+        for u in range(n_units):
             for field in range(start.shape[1]):
                 units[s, u, field] = start[u, field]
             for field in range(start_orders.shape[1]):
                 orders[s, u, field] = start_orders[u, field]
+        unsettled[s] = True
         n_steps[s] = 0
         is_over[s] = False
         last_actions[s] = -1
-        n_loops = int(draw_uniform(streams, s) * (rules[MAX_START_LOOPS] + 1.0))
-        has_contact = True
-        for _ in range(n_loops):
-            has_contact = advance_loop(
-                units[s], orders[s], stats, rules, is_free, n_allies, streams, s,
-                plan, near, ground, posture, damage, attacker, has_contact,
-            )  # fmt: skip
-        remember_enemies(units[s], sizes, previous[s])
-        encode_available_actions(units[s], stats, sizes, is_free, available[s])
-        encode_observations(units[s], stats, sizes, available[s], observations[s])
-        encode_state(units[s], stats, sizes, last_actions[s], state[s])
+        n_loops[s] = int(draw_uniform(streams, s) * (rules[MAX_START_LOOPS] + 1.0))
+        if rules[GOAL_SPREAD_X] != 0.0 or rules[GOAL_SPREAD_Y] != 0.0:
+            share = draw_uniform(streams, s)
+            for u in range(n_allies, n_units):
+                units[s, u, GOAL_X] += share * rules[GOAL_SPREAD_X]
+                units[s, u, GOAL_Y] += share * rules[GOAL_SPREAD_Y]
+        if rules[SHUFFLES_ENEMIES] > 0.0:
+            _shuffle_enemies(units[s], stats, n_allies, streams, s)
+
+
+@compiled
+def _shuffle_enemies(units: Array, stats: Array, n_allies: int, streams: Array, slot: int) -> None:
+    """Exchange start and goal of enemies of one kind, every order equally likely."""
+    for u in range(units.shape[0] - 1, n_allies, -1):
+        n_candidates = 0
+        for j in range(n_allies, u + 1):
+            n_candidates += stats[j, KIND] == stats[u, KIND]
+        rank = int(draw_uniform(streams, slot) * n_candidates)
+        for j in range(n_allies, u + 1):
+            if stats[j, KIND] == stats[u, KIND]:
+                if rank == 0:
+                    for field in (X, Y, GOAL_X, GOAL_Y):
+                        value = units[u, field]
+                        units[u, field] = units[j, field]
+                        units[j, field] = value
+                    break
+                rank -= 1

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from suite.environments.skirmish.compilation import compiled
+from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     ATTACK,
     EAST,
     FIRST_TARGET,
+    FOLLOWS_UNHITTABLE,
     GOAL_X,
     GOAL_Y,
     IDLE,
+    IS_HEALER,
     MOVE,
     MOVE_DISTANCE,
     NO_OP,
     NORTH,
     ORDER,
+    REPEAT_RESTARTS,
     SOUTH,
     STOP,
     TARGET,
@@ -25,25 +28,43 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
+from suite.environments.skirmish.targeting import can_heal, can_hit, forget_way
 
 Array = Any
 
 ALL_LEGAL = -1
 
 
-@compiled
-def give_order(u: int, action: int, units: Array, orders: Array, n_allies: int) -> None:
-    """Turn an available action of agent u into its order."""
+@inlined
+def give_order(
+    u: int, action: int, units: Array, orders: Array, stats: Array, rules: Array, n_allies: int
+) -> None:
+    """Turn an available action of agent u into its order.
+
+    What the game refuses changes nothing: healing who needs no healing, and (as an option)
+    attacking what the weapon cannot hit.
+    """
     if action == NO_OP:
         return
     if action >= FIRST_TARGET:
-        target = n_allies + action - FIRST_TARGET
+        if stats[u, IS_HEALER] > 0.0:
+            target = action - FIRST_TARGET
+            if not can_heal(units, stats, u, target):
+                return
+        else:
+            target = n_allies + action - FIRST_TARGET
+            if rules[FOLLOWS_UNHITTABLE] == 0.0 and not can_hit(stats, u, target):
+                return
         if orders[u, ORDER] != ATTACK or orders[u, TARGET] != target:
+            units[u, WIND_UP] = 0.0
+            forget_way(u, orders)
+        elif rules[REPEAT_RESTARTS] > 0.0:
             units[u, WIND_UP] = 0.0
         orders[u, ORDER] = ATTACK
         orders[u, TARGET] = target
         return
     units[u, WIND_UP] = 0.0
+    forget_way(u, orders)
     orders[u, TARGET] = -1
     orders[u, ORDER] = IDLE if action == STOP else MOVE
     units[u, GOAL_X] = units[u, X]
@@ -58,7 +79,7 @@ def give_order(u: int, action: int, units: Array, orders: Array, n_allies: int) 
         units[u, GOAL_X] -= MOVE_DISTANCE
 
 
-@compiled
+@inlined
 def find_illegal(actions: Array, active: Array, is_over: Array, available: Array) -> int:
     """ALL_LEGAL, or slot * (agents + 1) + agent of the first fault.
 

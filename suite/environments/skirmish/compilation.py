@@ -1,7 +1,8 @@
 """How skirmish's kernels are compiled: IEEE arithmetic in source order (no fastmath).
 
 Kernels get every array from outside and allocate none, so numba's reference counting, which would
-cost more than the arithmetic, is off.
+cost more than the arithmetic, is off. An array is some ten machine words to a call, so what a
+kernel calls in every loop is part of it (`inlined`).
 """
 
 from __future__ import annotations
@@ -10,4 +11,7 @@ from pathlib import Path
 
 from suite.compilation import compiler
 
-compiled = compiler(Path(__file__).parent.glob("*.py"), error_model="numpy", _nrt=False)
+_SOURCES = list(Path(__file__).parent.glob("*.py"))
+
+compiled = compiler(_SOURCES, error_model="numpy", _nrt=False)
+inlined = compiler(_SOURCES, error_model="numpy", _nrt=False, forceinline=True)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from suite.environments.skirmish.compilation import compiled
+from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     ALLY_SHIELD,
     COOLDOWN,
@@ -49,8 +49,10 @@ from suite.environments.skirmish.fields import (
 
 Array = Any  # numba arrays inside kernels; shapes in the docstrings
 
+_BEYOND_SIGHT = (SIGHT_RANGE + 0.5) ** 2  # spares square roots; the test itself is SMAC's
 
-@compiled
+
+@inlined
 def _is_walkable(is_free: Array, x: float, y: float) -> bool:
     """SMAC's `can_move` test of a point; `int` truncates toward zero there, and so it does here."""
     i = int(x)
@@ -58,7 +60,7 @@ def _is_walkable(is_free: Array, x: float, y: float) -> bool:
     return 0 <= i < is_free.shape[0] and 0 <= j < is_free.shape[1] and is_free[i, j]
 
 
-@compiled
+@inlined
 def encode_available_actions(
     units: Array, stats: Array, sizes: Array, is_free: Array, available: Array
 ) -> None:
@@ -93,7 +95,7 @@ def encode_available_actions(
             row[FIRST_TARGET + j - first] = math.sqrt(dx * dx + dy * dy) <= SHOOT_RANGE
 
 
-@compiled
+@inlined
 def encode_observations(
     units: Array, stats: Array, sizes: Array, available: Array, observations: Array
 ) -> None:
@@ -126,7 +128,8 @@ def encode_observations(
             if units[j, HEALTH] > 0.0:
                 dx = units[j, X] - x
                 dy = units[j, Y] - y
-                distance = math.sqrt(dx * dx + dy * dy)
+                squared = dx * dx + dy * dy
+                distance = math.sqrt(squared) if squared < _BEYOND_SIGHT else SIGHT_RANGE
                 if distance < SIGHT_RANGE:
                     if is_enemy:
                         row[column] = available[a, FIRST_TARGET + j - n_allies]
@@ -148,7 +151,7 @@ def encode_observations(
             row[column + 1 + sizes[ALLY_SHIELD] + int(stats[a, TYPE_INDEX])] = 1.0
 
 
-@compiled
+@inlined
 def encode_state(
     units: Array, stats: Array, sizes: Array, last_actions: Array, state: Array
 ) -> None:
@@ -188,7 +191,7 @@ def encode_state(
         column += n_actions
 
 
-@compiled
+@inlined
 def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
     """WON, LOST, DRAWN (both sides empty) or UNDECIDED, tested in SMAC's order."""
     n_allies = sizes[N_ALLIES]
@@ -217,7 +220,7 @@ def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
     return UNDECIDED
 
 
-@compiled
+@inlined
 def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
     """Set previous (enemies,) to health + shield of every enemy, -1 for the dead."""
     n_allies = sizes[N_ALLIES]
@@ -228,7 +231,7 @@ def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
             previous[e] = -1.0
 
 
-@compiled
+@inlined
 def battle_reward(
     units: Array, sizes: Array, previous: Array, outcome: int, divisor: float
 ) -> float:

@@ -7,12 +7,15 @@ from numpy.typing import NDArray
 
 from suite.environments.interface import ActionError, Step
 from suite.environments.skirmish import fields as f
-from suite.environments.skirmish.battle import reset_batch, step_batch
+from suite.environments.skirmish.battle import advance_batch, begin_episodes
 from suite.environments.skirmish.commands import ALL_LEGAL
+from suite.environments.skirmish.contacts import N_CROWD, WORD
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import Scenario
+from suite.environments.skirmish.steering import N_OBSTACLE, N_PLAN
 from suite.environments.skirmish.streams import derive_episode_seeds
 from suite.environments.skirmish.tables import build_tables
+from suite.environments.skirmish.weapons import N_STRIKES_PER_UNIT
 from suite.environments.validation import (
     check_actions,
     check_active,
@@ -26,42 +29,86 @@ class SkirmishEnvironment:
 
     Besides the contract's arrays: units (slots, units, N_UNIT_FIELDS) float64 and orders (slots,
     units, N_ORDER_FIELDS) int64 are the battles themselves, columns in `fields`, allies first.
+    With `records_loops`, loop_units (slots, 8, units, N_UNIT_FIELDS) are the units after each game
+    loop of the last step, and loop_shots (slots, 8, units) int64 whom each unit shot at or healed
+    in it, -1 for nobody.
     """
 
     def __init__(
-        self, scenario: Scenario, n_environments: int, seed: int, rules: Rules = DEFAULT_RULES
+        self,
+        scenario: Scenario,
+        n_environments: int,
+        seed: int,
+        rules: Rules = DEFAULT_RULES,
+        *,
+        records_loops: bool = False,
     ) -> None:
         self.info = scenario.info()
         self.n_environments = n_environments
         self._seed = seed
-        self._tables = build_tables(scenario, rules)
+        self._tables = tables = build_tables(scenario, rules)
         slots, agents = n_environments, self.info.n_agents
-        n_units = len(self._tables.stats)
+        n_units = len(tables.stats)
         self.observations = np.zeros((slots, agents, self.info.observation_size), np.float32)
         self.state = np.zeros((slots, self.info.state_size), np.float32)
         self.available_actions = np.zeros((slots, agents, self.info.n_actions), np.bool_)
         self.units = np.zeros((slots, n_units, f.N_UNIT_FIELDS))
         self.orders = np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64)
+        n_recorded = slots if records_loops else 0
+        self.loop_units = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units, f.N_UNIT_FIELDS))
+        self.loop_shots = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units), np.int64)
         self._streams = np.zeros(slots, np.uint64)
+        self._unsettled = np.zeros((slots, n_units), np.bool_)
         self._n_steps = np.zeros(slots, np.int64)
         self._n_episodes = np.zeros(slots, np.int64)
         self._is_over = np.ones(slots, np.bool_)
-        self._previous = np.zeros((slots, len(scenario.enemies)))
         self._last_actions = np.full((slots, agents), -1, np.int64)
-        self._scratch = (
-            np.zeros((n_units, 4)),
-            np.zeros((n_units, 3)),
-            np.zeros((4, n_units)),
-            np.zeros(n_units, np.int64),
-            np.zeros(n_units),
-            np.zeros(n_units, np.int64),
-        )
+        self._start_loops = np.zeros(slots, np.int64)
+        self._step_loops = np.full(slots, f.LOOPS_PER_STEP)
         self._everyone = np.ones(slots, np.bool_)
         self._step = Step(
             reward=np.zeros(slots),
             terminated=np.zeros(slots, np.bool_),
             truncated=np.zeros(slots, np.bool_),
             won=np.zeros(slots, np.bool_),
+        )
+        self._arrays = (
+            self.units,
+            self.orders,
+            self._streams,
+            self._unsettled,
+            self._n_steps,
+            self._is_over,
+            np.zeros((slots, len(scenario.enemies))),
+            self._last_actions,
+            tables.stats,
+            tables.damage,
+            tables.sizes,
+            tables.rules,
+            tables.is_free,
+            tables.routes.cell,
+            tables.routes.is_clear,
+            tables.routes.corners,
+            tables.routes.onward,
+            self.observations,
+            self.state,
+            self.available_actions,
+            self._step.reward,
+            self._step.terminated,
+            self._step.truncated,
+            self._step.won,
+            np.zeros((n_units, N_PLAN)),
+            np.zeros((n_units, 3)),
+            np.zeros((N_OBSTACLE, n_units)),
+            np.zeros((N_CROWD, n_units)),
+            np.zeros(-(-n_units // WORD), np.uint64),
+            np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
+            np.zeros(n_units, np.int64),
+            np.zeros(n_units, np.int64),
+            np.full(n_units, -1, np.int64),
+            np.zeros(n_units, np.int64),
+            self.loop_units,
+            self.loop_shots,
         )
         self.reset()
 
@@ -82,27 +129,26 @@ class SkirmishEnvironment:
             derive_episode_seeds(self._seed, chosen, self._n_episodes, seeds)
         self._n_episodes[chosen] += 1
         tables = self._tables
-        reset_batch(
+        begin_episodes(
             chosen,
             seeds,
             tables.start,
             tables.start_orders,
-            self.units,
-            self.orders,
-            self._streams,
-            self._n_steps,
-            self._is_over,
-            self._previous,
-            self._last_actions,
             tables.stats,
             tables.sizes,
             tables.rules,
-            tables.is_free,
-            self.observations,
-            self.state,
-            self.available_actions,
-            *self._scratch,
+            self.units,
+            self.orders,
+            self._streams,
+            self._unsettled,
+            self._n_steps,
+            self._is_over,
+            self._last_actions,
+            self._start_loops,
         )
+        starting = np.zeros(self.n_environments, np.bool_)
+        starting[chosen] = True
+        advance_batch(self._last_actions, starting, self._start_loops, False, *self._arrays)
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Advance the battles by 8 game loops; see `interface.BatchedEnvironment`.
@@ -111,33 +157,10 @@ class SkirmishEnvironment:
         """
         chosen = check_actions(actions, self._last_actions.shape)
         moving = self._everyone if active is None else check_active(active, self.n_environments)
-        tables, result = self._tables, self._step
-        fault = step_batch(
-            chosen,
-            moving,
-            self.units,
-            self.orders,
-            self._streams,
-            self._n_steps,
-            self._is_over,
-            self._previous,
-            self._last_actions,
-            tables.stats,
-            tables.sizes,
-            tables.rules,
-            tables.is_free,
-            self.observations,
-            self.state,
-            self.available_actions,
-            result.reward,
-            result.terminated,
-            result.truncated,
-            result.won,
-            *self._scratch,
-        )
+        fault = advance_batch(chosen, moving, self._step_loops, True, *self._arrays)
         if fault != ALL_LEGAL:
             self._raise_fault(fault, chosen)
-        return result
+        return self._step
 
     def _raise_fault(self, fault: int, actions: NDArray[np.int64]) -> None:
         """Raise the ActionError for a fault code of `commands.find_illegal`."""

@@ -102,7 +102,7 @@ def encode_scenario_episode(
         build_stats(scenario, ally_types, enemy_types, DEFAULT_RULES),
         build_sizes(scenario),
         rules,
-        scenario.is_free,
+        scenario.terrain.ground(DEFAULT_RULES),
         last_actions,
         result.obs,
         result.state,

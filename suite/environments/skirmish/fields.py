@@ -11,29 +11,53 @@ X, Y, HEALTH, SHIELD, ENERGY = 0, 1, 2, 3, 4
 COOLDOWN = 5  # loops until the weapon is ready
 WIND_UP = 6  # loops the current shot has been prepared
 GOAL_X, GOAL_Y = 7, 8  # where a move or attack-move order leads
-N_UNIT_FIELDS = 9
+HEADING_X, HEADING_Y = 9, 10  # unit vector walked along while the straight way is blocked
+PACE = 11  # cells per loop; only units that accelerate have one
+CALM = 12  # loops since the unit was last hit
+HIT_IN = 13  # loops until the second hit of a blow
+MISSILE_X, MISSILE_Y = 14, 15  # where the unit's missile is, if it has one in flight
+TAKEN, DEALT, HEALED, REGENERATED = 16, 17, 18, 19  # the ledger: points since the start
+N_UNIT_FIELDS = 20
 
 # orders: (slots, units, N_ORDER_FIELDS) int64
 ORDER, TARGET, RESCAN = 0, 1, 2  # order code, unit index or -1, loops until the next scan
 DETOUR = 3  # side on which the unit walks round others: 1 left, -1 right, 0 straight on
-N_ORDER_FIELDS = 4
-IDLE, MOVE, ATTACK, ATTACK_MOVE = 0, 1, 2, 3  # order codes
+REPLAN, REROUTE = 4, 5  # loops until the unit looks at its way; until it looks for a route
+WAYPOINT = 6  # corner the unit walks to, -1 for straight to the goal
+HIT_TARGET, MISSILE_TARGET = 7, 8  # who gets the second hit; whom the missile follows; or -1
+N_ORDER_FIELDS = 9
+# order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
+IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 
 # stats: (units, N_STATS) float64, what does not change
-HEALTH_MAX, SPEED, RADIUS, SEPARATION = 0, 1, 2, 3
-DAMAGE, PERIOD, DAMAGE_POINT, RANGE, RANGE_SLOP, SCAN = 4, 5, 6, 7, 8, 9
-COOLDOWN_SCALE, SHIELD_SCALE, TYPE_INDEX, IS_HEALER, IS_SCANNING = 10, 11, 12, 13, 14
-N_STATS = 15
+# what every loop reads comes first
+RADIUS, RANGE, RANGE_SLOP, SPEED, SEPARATION, LAYER, WEAPON, HITS_AIR = 0, 1, 2, 3, 4, 5, 6, 7
+IS_SCANNING, IS_HEALER, CLOSE_RANGE, DAMAGE_POINT, ACCELERATION = 8, 9, 10, 11, 12
+PERIOD, SCAN, KIND = 13, 14, 15
+HEALTH_MAX, SHIELD_MAX, ARMOR, HEALTH_REGENERATION = 16, 17, 18, 19
+MISSILE_SPEED, SECOND_HIT_DELAY, N_BEAMS = 20, 21, 22
+SPLASH_RADIUS, SPLASH_HALF_LENGTH, CLOSE_PERIOD, CLOSE_DAMAGE_POINT = 23, 24, 25, 26
+IS_PATIENT, HEAL_RATE, HEAL_COST = 27, 28, 29
+ENERGY_MAX, ENERGY_REGENERATION, ENERGY_TO_SCAN = 30, 31, 32
+COOLDOWN_SCALE, SHIELD_SCALE, TYPE_INDEX = 33, 34, 35
+N_STATS = 36
+GROUND, CLIFF, AIR = 0, 1, 2  # layers: units of different layers do not touch
+UNARMED, INSTANT, MISSILE, DOUBLE, BEAMS, BURST = 0, 1, 2, 3, 4, 5  # weapons
 
 # sizes: (N_SIZES,) int64, one scenario
 N_ALLIES, N_ENEMIES, ALLY_SHIELD, ENEMY_SHIELD, TYPE_BITS = 0, 1, 2, 3, 4
-EPISODE_LIMIT, MEDIVAC_RULES = 5, 6
-N_SIZES = 7
+EPISODE_LIMIT, MEDIVAC_RULES, HAS_REGENERATION, HAS_MISSILES, HAS_BURSTS = 5, 6, 7, 8, 9
+HAS_WALLS = 10
+N_SIZES = 11
 
 # rules: (N_RULES,) float64
 JITTER_LOW, JITTER_HIGH, SCAN_OWN_RADIUS, RESCAN_LOOPS, CHASE_LIMIT = 0, 1, 2, 3, 4
-HELP_RADIUS, MAX_START_LOOPS, REWARD_DIVISOR = 5, 6, 7
-N_RULES = 8
+HELP_RADIUS, MAX_START_LOOPS, REWARD_DIVISOR, SPLASH_TO_EDGE, HUNTS_ALLIES = 5, 6, 7, 8, 9
+CLEARANCE, REPEAT_RESTARTS, FOLLOWS_UNHITTABLE, PUSHES_IDLE, SHUFFLES_ENEMIES = 10, 11, 12, 13, 14
+GOAL_SPREAD_X, GOAL_SPREAD_Y = 15, 16  # the enemies' goal is moved by up to this, per episode
+SHIELD_DELAY, SHIELD_RATE = 17, 18
+FASTEST, WIDEST = 19, 20  # largest speed, cells per loop, and largest radius of all units
+N_RULES = 21
 
 # actions, as SMAC numbers them; 6 + j attacks enemy j (a healer heals agent j)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = 0, 1, 2, 3, 4, 5, 6

@@ -10,27 +10,56 @@ from typing import Literal
 class Rules:
     """Options of the simulator; `docs/skirmish.md` gives the reason for each default.
 
-    Scenarios are always made with the defaults; other values are for tests and for measuring how
-    much a choice matters. Changing a default changes results and raises `SKIRMISH_VERSION`.
+    Scenarios are made with the defaults unless a caller says otherwise; other values are for
+    tests and for measuring how much a choice matters. Changing a default changes results and
+    raises `SKIRMISH_VERSION`.
 
+    Data
     weapon_profile: which published weapon table the units use.
+    terrain_grid: how the cells a unit may stand on were derived from the map file.
+    open_map_wall: the open map of 3s_vs_3z, 4z and 5z has SMAClite's wall round 26 × 26 cells.
+
+    Shooting
     period_jitter_loops: each weapon period is the nominal one plus a uniform draw between these.
+    repeated_attack_restarts: giving an agent the attack order it has loses the shot prepared.
+    unhittable_attack: what an agent told to attack a unit its weapon cannot hit does: the order is
+        "ignored" (it goes on with what it did), or it has "followed" the unit without shooting.
+    splash_to_edge: splash hits whoever's edge it touches; if False, whoever's centre.
+
+    The enemies
     scan_adds_own_radius: enemies acquire a target when its centre is within the scan range plus
         the target's radius, plus their own radius if True (as weapon ranges are measured).
     rescan_loops: an enemy that chases a target out of its reach looks for a nearer one this often.
     chase_loses_beyond: an enemy gives up a target whose centre is farther than this, in cells.
     help_radius: an enemy without target also answers for a neighbour hit within this distance.
+    group_order: 2c_vs_64zg orders its zerglings to attack the two colossi. They "hunt" the nearest
+        at any distance until it is dead, or "attack_move" to where the colossi started.
     max_start_loops: the enemies have marched 0 to this many loops, drawn per episode, at reset.
+    shuffles_enemies: start positions of enemies of one type are exchanged at random at reset.
+
+    Moving
+    terrain_clearance: cells a ground unit's centre keeps from blocked cells, along each axis.
+    pushes_idle_friends: walking units push idle ones of their side out of the way.
+
     allies_use_enemy_ai: allies ignore actions and attack-move to the enemies' starting point.
     """
 
     weapon_profile: Literal["void_multi_4_10", "liberty_base"] = "void_multi_4_10"
+    terrain_grid: Literal["rule", "cell_flags"] = "rule"
+    open_map_wall: bool = False
     period_jitter_loops: tuple[float, float] = (-1.0, 2.0)
+    repeated_attack_restarts: bool = False
+    unhittable_attack: Literal["ignored", "followed"] = "ignored"
+    splash_to_edge: bool = True
     scan_adds_own_radius: bool = True
     rescan_loops: int = 10
     chase_loses_beyond: float = 21.0
     help_radius: float = 4.0
+    group_order: Literal["hunt", "attack_move"] = "hunt"
     max_start_loops: int = 2
+    shuffles_enemies: bool = False
+    terrain_clearance: float = 0.0
+    pushes_idle_friends: bool = True
     allies_use_enemy_ai: bool = False
 
 

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suite.environments.interface import EnvironmentInfo
 from suite.environments.skirmish import SKIRMISH_VERSION
+from suite.environments.skirmish.rules import Rules
 
-DATA_FORMAT = 1
+DATA_FORMAT = 2
 LOOPS_PER_SECOND = 16.0  # game seconds at "Normal" speed, the unit of the game's own data
 MAP_SIZE = 32  # cells per side, all SMAC maps
 REWARD_WIN = 200.0
@@ -24,33 +25,128 @@ REWARD_SCALE_RATE = 20.0
 
 
 @dataclass(frozen=True)
+class Splash:
+    """Area of a weapon: a circle of `radius` round the unit (a baneling's burst), or a line across
+    the shot, `half_length` to each side of the target (a colossus' beams), probed by circles of
+    `probe_radius`."""
+
+    shape: Literal["circle", "line"]
+    radius: float
+    half_length: float
+
+
+@dataclass(frozen=True)
+class CloseCombat:
+    """How a ranged unit fights what is within `range`: at once, in its own period."""
+
+    range: float
+    period_loops: float
+    damage_point_loops: float
+
+
+@dataclass(frozen=True)
 class Weapon:
-    """One weapon of the data; times in game loops, distances in cells."""
+    """One weapon of the data; times in game loops, distances in cells.
+
+    bonus: extra damage per hit by attribute of the target. second_hit_delay_loops: a blow is two
+    hits, the second this much later; None for hits at once. missile_speed_per_loop: cells per
+    loop, None for shots that arrive at once.
+    """
 
     damage: float
+    bonus: Mapping[str, float]
+    n_hits: int
+    second_hit_delay_loops: float | None
     period_loops: float
     damage_point_loops: float
     range: float
     range_slop: float
     scan_range: float
+    targets_air: bool
+    missile_speed_per_loop: float | None
+    splash: Splash | None
+    is_suicide: bool
+    close: CloseCombat | None
+
+
+@dataclass(frozen=True)
+class Heal:
+    """A healer's ability: points per loop, energy per point, edge to edge ranges in cells."""
+
+    health_per_loop: float
+    energy_per_health: float
+    range: float
+    scan_range: float
+    energy_to_scan: float
+    energy_start: float
+    energy_max: float
+    energy_regeneration_per_loop: float
 
 
 @dataclass(frozen=True)
 class UnitType:
-    """One unit type; `weapons` by profile, distances in cells, speed in cells per loop."""
+    """One unit type; `weapons` by profile, distances in cells, speeds in cells per loop.
+
+    acceleration_per_loop: cells per loop gained in each loop; None for units at full speed at once.
+    layer: units of different layers do not touch; "cliff" units walk over cliffs.
+    """
 
     name: str
     type_id: int
     race: str
     health: float
     shield: float
+    armor: float
+    attributes: frozenset[str]
+    layer: Literal["ground", "cliff", "air"]
     speed_per_loop: float
+    acceleration_per_loop: float | None
     radius: float
     separation_radius: float
-    is_healer: bool
+    health_regeneration_per_loop: float
+    heal: Heal | None
     smac_cooldown_scale: float
     smac_shield_scale: float
     weapons: Mapping[str, Weapon]
+    overrides: Mapping[str, Mapping[str, float]]
+
+    def variant(self, *keys: str) -> UnitType:
+        """The type as `overrides` change it for these keys ("agents", a weapon profile)."""
+        changes: dict[str, float] = {}
+        for key in keys:
+            changes |= self.overrides.get(key, {})
+        return replace(self, **changes) if changes else self  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Terrain:
+    """A map's ground: (32, 32) bool arrays indexed [x, y].
+
+    rule, cell_flags: free cells by the two derivations. open_wall: cells of the wall that SMAClite
+    puts on the open map. cliff: cells that units of the cliff layer may stand on.
+    """
+
+    rule: NDArray[np.bool_]
+    cell_flags: NDArray[np.bool_]
+    open_wall: NDArray[np.bool_]
+    cliff: NDArray[np.bool_]
+
+    def ground(self, rules: Rules) -> NDArray[np.bool_]:
+        """Cells a ground unit may stand on, and SMAC's pathing grid, under `rules`."""
+        grid = self.rule if rules.terrain_grid == "rule" else self.cell_flags
+        return grid & ~self.open_wall if rules.open_map_wall else grid
+
+
+@dataclass(frozen=True)
+class EnemyOrder:
+    """What the enemies are told at the start.
+
+    kind: "attack_move" to a point drawn between two (which may be one), "attack_group" (the
+    agents, as a group of targets) or "none".
+    """
+
+    kind: Literal["attack_move", "attack_group", "none"]
+    between: tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -66,13 +162,14 @@ class Placement:
 class Scenario:
     """One map: who fights whom, from where, on which ground, for how long.
 
-    allies, enemies: in id order. is_free: (32, 32) bool, indexed [x, y], cells a unit may stand on.
+    allies, enemies: in id order. ally_point, enemy_point: where the sides are created; a marching
+    side keeps its formation round its point.
     enemy_type_order: SMAC's one-hot order of enemy types (the allies' is alphabetical).
     """
 
     name: str
     episode_limit: int
-    is_free: NDArray[np.bool_]
+    terrain: Terrain
     allies_have_shield: bool
     enemies_have_shield: bool
     has_medivac_rules: bool
@@ -80,7 +177,7 @@ class Scenario:
     enemy_type_order: tuple[str, ...]
     ally_point: tuple[float, float]
     enemy_point: tuple[float, float]
-    enemy_attack_point: tuple[float, float]
+    enemy_order: EnemyOrder
     allies: tuple[Placement, ...]
     enemies: tuple[Placement, ...]
     types: Mapping[str, UnitType]
@@ -140,13 +237,8 @@ class Scenario:
 
 
 def scenario_names() -> list[str]:
-    """Maps skirmish can simulate."""
+    """All 23 maps of SMAC, by the names SMAC registers them under."""
     return list(_read("scenarios")["scenarios"])
-
-
-def names_not_simulated_yet() -> list[str]:
-    """SMAC maps skirmish does not have yet."""
-    return list(_read("scenarios")["not_simulated_yet"])
 
 
 @functools.cache
@@ -156,7 +248,7 @@ def load_scenario(name: str) -> Scenario:
         name,
         _read("scenarios")["scenarios"][name],
         load_unit_types(),
-        _read("terrains")["terrains"],
+        load_terrains(),
     )
 
 
@@ -166,35 +258,86 @@ def load_unit_types() -> Mapping[str, UnitType]:
     return {name: parse_unit_type(name, raw) for name, raw in _read("units")["units"].items()}
 
 
+@functools.cache
+def load_terrains() -> Mapping[str, Terrain]:
+    """All terrains of `data/terrains.json`."""
+    return {name: parse_terrain(raw) for name, raw in _read("terrains")["terrains"].items()}
+
+
 def parse_unit_type(name: str, raw: Mapping[str, Any]) -> UnitType:
-    """Build a unit type from its entry; ValueError if it needs rules that are not simulated."""
-    weapons = {}
-    for profile, weapon in raw["weapons"].items():
-        if weapon["n_hits"] != 1 or weapon["projectile"] is not None:
-            raise ValueError(f"units.json: {name}: only instant single hits are simulated so far")
-        weapons[profile] = Weapon(
-            damage=weapon["damage"],
-            period_loops=weapon["period_seconds"] * LOOPS_PER_SECOND,
-            damage_point_loops=weapon["damage_point_seconds"] * LOOPS_PER_SECOND,
-            range=weapon["range"],
-            range_slop=weapon["range_slop"],
-            scan_range=max(weapon["range"], weapon["scan_range"]),
-        )
-    if raw["armor"] or raw["shield"] or raw["plane"] != "ground" or raw["is_healer"]:
-        raise ValueError(f"units.json: {name}: armor, shields, air and healing are not simulated")
+    """Build a unit type from its entry in `units.json`."""
     return UnitType(
         name=name,
         type_id=raw["type_id"],
         race=raw["race"],
         health=raw["health"],
         shield=raw["shield"],
-        speed_per_loop=raw["speed_per_second"] / LOOPS_PER_SECOND,
+        armor=raw["armor"],
+        attributes=frozenset(raw["attributes"]),
+        layer=raw["layer"],
+        **_motion(raw),
         radius=raw["radius"],
         separation_radius=raw["separation_radius"],
-        is_healer=raw["is_healer"],
+        health_regeneration_per_loop=raw.get("health_regeneration_per_second", 0)
+        / LOOPS_PER_SECOND,
+        heal=_parse_heal(raw) if "heal" in raw else None,
         smac_cooldown_scale=raw["smac_cooldown_scale_loops"],
         smac_shield_scale=raw["smac_shield_scale"],
-        weapons=weapons,
+        weapons={profile: _parse_weapon(weapon) for profile, weapon in raw["weapons"].items()},
+        overrides={key: _motion(changes) for key, changes in raw.get("overrides", {}).items()},
+    )
+
+
+def _motion(raw: Mapping[str, Any]) -> dict[str, Any]:
+    acceleration = raw.get("acceleration_per_second")
+    return {
+        "speed_per_loop": raw["speed_per_second"] / LOOPS_PER_SECOND,
+        "acceleration_per_loop": acceleration / LOOPS_PER_SECOND**2 if acceleration else None,
+    }
+
+
+def _parse_weapon(raw: Mapping[str, Any]) -> Weapon:
+    delay, missile = raw.get("second_hit_delay_seconds"), raw.get("missile_speed_per_second")
+    splash, close = raw.get("splash"), raw.get("close")
+    return Weapon(
+        damage=raw["damage"],
+        bonus=raw["bonus"],
+        n_hits=raw["n_hits"],
+        second_hit_delay_loops=delay * LOOPS_PER_SECOND if delay else None,
+        period_loops=raw["period_seconds"] * LOOPS_PER_SECOND,
+        damage_point_loops=raw["damage_point_seconds"] * LOOPS_PER_SECOND,
+        range=raw["range"],
+        range_slop=raw["range_slop"],
+        scan_range=max(raw["range"], raw["scan_range"]),
+        targets_air=raw["targets_air"],
+        missile_speed_per_loop=missile / LOOPS_PER_SECOND if missile else None,
+        splash=splash
+        and Splash(
+            shape=splash["shape"],
+            radius=splash.get("radius", splash.get("probe_radius")),
+            half_length=splash.get("half_length", 0.0),
+        ),
+        is_suicide=raw.get("is_suicide", False),
+        close=close
+        and CloseCombat(
+            range=close["range"],
+            period_loops=close["period_seconds"] * LOOPS_PER_SECOND,
+            damage_point_loops=close["damage_point_seconds"] * LOOPS_PER_SECOND,
+        ),
+    )
+
+
+def _parse_heal(raw: Mapping[str, Any]) -> Heal:
+    heal, energy = raw["heal"], raw["energy"]
+    return Heal(
+        health_per_loop=heal["health_per_second"] / LOOPS_PER_SECOND,
+        energy_per_health=heal["energy_per_health"],
+        range=heal["range"],
+        scan_range=heal["scan_range"],
+        energy_to_scan=heal["energy_to_scan"],
+        energy_start=energy["start"],
+        energy_max=energy["maximum"],
+        energy_regeneration_per_loop=energy["regeneration_per_second"] / LOOPS_PER_SECOND,
     )
 
 
@@ -202,38 +345,51 @@ def parse_scenario(
     name: str,
     raw: Mapping[str, Any],
     types: Mapping[str, UnitType],
-    terrains: Mapping[str, list[str]],
+    terrains: Mapping[str, Terrain],
 ) -> Scenario:
-    """Build a scenario from its entry, the unit types and the terrain drawings."""
+    """Build a scenario from its entry, the unit types and the terrains."""
 
-    def placements(rows: list[list[Any]]) -> tuple[Placement, ...]:
+    def placements(rows: Sequence[Sequence[Any]]) -> tuple[Placement, ...]:
         return tuple(Placement(type_name, float(x), float(y)) for type_name, x, y in rows)
 
-    def point(key: str) -> tuple[float, float]:
-        x, y = raw[key]
+    def point(position: Sequence[float]) -> tuple[float, float]:
+        x, y = position
         return float(x), float(y)
 
+    order = raw["enemy_order"]
+    first, last = order.get("between") or [order.get("to", raw["ally_point"])] * 2
     return Scenario(
         name=name,
         episode_limit=raw["episode_limit"],
-        is_free=_parse_terrain(terrains[raw["terrain"]]),
+        terrain=terrains[raw["terrain"]],
         allies_have_shield=raw["ally_race"] == "protoss",
         enemies_have_shield=raw["enemy_race"] == "protoss",
         has_medivac_rules=raw["has_medivac_rules"],
         type_bits=raw["type_bits"],
         enemy_type_order=tuple(raw["enemy_type_order"]),
-        ally_point=point("ally_point"),
-        enemy_point=point("enemy_point"),
-        enemy_attack_point=point("enemy_attack_point"),
+        ally_point=point(raw["ally_point"]),
+        enemy_point=point(raw["enemy_point"]),
+        enemy_order=EnemyOrder(order["kind"], (point(first), point(last))),
         allies=placements(raw["allies"]),
         enemies=placements(raw["enemies"]),
         types=types,
     )
 
 
-def _parse_terrain(rows: list[str]) -> NDArray[np.bool_]:
-    """(32, 32) bool indexed [x, y] from 32 strings, northernmost row first, '.' free."""
-    cells = np.array([[cell == "." for cell in row] for row in reversed(rows)])
+def parse_terrain(raw: Mapping[str, list[str]]) -> Terrain:
+    """Build a terrain from its two drawings; the symbols are in `data/README.md`."""
+    ground, cliff = _cells(raw["ground"]), _cells(raw["cliff"])
+    return Terrain(
+        rule=np.isin(ground, (".", ":", "o")),
+        cell_flags=np.isin(ground, (".", "+", "o")),
+        open_wall=ground == "o",
+        cliff=np.isin(ground, (".", ":", "o")) | (cliff == "."),
+    )
+
+
+def _cells(rows: list[str]) -> NDArray[np.str_]:
+    """(32, 32) symbols indexed [x, y] from 32 strings, northernmost row first."""
+    cells = np.array([list(row) for row in reversed(rows)])
     if cells.shape != (MAP_SIZE, MAP_SIZE):
         raise ValueError(f"terrains.json: expected {MAP_SIZE} rows of {MAP_SIZE} cells")
     return np.ascontiguousarray(cells.T)

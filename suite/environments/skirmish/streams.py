@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.environments.skirmish.compilation import compiled
+from suite.environments.skirmish.compilation import compiled, inlined
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FACTOR_1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -20,7 +20,7 @@ _SHIFT_TO_53_BITS = np.uint64(11)
 _UNIT = 1.0 / 9007199254740992.0  # 2**-53
 
 
-@compiled
+@inlined
 def mix(value: Any) -> Any:
     """Scramble 64 bits; a bijection."""
     value = (value ^ (value >> _SHIFT_1)) * _FACTOR_1
@@ -28,13 +28,13 @@ def mix(value: Any) -> Any:
     return value ^ (value >> _SHIFT_3)
 
 
-@compiled
+@inlined
 def seed_stream(streams: Any, slot: int, episode_seed: int) -> None:
     """Start the stream of `slot`: streams (slots,) uint64."""
     streams[slot] = mix(np.uint64(episode_seed) + _GOLDEN)
 
 
-@compiled
+@inlined
 def draw_uniform(streams: Any, slot: int) -> float:
     """Next number in [0, 1) of the stream of `slot`."""
     streams[slot] += _GOLDEN

@@ -1,0 +1,337 @@
+"""Shots, missiles, areas, and the damage they do. Columns in `fields`.
+
+During a loop everyone's strikes are noted; at its end all of them land, so that units that hit
+each other in the same loop may both die.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from suite.environments.skirmish.compilation import inlined
+from suite.environments.skirmish.fields import (
+    AIR,
+    ARMOR,
+    BEAMS,
+    BURST,
+    CALM,
+    CLOSE_DAMAGE_POINT,
+    CLOSE_PERIOD,
+    COOLDOWN,
+    DAMAGE_POINT,
+    DEALT,
+    DOUBLE,
+    ENERGY,
+    ENERGY_MAX,
+    ENERGY_REGENERATION,
+    HEAL_COST,
+    HEAL_RATE,
+    HEALED,
+    HEALTH,
+    HEALTH_MAX,
+    HEALTH_REGENERATION,
+    HIT_IN,
+    HIT_TARGET,
+    JITTER_HIGH,
+    JITTER_LOW,
+    KIND,
+    LAYER,
+    MISSILE,
+    MISSILE_SPEED,
+    MISSILE_TARGET,
+    MISSILE_X,
+    MISSILE_Y,
+    N_BEAMS,
+    ORDER,
+    PERIOD,
+    RADIUS,
+    REGENERATED,
+    SECOND_HIT_DELAY,
+    SHIELD,
+    SHIELD_DELAY,
+    SHIELD_MAX,
+    SHIELD_RATE,
+    SPENT,
+    SPLASH_HALF_LENGTH,
+    SPLASH_RADIUS,
+    SPLASH_TO_EDGE,
+    TAKEN,
+    WEAPON,
+    WIND_UP,
+    X,
+    Y,
+)
+from suite.environments.skirmish.streams import draw_uniform
+from suite.environments.skirmish.targeting import call_for_help
+
+Array = Any
+
+MIN_DAMAGE = 0.5  # of a hit, whatever the armor
+PROBE_STEP = 0.25  # cells between the probes along a colossus' line
+STRIKER, STRUCK = 0, 1  # columns of a strike
+N_STRIKES_PER_UNIT = 4  # in one loop at most: two missiles, a second hit, a shot
+
+
+@inlined
+def tick_weapon(
+    u: int, is_close: bool, units: Array, stats: Array, rules: Array, streams: Array, slot: int
+) -> float:
+    """Let one loop pass for a unit aiming at a target within reach (or close, see CLOSE_RANGE).
+
+    Returns the moment within the loop, 0 to 1, at which it shoots, or -1. The shot is prepared for
+    `damage point` loops, which may overlap the end of the cooldown, and falls at a fractional
+    moment of the loop; the next period starts at that moment, so that periods are exact although
+    loops are whole.
+    """
+    cooldown = units[u, COOLDOWN]
+    damage_point = stats[u, CLOSE_DAMAGE_POINT] if is_close else stats[u, DAMAGE_POINT]
+    moment = max(cooldown, damage_point - units[u, WIND_UP])
+    if moment < 1.0:
+        low = rules[JITTER_LOW]
+        jitter = low + (rules[JITTER_HIGH] - low) * draw_uniform(streams, slot)
+        period = stats[u, CLOSE_PERIOD] if is_close else stats[u, PERIOD]
+        units[u, COOLDOWN] = period + jitter - (1.0 - moment)
+        units[u, WIND_UP] = 0.0
+        return moment
+    units[u, COOLDOWN] = max(cooldown - 1.0, 0.0)
+    units[u, WIND_UP] += min(1.0, max(0.0, 1.0 - (cooldown - damage_point)))
+    return -1.0
+
+
+@inlined
+def rest_weapon(u: int, units: Array) -> None:
+    """Let one loop pass for a unit that aims at nothing: a prepared shot is lost."""
+    units[u, COOLDOWN] = max(units[u, COOLDOWN] - 1.0, 0.0)
+    units[u, WIND_UP] = 0.0
+
+
+@inlined
+def shoot(
+    u: int,
+    target: int,
+    is_close: bool,
+    moment: float,
+    units: Array,
+    orders: Array,
+    stats: Array,
+    strikes: Array,
+    n_strikes: int,
+) -> int:
+    """Release a shot at `moment` of the loop; returns the number of strikes noted.
+
+    A missile starts its flight; everything else strikes in this loop.
+    """
+    if stats[u, WEAPON] == MISSILE and not is_close:
+        if orders[u, MISSILE_TARGET] >= 0:  # the one before is still flying: it lands
+            n_strikes = note(u, orders[u, MISSILE_TARGET], strikes, n_strikes)
+        orders[u, MISSILE_TARGET] = target
+        units[u, MISSILE_X] = units[u, X]
+        units[u, MISSILE_Y] = units[u, Y]
+        return n_strikes
+    if stats[u, WEAPON] == DOUBLE:
+        units[u, HIT_IN] = moment + stats[u, SECOND_HIT_DELAY]
+        orders[u, HIT_TARGET] = target
+    return note(u, target, strikes, n_strikes)
+
+
+@inlined
+def note(u: int, target: int, strikes: Array, n_strikes: int) -> int:
+    """Note that u strikes target at the end of the loop; returns the number of strikes."""
+    strikes[n_strikes, STRIKER] = u
+    strikes[n_strikes, STRUCK] = target
+    return n_strikes + 1
+
+
+@inlined
+def fly(u: int, units: Array, orders: Array, stats: Array, strikes: Array, n_strikes: int) -> int:
+    """Let u's missile fly for a loop; it strikes when it meets its target's edge.
+
+    A missile follows its target and cannot miss; it is lost if the target dies first.
+    """
+    target = orders[u, MISSILE_TARGET]
+    if units[target, HEALTH] <= 0.0:
+        orders[u, MISSILE_TARGET] = -1
+        return n_strikes
+    dx = units[target, X] - units[u, MISSILE_X]
+    dy = units[target, Y] - units[u, MISSILE_Y]
+    distance = math.sqrt(dx * dx + dy * dy)
+    speed = stats[u, MISSILE_SPEED]
+    if distance - stats[target, RADIUS] <= speed:
+        orders[u, MISSILE_TARGET] = -1
+        return note(u, target, strikes, n_strikes)
+    units[u, MISSILE_X] += dx / distance * speed
+    units[u, MISSILE_Y] += dy / distance * speed
+    return n_strikes
+
+
+@inlined
+def second_hit(u: int, units: Array, orders: Array, strikes: Array, n_strikes: int) -> int:
+    """Let a loop pass for the second hit of u's blow; lost if either of the two is dead."""
+    if units[u, HEALTH] <= 0.0 or units[orders[u, HIT_TARGET], HEALTH] <= 0.0:
+        orders[u, HIT_TARGET] = -1
+        return n_strikes
+    units[u, HIT_IN] -= 1.0
+    if units[u, HIT_IN] < 1.0:
+        n_strikes = note(u, orders[u, HIT_TARGET], strikes, n_strikes)
+        orders[u, HIT_TARGET] = -1
+    return n_strikes
+
+
+@inlined
+def heal(u: int, j: int, units: Array, stats: Array) -> None:
+    """Healer u heals j for one loop, as far as j lacks health and u has energy."""
+    points = min(stats[u, HEAL_RATE], stats[j, HEALTH_MAX] - units[j, HEALTH])
+    points = min(points, units[u, ENERGY] / stats[u, HEAL_COST])
+    units[j, HEALTH] += points
+    units[j, HEALED] += points
+    units[u, ENERGY] = max(units[u, ENERGY] - points * stats[u, HEAL_COST], 0.0)
+
+
+@inlined
+def regenerate(units: Array, stats: Array, rules: Array) -> None:
+    """One loop of shields (after a while without damage), of Zerg health and of energy."""
+    for u in range(units.shape[0]):
+        if units[u, HEALTH] <= 0.0:
+            continue
+        units[u, CALM] += 1.0
+        if units[u, SHIELD] < stats[u, SHIELD_MAX] and units[u, CALM] > rules[SHIELD_DELAY]:
+            points = min(rules[SHIELD_RATE], stats[u, SHIELD_MAX] - units[u, SHIELD])
+            units[u, SHIELD] += points
+            units[u, REGENERATED] += points
+        if stats[u, HEALTH_REGENERATION] > 0.0 and units[u, HEALTH] < stats[u, HEALTH_MAX]:
+            points = min(stats[u, HEALTH_REGENERATION], stats[u, HEALTH_MAX] - units[u, HEALTH])
+            units[u, HEALTH] += points
+            units[u, REGENERATED] += points
+        if units[u, ENERGY] < stats[u, ENERGY_MAX]:
+            energy = units[u, ENERGY] + stats[u, ENERGY_REGENERATION]
+            units[u, ENERGY] = min(energy, stats[u, ENERGY_MAX])
+
+
+@inlined
+def land(
+    units: Array,
+    orders: Array,
+    stats: Array,
+    table: Array,
+    rules: Array,
+    n_allies: int,
+    strikes: Array,
+    n_strikes: int,
+    attacker: Array,
+    has_bursts: bool,
+) -> None:
+    """Let all strikes of a loop land, let the dead burst, then let automatic units answer.
+
+    attacker: (units,) int64 scratch, -1 before and after: who hit the unit first in this loop.
+    """
+    for k in range(n_strikes):
+        u = strikes[k, STRIKER]
+        if stats[u, WEAPON] == BEAMS:
+            _sweep(u, strikes[k, STRUCK], units, stats, table, rules, n_allies, attacker)
+        elif stats[u, WEAPON] == BURST:
+            if units[u, HEALTH] > 0.0:
+                units[u, TAKEN] += units[u, HEALTH]
+                units[u, DEALT] += units[u, HEALTH]
+                units[u, HEALTH] = 0.0
+        else:
+            _hit(u, strikes[k, STRUCK], units, stats, table, attacker)
+    if has_bursts:
+        has_burst = True
+        while has_burst:  # a burst may kill others that burst
+            has_burst = False
+            for u in range(units.shape[0]):
+                is_dead = stats[u, WEAPON] == BURST and units[u, HEALTH] <= 0.0
+                if is_dead and orders[u, ORDER] != SPENT:
+                    orders[u, ORDER] = SPENT
+                    has_burst = True
+                    _burst(u, units, stats, table, rules, n_allies, attacker)
+    for u in range(units.shape[0]):
+        if attacker[u] >= 0:
+            if units[attacker[u], HEALTH] > 0.0:
+                call_for_help(u, attacker[u], units, orders, stats, rules, n_allies)
+            attacker[u] = -1
+
+
+@inlined
+def _hit(u: int, j: int, units: Array, stats: Array, table: Array, attacker: Array) -> None:
+    """One hit of u on j: shields first, without armor, then life, less armor."""
+    if units[j, HEALTH] <= 0.0:
+        return
+    damage = table[int(stats[u, KIND]), int(stats[j, KIND])]
+    on_shield = min(damage, units[j, SHIELD])
+    on_health = damage - on_shield
+    if on_health > 0.0:
+        least = max(MIN_DAMAGE - on_shield, 0.0)
+        on_health = min(max(on_health - stats[j, ARMOR], least), units[j, HEALTH])
+    units[j, SHIELD] -= on_shield
+    units[j, HEALTH] -= on_health
+    units[j, TAKEN] += on_shield + on_health
+    units[u, DEALT] += on_shield + on_health
+    units[j, CALM] = 0.0
+    if attacker[j] < 0:
+        attacker[j] = u
+
+
+@inlined
+def _sweep(
+    u: int,
+    target: int,
+    units: Array,
+    stats: Array,
+    table: Array,
+    rules: Array,
+    n_allies: int,
+    attacker: Array,
+) -> None:
+    """A colossus' beams: all enemies on the ground that the line through the target touches.
+
+    The line lies across the shot. Every unit touched is hit once per beam.
+    """
+    to_x = units[target, X] - units[u, X]
+    to_y = units[target, Y] - units[u, Y]
+    distance = math.sqrt(to_x * to_x + to_y * to_y)
+    if distance > 0.0:
+        to_x /= distance
+        to_y /= distance
+    else:
+        to_x = 1.0
+    first = n_allies if u < n_allies else 0
+    last = units.shape[0] if u < n_allies else n_allies
+    half_length = stats[u, SPLASH_HALF_LENGTH]
+    for j in range(first, last):
+        if units[j, HEALTH] <= 0.0 or stats[j, LAYER] == AIR:
+            continue
+        dx = units[j, X] - units[target, X]
+        dy = units[j, Y] - units[target, Y]
+        across = dy * to_x - dx * to_y
+        along = dx * to_x + dy * to_y
+        probe = min(max(across, -half_length), half_length)
+        probe = math.floor(probe / PROBE_STEP + 0.5) * PROBE_STEP
+        limit = stats[u, SPLASH_RADIUS] + rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
+        if j == target or (across - probe) ** 2 + along * along <= limit * limit:
+            for _ in range(int(stats[u, N_BEAMS])):
+                _hit(u, j, units, stats, table, attacker)
+
+
+@inlined
+def _burst(
+    u: int,
+    units: Array,
+    stats: Array,
+    table: Array,
+    rules: Array,
+    n_allies: int,
+    attacker: Array,
+) -> None:
+    """A baneling bursts: all enemies on the ground within its radius are hit."""
+    first = n_allies if u < n_allies else 0
+    last = units.shape[0] if u < n_allies else n_allies
+    for j in range(first, last):
+        if units[j, HEALTH] <= 0.0 or stats[j, LAYER] == AIR:
+            continue
+        dx = units[j, X] - units[u, X]
+        dy = units[j, Y] - units[u, Y]
+        limit = stats[u, SPLASH_RADIUS] + rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
+        if dx * dx + dy * dy <= limit * limit:
+            _hit(u, j, units, stats, table, attacker)
