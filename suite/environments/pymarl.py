@@ -1,0 +1,179 @@
+"""One environment behind the interface that PyMARL expects of a `MultiAgentEnv`.
+
+The interface is that of oxwhirl/smac (`smac/env/multiagentenv.py`), as PyMARL and its descendants
+call it: `step` returns reward, terminated, info. It needs neither of them installed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import operator
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.environments import ActionError, BatchedEnvironment, make
+from suite.environments.skirmish.fields import HEALTH
+
+
+class PyMARLEnvironment:
+    """One environment of a scenario, as PyMARL's runners use it.
+
+    n_agents, n_actions, episode_limit (steps): sizes. All arrays returned are copies.
+
+    Parameters
+    ----------
+    scenario: full name, such as `skirmish/3m`; InputError if there is none.
+    seed: fixes all episodes: they are those of `make(scenario, 1, seed)` after its resets.
+    reports_episode_limit: at the time limit `terminated` is True, as in SMAC. PyMARL bootstraps
+        from such a last step only if `info["episode_limit"]` is True; SMAC leaves that key out
+        unless its `continuing_episode` is set, and so does this unless the option is.
+    """
+
+    def __init__(
+        self, scenario: str, *, seed: int = 0, reports_episode_limit: bool = False
+    ) -> None:
+        self._batch = make(scenario, 1, seed)
+        self._seed = seed
+        self._reports_episode_limit = reports_episode_limit
+        self._names = [f"agent {i}" for i in range(self._batch.info.n_agents)]
+        self._is_playing = False
+        self._n_played = self._n_won = self._n_timeouts = 0
+        self.n_agents = self._batch.info.n_agents
+        self.n_actions = self._batch.info.n_actions
+        self.episode_limit = self._batch.info.episode_limit
+
+    def reset(self) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
+        """Start a new episode; returns `get_obs()` and `get_state()`."""
+        self._batch.reset()
+        self._is_playing = True
+        return self.get_obs(), self.get_state()
+
+    def step(self, actions: Iterable[object]) -> tuple[float, bool, dict[str, bool | int]]:
+        """Play one step; actions: one available integer per agent, in any iterable.
+
+        Returns the team's reward, whether the episode has ended (also by the time limit) and
+        `battle_info`, with `episode_limit` as the class says.
+        Raises ActionError, and changes nothing, for actions that are too few or many, no integers
+        or not available, and while no episode is running.
+        """
+        if not self._is_playing:
+            raise ActionError("no episode is running; call reset first")
+        result = self._batch.step(legal_actions(self._batch, list(actions), self._names))
+        info = battle_info(self._batch, bool(result.won[0]))
+        is_timeout = bool(result.truncated[0])
+        if is_timeout and self._reports_episode_limit:
+            info["episode_limit"] = True
+        has_ended = is_timeout or bool(result.terminated[0])
+        self._is_playing = not has_ended
+        self._n_played += has_ended
+        self._n_won += info["battle_won"]
+        self._n_timeouts += is_timeout
+        return float(result.reward[0]), has_ended, info
+
+    def get_obs(self) -> list[NDArray[np.float32]]:
+        """One (observation_size,) array per agent; zeros for the dead."""
+        return list(self._batch.observations[0].copy())
+
+    def get_obs_agent(self, agent_id: int) -> NDArray[np.float32]:
+        """(observation_size,) of one agent."""
+        return self._batch.observations[0, agent_id].copy()
+
+    def get_obs_size(self) -> int:
+        """Width of an observation."""
+        return self._batch.info.observation_size
+
+    def get_state(self) -> NDArray[np.float32]:
+        """(state_size,), what a mixer may see in training."""
+        return self._batch.state[0].copy()
+
+    def get_state_size(self) -> int:
+        """Width of the state."""
+        return self._batch.info.state_size
+
+    def get_avail_actions(self) -> list[list[int]]:
+        """Per agent a list of n_actions, 1 where the action is available."""
+        return [self.get_avail_agent_actions(i) for i in range(self.n_agents)]
+
+    def get_avail_agent_actions(self, agent_id: int) -> list[int]:
+        """The list of one agent; in skirmish the dead have only action 0, the no-op."""
+        return self._batch.available_actions[0, agent_id].astype(int).tolist()
+
+    def get_total_actions(self) -> int:
+        """Number of actions, available or not."""
+        return self.n_actions
+
+    def get_env_info(self) -> dict[str, int]:
+        """The sizes from which PyMARL builds its networks and buffers."""
+        return {
+            "state_shape": self.get_state_size(),
+            "obs_shape": self.get_obs_size(),
+            "n_actions": self.n_actions,
+            "n_agents": self.n_agents,
+            "episode_limit": self.episode_limit,
+        }
+
+    def get_stats(self) -> dict[str, float]:
+        """Counts over all episodes that ended; the keys are SMAC's, its draws are the timeouts.
+
+        win_rate is 0 before the first end; restarts is always 0: no game can crash here.
+        """
+        return {
+            "battles_won": self._n_won,
+            "battles_game": self._n_played,
+            "battles_draw": self._n_timeouts,
+            "win_rate": self._n_won / max(self._n_played, 1),
+            "timeouts": self._n_timeouts,
+            "restarts": 0,
+        }
+
+    def seed(self) -> int:
+        """The seed given at the start."""
+        return self._seed
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def render(self) -> NoReturn:
+        """NotImplementedError: nothing is drawn."""
+        raise NotImplementedError("this environment draws nothing")
+
+    def save_replay(self) -> NoReturn:
+        """NotImplementedError: nothing is saved."""
+        raise NotImplementedError("no replay is saved; seed and actions fix the episode")
+
+
+def legal_actions(
+    batch: BatchedEnvironment, actions: Sequence[object], agents: Sequence[str]
+) -> NDArray[np.int64]:
+    """The actions of a batch of one as (1, agents); ActionError, naming the agent, if one is bad.
+
+    agents: their names in messages, one per agent.
+    """
+    if len(actions) != len(agents):
+        raise ActionError(f"expected {len(agents)} actions, one per agent, got {len(actions)}")
+    chosen = []
+    for i, (name, action) in enumerate(zip(agents, actions, strict=True)):
+        index = -1
+        with contextlib.suppress(TypeError):  # no integer is no available one either
+            index = operator.index(action)  # type: ignore[arg-type]
+        available = np.flatnonzero(batch.available_actions[0, i]).tolist()
+        if index not in available:
+            raise ActionError(
+                f"{name}: action {action} is not one of the available integers {available}"
+            )
+        chosen.append(index)
+    return np.array([chosen])
+
+
+def battle_info(batch: BatchedEnvironment, has_won: bool) -> dict[str, Any]:
+    """What SMAC's info says of a batch of one: battle_won; in skirmish also dead_allies and
+    dead_enemies, the numbers of units dead by now."""
+    info: dict[str, Any] = {"battle_won": has_won}
+    if batch.info.backend == "skirmish":
+        is_dead = batch.units[0, :, HEALTH] <= 0  # type: ignore[attr-defined]
+        info["dead_allies"] = int(is_dead[: batch.info.n_agents].sum())
+        info["dead_enemies"] = int(is_dead[batch.info.n_agents :].sum())
+    return info
