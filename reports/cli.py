@@ -81,11 +81,15 @@ def build(
 ) -> None:
     """Build the HTML report: one file that needs no network. Prints its path.
 
+    Battles that `cadp-suite watch` has written to RUNS_DIR/replays are shown, one per scenario.
+
     Example: cadp-report build studies/reproduce_smac.toml --profile quick
     """
-    from reports.build import build_html, write_atomically
+    from reports.build import build_html
     from reports.load import load_report_data
     from reports.reference import default_directory, load_reference
+    from reports.replays import load_replays
+    from suite.disk import write_atomically
 
     _refuse_directory(output)
     data = load_report_data(study, profile, runs_dir)
@@ -94,7 +98,7 @@ def build(
     if reference is None:
         print("cadp-report: the paper's curves are not installed; left out", file=sys.stderr)
     path = output or runs_dir / "reports" / f"{data.study}-{data.profile}.html"
-    write_atomically(path, build_html(data, reference))
+    write_atomically(path, build_html(data, reference, load_replays(data, runs_dir)))
     print(path.resolve())
 
 
@@ -115,9 +119,9 @@ def export(
 
     reference_results/ours/README.md describes the file.
     """
-    from reports.build import write_atomically
     from reports.export import as_json, marl_eval_document, results_document
     from reports.load import load_report_data
+    from suite.disk import write_atomically
 
     _refuse_directory(output)
     data = load_report_data(study, profile, runs_dir)

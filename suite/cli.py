@@ -38,6 +38,8 @@ Examples:
 
   cadp-suite status studies/reproduce_smac.toml --profile smoke
 
+  cadp-suite watch 3m --policy nearest
+
 Everything runs on this machine, without StarCraft, GPU or server. `run` may be stopped with Ctrl-C
 (or killed) at any time: the same command continues where it was. Afterwards `cadp-report build`
 makes the report.
@@ -168,6 +170,47 @@ def status(
 
 
 @app.command()
+def watch(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="A map of skirmish, e.g. 3m or skirmish/MMM.")
+    ],
+    policy: Annotated[
+        str, typer.Option(help="random, nearest (SMAC's heuristic AI) or a finished run's id.")
+    ] = "nearest",
+    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the episode.")] = 0,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="The HTML file; default: RUNS_DIR/replays/SCENARIO-POLICY-seedN.html."),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Play one battle and write it as a page to watch in a browser. Prints its path.
+
+    The page is one file that needs no network; docs/watch.md says what it shows. `status --json`
+    lists the ids of runs. It is the simulator skirmish that is shown, not StarCraft II.
+
+    Example: cadp-suite watch 5m_vs_6m --policy nearest --seed 3
+    """
+    from suite.disk import write_atomically
+    from suite.environments.catalog import skirmish_scenario
+    from suite.replays.files import replay_path
+
+    if output is not None and output.is_dir():
+        cure = f"name a file in it, e.g. {output / 'replay.html'}"
+        raise InputError("is a directory", where="--output", value=str(output), cure=cure)
+    _refuse_other_backends(scenario)
+    battle = skirmish_scenario(scenario, where="SCENARIO")
+
+    from suite.replays.html import render
+    from suite.replays.recording import record
+
+    page = render(record(battle, policy, seed, runs_dir))
+    path = output or replay_path(runs_dir, battle.name, policy, seed)
+    write_atomically(path, page)
+    print(path.resolve())
+
+
+@app.command()
 def doctor(as_json: Json = False) -> None:
     """Check this machine: packages, environments, GPUs, and known traps with their cures.
 
@@ -195,6 +238,14 @@ def _expanded(study: Path, profile: str | None) -> Plan:
     from suite.study.plan import expand
 
     return expand(load_study(study), profile)
+
+
+def _refuse_other_backends(scenario: str) -> None:
+    from suite.environments import available
+
+    if scenario in available() and not scenario.startswith("skirmish/"):
+        cure = "choose a scenario of skirmish, e.g. skirmish/3m"
+        raise InputError("only battles can be watched", where="SCENARIO", value=scenario, cure=cure)
 
 
 def _check_device(device: str) -> None:

@@ -1,1 +1,1 @@
-"""The page: one HTML file without network access or scripts."""
+"""The page: one HTML file without network access; replays alone run scripts, sandboxed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from reports import numbers
@@ -11,13 +12,15 @@ from reports.figures.learning_curves import Drawing
 from reports.html import words
 from reports.measures import RETURN, WIN_RATE
 from reports.reasons import reason
+from reports.replays import STAND_INS
 from reports.series import BOOTSTRAP_SEED
 from reports.statistics.intervals import BCA_FROM_N, N_RESAMPLES
+from suite.replays.files import Replay
 
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def render(analysis: Analysis, figures: Figures) -> str:
+def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> str:
     """The report as one HTML document."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -45,6 +48,8 @@ def render(analysis: Analysis, figures: Figures) -> str:
         analysis=analysis,
         data=analysis.data,
         figures=figures,
+        replays=replays,
+        stand_ins=STAND_INS,
         drawing=drawing,
         plural=numbers.plural,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),

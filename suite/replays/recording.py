@@ -1,0 +1,81 @@
+"""Plays one episode and keeps everything that can be seen of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from suite.environments.skirmish import fields as f
+from suite.environments.skirmish.environment import SkirmishEnvironment
+from suite.environments.skirmish.scenario import Scenario
+from suite.replays.policies import Policy, make_policy
+
+Outcome = Literal["won", "lost", "drawn", "time limit"]
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One episode of skirmish; loops are game loops, 8 per step.
+
+    scenario: where it was played. version: of skirmish's rules. policy: who played.
+    seed: the episode's seed (and that of a random policy).
+    units: (loops + 1, units, N_UNIT_FIELDS) float64, columns in `skirmish.fields`, allies first:
+        the units at the start and after every loop.
+    shots: (loops, units) int64, unit at which each released a shot (or which it healed), else -1.
+    actions: (steps, agents) int64. rewards: (steps,) float64.
+    """
+
+    scenario: Scenario
+    version: str
+    policy: Policy
+    seed: int
+    units: NDArray[np.float64]
+    shots: NDArray[np.int64]
+    actions: NDArray[np.int64]
+    rewards: NDArray[np.float64]
+    outcome: Outcome
+
+
+def record(scenario: Scenario, policy_name: str, seed: int, runs_dir: Path) -> Recording:
+    """Play the episode with this seed; `policies.make_policy` knows the names.
+
+    Raises InputError for an unknown policy, or a run that cannot play this scenario.
+    """
+    environment = SkirmishEnvironment(scenario, 1, seed, records_loops=True)
+    policy = make_policy(policy_name, environment, scenario, seed, runs_dir)
+    slots = np.zeros(1, np.int64)
+    environment.reset(slots, np.array([seed]))
+    units, shots = [environment.units.copy()], []
+    actions: list[NDArray[np.int64]] = []
+    rewards = []
+    is_over = False
+    while not is_over:
+        actions.append(policy.choose(len(actions), slots)[0].copy())
+        step = environment.step(actions[-1][None])
+        units.append(environment.loop_units[0].copy())
+        shots.append(environment.loop_shots[0].copy())
+        rewards.append(step.reward[0])
+        is_over = bool(step.terminated[0] or step.truncated[0])
+    return Recording(
+        scenario=scenario,
+        version=environment.info.backend_version,
+        policy=policy,
+        seed=seed,
+        units=np.concatenate(units),
+        shots=np.concatenate(shots),
+        actions=np.array(actions),
+        rewards=np.array(rewards),
+        outcome=_outcome(scenario, units[-1][-1], bool(step.won[0]), bool(step.truncated[0])),
+    )
+
+
+def _outcome(scenario: Scenario, units: NDArray[np.float64], is_won: bool, is_cut: bool) -> Outcome:
+    """A draw leaves nobody; on maps with Medivac rules SMAC counts that as lost."""
+    if is_won or is_cut:
+        return "won" if is_won else "time limit"
+    has_survivors = (units[:, f.HEALTH] > 0).any()
+    return "lost" if has_survivors or scenario.has_medivac_rules else "drawn"
