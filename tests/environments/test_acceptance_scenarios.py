@@ -135,17 +135,20 @@ def test_colossi_cross_the_wall_where_the_ground_ahead_is_free() -> None:
         assert environment.units[0, 0, [f.X, f.Y]].tolist() == pytest.approx([12.0, y])
 
 
-def test_zerglings_beside_a_colossus_on_the_wall_attack_it_there(players: Any) -> None:
+@pytest.mark.parametrize("y", [12.02, 12.5, 12.98])
+@pytest.mark.parametrize("is_north", [True, False])
+def test_zerglings_beside_a_colossus_on_the_wall_attack_it_there(
+    y: float, is_north: bool, players: Any
+) -> None:
     environment = make("2c_vs_64zg", 1)
     make_immortal(environment)
-    environment.units[0, :2, [f.X, f.Y]] = np.array([[16.0, 13.5], [12.5, 12.5]])
+    environment.units[0, :2, [f.X, f.Y]] = np.array([[16.0, 13.5], [y, y]])
     environment.units[0, 10:, f.HEALTH] = 0.0
-    enemies = np.arange(8)
-    environment.units[0, 2:10, f.X] = 13.0 + enemies
-    environment.units[0, 2:10, f.Y] = 15.0
+    environment.units[0, 2:10, f.X] = 13.0 + np.arange(8)
+    environment.units[0, 2:10, f.Y] = 15.0 if is_north else 10.0
     for _ in range(5):
         environment.step(players.stop_all(environment))
-    assert (environment.units[0, 2:10, f.Y] >= 13.0).all()
+    assert ((environment.units[0, 2:10, f.Y] > 12.5) == is_north).all()
     assert environment.units[0, :2, f.TAKEN].sum() > 0.0
 
 

@@ -214,3 +214,25 @@ def test_only_weapons_against_air_hit_medivacs(arena: Any) -> None:
             arena.act(environment, f.FIRST_TARGET, f.STOP)
         is_hit = environment.units[0, 2, f.TAKEN] > 0.0
         assert is_hit == (kind in {"Marine", "Stalker", "Hydralisk"})
+
+
+def test_structures_stay_where_they_are(arena: Any) -> None:
+    environment = arena.battle(
+        [("Stalker", 16, 14), ("Stalker", 16, 12)], [("SpineCrawler", 16, 16)]
+    )
+    for _ in range(5):
+        arena.act(environment, f.NORTH, f.NORTH)
+        assert environment.units[0, 2, [f.X, f.Y]].tolist() == [16.0, 16.0]
+        gaps = np.hypot(*(environment.units[0, :2, [f.X, f.Y]] - 16.0))
+        assert gaps.min() > 0.875 + 0.625 - 0.1
+
+
+def test_flying_units_pass_over_others_and_push_each_other(arena: Any) -> None:
+    environment = arena.battle([("Marine", 16.1, 16), ("Medivac", 16, 16)], [FAR])
+    arena.act(environment, f.STOP, f.EAST)
+    walked = environment.units[0, :2, f.X] - [16.1, 16]
+    np.testing.assert_allclose(walked, [0.0, 0.2890625], atol=1e-9)
+    environment = arena.battle([("Medivac", 16, 16), ("Medivac", 16.2, 16)], [FAR])
+    for _ in range(5):
+        arena.act(environment, f.STOP, f.STOP)
+    assert environment.units[0, 1, f.X] - environment.units[0, 0, f.X] >= 1.5 - 1e-5
