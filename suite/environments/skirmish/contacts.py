@@ -80,8 +80,7 @@ def _lowest_bit(typing: Any, bits: Any) -> Any:
     """Number of the lowest bit that is set."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        is_zero_undefined = context.get_constant(types.boolean, True)
-        return builder.cttz(arguments[0], builder.trunc(is_zero_undefined, ir.IntType(1)))
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))  # bits is never 0
 
     return types.int64(types.uint64), generate
 
