@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from dataclasses import dataclass
@@ -50,11 +51,13 @@ FAULTS = [
     "available actions do not fit a living or a dead agent",
     "an observation or the state is not finite",
     "the reward is negative or not finite",
+    "two units overlap (by value, cells)",
 ]
 (
     NOT_FINITE, ON_BLOCKED, OFF_CLIFF, OFF_MAP, BAD_HEALTH, BAD_SHIELD, BAD_ENERGY, BAD_WEAPON,
-    UNDEAD, BAD_LEDGER, BAD_SUM, BAD_AVAILABLE, BAD_VIEW, BAD_REWARD,
+    UNDEAD, BAD_LEDGER, BAD_SUM, BAD_AVAILABLE, BAD_VIEW, BAD_REWARD, OVERLAP,
 ) = range(len(FAULTS))  # fmt: skip
+MOST_OVERLAP = 0.15  # cells
 PLACES = (ON_BLOCKED, OFF_CLIFF, OFF_MAP)  # faults whose value is a position
 
 
@@ -184,6 +187,17 @@ def find_fault(
                 return True
             dealt += row[f.DEALT]
             taken += row[f.TAKEN]
+            for v in range(u):
+                if units[s, v, f.HEALTH] > 0.0 and health > 0.0:
+                    dx = units[s, v, f.X] - x
+                    dy = units[s, v, f.Y] - y
+                    least = stats[u, f.SEPARATION] + stats[v, f.SEPARATION] - MOST_OVERLAP
+                    is_near = dx * dx + dy * dy < least * least
+                    if is_near and stats[u, f.LAYER] == stats[v, f.LAYER]:
+                        value[0] = least + MOST_OVERLAP - math.sqrt(dx * dx + dy * dy)
+                        found[2] = OVERLAP
+                        return True
+        found[1] = -1
         value[0] = dealt - taken
         if abs(value[0]) > TOLERANCE * (1.0 + taken):
             found[2] = BAD_SUM

@@ -81,6 +81,26 @@ def test_invariants_of_random_battles(name: str) -> None:
     assert n_over > 0 or environment.info.episode_limit > N_STEPS
 
 
+@pytest.mark.parametrize("name", ["8m", "27m_vs_30m", "corridor", "bane_vs_bane", "2c_vs_64zg"])
+def test_units_hardly_overlap_in_any_loop(name: str, players: Any) -> None:
+    scenario = load_scenario(name)
+    environment = SkirmishEnvironment(scenario, 2, 0, records_loops=True)
+    stats = environment._tables.stats
+    room = stats[:, f.SEPARATION] + stats[:, f.SEPARATION, None]
+    meets = (stats[:, f.LAYER] == stats[:, f.LAYER, None]) & ~np.eye(len(stats), dtype=bool)
+    rng = np.random.default_rng(0)
+    focus = players.focus_fire(environment)
+    for k in range(40):
+        step = environment.step(players.random_actions(environment, rng) if k % 2 else focus)
+        units = environment.loop_units
+        alive = units[..., f.HEALTH] > 0.0
+        delta = units[:, :, None, :, :2] - units[:, :, :, None, :2]
+        overlap = room - np.hypot(delta[..., 0], delta[..., 1])
+        assert overlap[meets & alive[:, :, None] & alive[:, :, :, None]].max(initial=0.0) < 0.15
+        environment.reset(np.flatnonzero(step.terminated | step.truncated))
+        focus = players.focus_fire(environment)
+
+
 @pytest.mark.parametrize(
     "name", ["MMM2", "bane_vs_bane", "corridor", "2c_vs_64zg", "6h_vs_8z", "1c3s5z", "2s_vs_1sc"]
 )

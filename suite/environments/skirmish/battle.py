@@ -7,7 +7,7 @@ from typing import Any
 
 from suite.environments.skirmish.commands import ALL_LEGAL, find_illegal, give_order
 from suite.environments.skirmish.compilation import compiled, inlined
-from suite.environments.skirmish.contacts import settle_contacts
+from suite.environments.skirmish.contacts import fill_rooms
 from suite.environments.skirmish.encoding import (
     battle_outcome,
     battle_reward,
@@ -43,6 +43,9 @@ from suite.environments.skirmish.fields import (
     N_ALLIES,
     ORDER,
     PACE,
+    PATIENCE,
+    PUSH_X,
+    PUSH_Y,
     RADIUS,
     REPLAN,
     REWARD_DIVISOR,
@@ -50,23 +53,28 @@ from suite.environments.skirmish.fields import (
     SPEED,
     TARGET,
     UNDECIDED,
+    WAYPOINT,
     WON,
     X,
     Y,
 )
-from suite.environments.skirmish.steering import (
+from suite.environments.skirmish.streams import draw_uniform, seed_stream
+from suite.environments.skirmish.targeting import can_heal, can_hit, reach, scan
+from suite.environments.skirmish.walking import (
     END_X,
     END_Y,
     HOLDING,
+    MEMORY_PLANS,
     MOVING,
-    SHUT_IN,
+    PLAN_LOOPS,
     STANDING,
-    STOP_AT,
+    STAYING,
+    STOPS_ON_GOAL,
     STRIDE,
-    walk_all,
+    WAITING,
+    finish_walks,
+    plan_walks,
 )
-from suite.environments.skirmish.streams import draw_uniform, seed_stream
-from suite.environments.skirmish.targeting import can_heal, can_hit, reach, scan
 from suite.environments.skirmish.weapons import (
     fly,
     heal,
@@ -79,8 +87,6 @@ from suite.environments.skirmish.weapons import (
 )
 
 Array = Any
-
-SETTLING_LOOPS = 2  # units in contact are pushed apart in every so many loops, and in a step's last
 
 
 @inlined
@@ -98,6 +104,8 @@ def _act(
     strikes: Array,
     n_strikes: int,
     shots: Array,
+    ways: Array,
+    is_planning: bool,
 ) -> int:
     """Let living unit u carry out its order in this loop, except for walking.
 
@@ -142,34 +150,68 @@ def _act(
                 shots[u] = target
                 return shoot(u, target, is_close, moment, units, orders, stats, strikes, n_strikes)
             return n_strikes
-        plan[u, END_X] = units[target, X]
-        plan[u, END_Y] = units[target, Y]
-        plan[u, STOP_AT] = length
-        plan[u, STRIDE] = stats[u, SPEED]  # walkers into range take whole strides
+        plan[END_X, u] = units[target, X]
+        plan[END_Y, u] = units[target, Y]
+        plan[STOPS_ON_GOAL, u] = 0.0
+        plan[STRIDE, u] = PLAN_LOOPS * stats[u, SPEED]  # walkers into range take whole strides
     elif order in (MOVE, ATTACK_MOVE):
         dx = units[u, GOAL_X] - units[u, X]
         dy = units[u, GOAL_Y] - units[u, Y]
         squared = dx * dx + dy * dy
-        plan[u, END_X] = units[u, GOAL_X]
-        plan[u, END_Y] = units[u, GOAL_Y]
-        plan[u, STOP_AT] = 0.0
-        plan[u, STRIDE] = stats[u, SPEED]
-        if squared < stats[u, SPEED] * stats[u, SPEED]:  # walkers to a point stop on it
-            plan[u, STRIDE] = math.sqrt(squared)
-            orders[u, REPLAN] = 0
+        plan[END_X, u] = units[u, GOAL_X]
+        plan[END_Y, u] = units[u, GOAL_Y]
+        plan[STOPS_ON_GOAL, u] = 1.0
+        plan[STRIDE, u] = PLAN_LOOPS * stats[u, SPEED]
+        if squared < plan[STRIDE, u] * plan[STRIDE, u]:  # walkers to a point stop on it
+            plan[STRIDE, u] = math.sqrt(squared)
     else:
         rest_weapon(u, units)
+        if is_planning:
+            _make_place(u, units, orders, stats, plan, posture)
+        elif ways[u] != STAYING:
+            posture[u] = MOVING
         return n_strikes
     rest_weapon(u, units)
     if squared > 0.0 and stats[u, SPEED] > 0.0:
-        if orders[u, DETOUR] == SHUT_IN and orders[u, REPLAN] > 1:
-            orders[u, REPLAN] -= 1
-            posture[u] = HOLDING
-        else:
-            posture[u] = MOVING
-    elif order == MOVE:
-        orders[u, ORDER] = IDLE
+        posture[u] = MOVING
+        if abs(orders[u, DETOUR]) == WAITING:
+            orders[u, PATIENCE] -= 1
+            if orders[u, PATIENCE] > 0:
+                posture[u] = HOLDING
+            else:
+                orders[u, DETOUR] //= WAITING
+                orders[u, PATIENCE] = MEMORY_PLANS
+    else:  # it has arrived
+        if order == MOVE:
+            orders[u, ORDER] = IDLE
+        if is_planning:
+            _make_place(u, units, orders, stats, plan, posture)
     return n_strikes
+
+
+@inlined
+def _make_place(
+    u: int, units: Array, orders: Array, stats: Array, plan: Array, posture: Array
+) -> None:
+    """Let idle unit u walk the way it was pushed, for a loop."""
+    dx = units[u, PUSH_X]
+    dy = units[u, PUSH_Y]
+    length = math.sqrt(dx * dx + dy * dy)
+    if length == 0.0:
+        return
+    units[u, PUSH_X] = 0.0
+    units[u, PUSH_Y] = 0.0
+    if stats[u, SPEED] == 0.0:
+        return
+    plan[END_X, u] = units[u, X] + dx
+    plan[END_Y, u] = units[u, Y] + dy
+    orders[u, REPLAN] = 2
+    orders[u, WAYPOINT] = -1
+    orders[u, DETOUR] = 0
+    orders[u, PATIENCE] = 0
+    plan[STOPS_ON_GOAL, u] = 0.0
+    plan[STRIDE, u] = min(PLAN_LOOPS * stats[u, SPEED], length)
+    posture[u] = MOVING
 
 
 @inlined
@@ -188,34 +230,37 @@ def advance_loop(
     streams: Array,
     slot: int,
     plan: Array,
-    near: Array,
-    standing: Array,
-    crowd: Array,
-    active_bits: Array,
+    rooms: Array,
+    found: Array,
+    ways: Array,
+    stayers: Array,
+    rounds: Array,
     strikes: Array,
     posture: Array,
     movers: Array,
-    unsettled: Array,
     attacker: Array,
     shots: Array,
-    settles: bool,
-    is_unsettled: bool,
+    loop: int,
+    is_changed: bool,
 ) -> bool:
     """One game loop (1/16 game second) of one battle.
 
     Everyone decides and shoots from the positions at the start of the loop; then all walk, then
     all strikes land. Scratch arrays are described where they are used; shots (units,) gets whom a
     unit shot at or healed.
-    settles: whether contacts are settled in this loop. is_unsettled: whether units may touch at the
-    start; what is returned says so of the end.
+    loop: number of the loop in this call of `advance_batch`. is_changed: whether units
+    may have died since `rooms` was filled; what is returned says so of this loop.
     """
     n_units = units.shape[0]
     n_allies = sizes[N_ALLIES]
+    is_planning = loop % PLAN_LOOPS == 0
     n_strikes = 0
     if sizes[HAS_MISSILES] > 0:
         for u in range(n_units):
             if orders[u, MISSILE_TARGET] >= 0:
                 n_strikes = fly(u, units, orders, stats, strikes, n_strikes)
+    if is_changed:
+        fill_rooms(units, stats, rooms)
     n_movers = 0
     for u in range(n_units):
         posture[u] = STANDING
@@ -224,25 +269,21 @@ def advance_loop(
         if units[u, HEALTH] > 0.0:
             n_strikes = _act(
                 u, units, orders, stats, rules, n_allies, streams, slot,
-                plan, posture, strikes, n_strikes, shots,
+                plan, posture, strikes, n_strikes, shots, ways, is_planning,
             )  # fmt: skip
             if posture[u] == MOVING:
                 movers[n_movers] = u
-                unsettled[u] = True
                 n_movers += 1
             else:
                 units[u, PACE] = 0.0
-    if n_movers > 0:
-        is_unsettled = True
-        walk_all(
+    if is_planning:
+        plan_walks(
             movers, n_movers, units, orders, stats, posture, rules, is_free, sizes[HAS_WALLS] > 0,
-            cell, is_clear, corners, onward, n_allies, plan, near, standing,
+            cell, is_clear, corners, onward, n_allies, plan, rooms, found, ways, stayers, rounds,
+            loop == 0,
         )  # fmt: skip
-    if settles and is_unsettled:
-        is_unsettled = settle_contacts(
-            units, orders, stats, posture, rules, is_free, n_allies, unsettled,
-            crowd, active_bits,
-        )  # fmt: skip
+    else:
+        finish_walks(units, stats, posture, plan, rooms, found, ways, stayers)
     if sizes[HAS_REGENERATION] > 0:
         regenerate(units, stats, rules)
     if n_strikes > 0:
@@ -250,7 +291,7 @@ def advance_loop(
             units, orders, stats, table, rules, n_allies,
             strikes, n_strikes, attacker, sizes[HAS_BURSTS] > 0,
         )  # fmt: skip
-    return is_unsettled
+    return n_strikes > 0
 
 
 @compiled
@@ -262,7 +303,6 @@ def advance_batch(
     units: Array,
     orders: Array,
     streams: Array,
-    unsettled: Array,
     n_steps: Array,
     is_over: Array,
     previous: Array,
@@ -284,10 +324,11 @@ def advance_batch(
     truncated: Array,
     won: Array,
     plan: Array,
-    near: Array,
-    standing: Array,
-    crowd: Array,
-    active_bits: Array,
+    rooms: Array,
+    found: Array,
+    ways: Array,
+    stayers: Array,
+    rounds: Array,
     strikes: Array,
     posture: Array,
     movers: Array,
@@ -302,7 +343,7 @@ def advance_batch(
     it is the start of an episode: enemies march before anybody looks.
     Returns ALL_LEGAL, or the fault `find_illegal` found: then nothing has changed.
     First axis slots; the meaning of each array is in `environment` and `fields`. loop_units (slots
-    or 0, loops, units, N_UNIT_FIELDS) and loop_shots (slots or 0, loops, units) record every loop.
+    or 0, loops, N_UNIT_FIELDS, units) and loop_shots (slots or 0, loops, units) record every loop.
     """
     if is_step:
         fault = find_illegal(actions, active, is_over, available)
@@ -323,16 +364,15 @@ def advance_batch(
                 last_actions[s, a] = actions[s, a]
                 if stats[a, IS_SCANNING] == 0.0:
                     give_order(a, actions[s, a], units[s], orders[s], stats, rules, n_allies)
-        is_unsettled = True
+        is_changed = True
         for loop in range(n_loops[s]):
-            settles = (n_loops[s] - loop) % SETTLING_LOOPS == 1
             if is_recording:
                 shots[:] = -1
-            is_unsettled = advance_loop(
+            is_changed = advance_loop(
                 units[s], orders[s], stats, table, sizes, rules,
                 is_free, cell, is_clear, corners, onward, streams, s,
-                plan, near, standing, crowd, active_bits, strikes,
-                posture, movers, unsettled[s], attacker, shots, settles, is_unsettled,
+                plan, rooms, found, ways, stayers, rounds, strikes, posture, movers,
+                attacker, shots, loop, is_changed,
             )  # fmt: skip
             if is_recording and is_step:
                 for u in range(units.shape[1]):
@@ -350,8 +390,8 @@ def advance_batch(
         else:
             remember_enemies(units[s], sizes, previous[s])
         encode_available_actions(units[s], stats, sizes, is_free[GROUND], available[s])
-        encode_observations(units[s], stats, sizes, available[s], observations[s])
         encode_state(units[s], stats, sizes, last_actions[s], state[s])
+        encode_observations(units[s], stats, sizes, available[s], state[s], observations[s])
     return ALL_LEGAL
 
 
@@ -367,7 +407,6 @@ def begin_episodes(
     units: Array,
     orders: Array,
     streams: Array,
-    unsettled: Array,
     n_steps: Array,
     is_over: Array,
     last_actions: Array,
@@ -387,7 +426,6 @@ def begin_episodes(
                 units[s, u, field] = start[u, field]
             for field in range(start_orders.shape[1]):
                 orders[s, u, field] = start_orders[u, field]
-        unsettled[s] = True
         n_steps[s] = 0
         is_over[s] = False
         last_actions[s] = -1

@@ -96,62 +96,6 @@ def encode_available_actions(
 
 
 @inlined
-def encode_observations(
-    units: Array, stats: Array, sizes: Array, available: Array, observations: Array
-) -> None:
-    """Fill observations (agents, observation_size) float32; the dead see zeros.
-
-    Order: four move flags | enemy rows | rows of the other allies | own row. A row of a unit that
-    is dead or not nearer than 9 cells is zero.
-    """
-    n_allies = sizes[N_ALLIES]
-    n_units = n_allies + sizes[N_ENEMIES]
-    bits = sizes[TYPE_BITS]
-    observations[:] = 0.0
-    for a in range(n_allies):
-        if units[a, HEALTH] <= 0.0:
-            continue
-        row = observations[a]
-        for k in range(4):
-            row[k] = available[a, NORTH + k]
-        x = units[a, X]
-        y = units[a, Y]
-        column = 4
-        for step in range(n_units):
-            # enemies come first, then the allies
-            is_enemy = step < n_units - n_allies
-            j = n_allies + step if is_enemy else step - (n_units - n_allies)
-            if j == a:
-                continue
-            has_shield = sizes[ENEMY_SHIELD] if is_enemy else sizes[ALLY_SHIELD]
-            width = 5 + has_shield + bits
-            if units[j, HEALTH] > 0.0:
-                dx = units[j, X] - x
-                dy = units[j, Y] - y
-                squared = dx * dx + dy * dy
-                distance = math.sqrt(squared) if squared < _BEYOND_SIGHT else SIGHT_RANGE
-                if distance < SIGHT_RANGE:
-                    if is_enemy:
-                        row[column] = available[a, FIRST_TARGET + j - n_allies]
-                    else:
-                        row[column] = 1.0
-                    row[column + 1] = distance / SIGHT_RANGE
-                    row[column + 2] = dx / SIGHT_RANGE
-                    row[column + 3] = dy / SIGHT_RANGE
-                    row[column + 4] = units[j, HEALTH] / stats[j, HEALTH_MAX]
-                    if has_shield > 0:
-                        row[column + 5] = units[j, SHIELD] / stats[j, SHIELD_SCALE]
-                    if bits > 0:
-                        row[column + 5 + has_shield + int(stats[j, TYPE_INDEX])] = 1.0
-            column += width
-        row[column] = units[a, HEALTH] / stats[a, HEALTH_MAX]
-        if sizes[ALLY_SHIELD] > 0:
-            row[column + 1] = units[a, SHIELD] / stats[a, SHIELD_SCALE]
-        if bits > 0:
-            row[column + 1 + sizes[ALLY_SHIELD] + int(stats[a, TYPE_INDEX])] = 1.0
-
-
-@inlined
 def encode_state(
     units: Array, stats: Array, sizes: Array, last_actions: Array, state: Array
 ) -> None:
@@ -189,6 +133,89 @@ def encode_state(
         if last_actions[a] >= 0:
             state[column + last_actions[a]] = 1.0
         column += n_actions
+
+
+@inlined
+def encode_observations(
+    units: Array, stats: Array, sizes: Array, available: Array, state: Array, observations: Array
+) -> None:
+    """Fill observations (agents, observation_size) float32; the dead see zeros.
+
+    Order: four move flags | enemy rows | rows of the other allies | own row. A row of a unit that
+    is dead or not nearer than 9 cells is zero. state: of `encode_state`, which has the same shares
+    of health and shield.
+    """
+    n_allies = sizes[N_ALLIES]
+    n_enemies = sizes[N_ENEMIES]
+    bits = sizes[TYPE_BITS]
+    observations[:] = 0.0
+    ally_width = 4 + sizes[ALLY_SHIELD] + bits  # of the rows of the state
+    enemy_width = 3 + sizes[ENEMY_SHIELD] + bits
+    for a in range(n_allies):
+        if units[a, HEALTH] <= 0.0:
+            continue
+        row = observations[a]
+        for k in range(4):
+            row[k] = available[a, NORTH + k]
+        column = 4
+        place = n_allies * ally_width
+        for e in range(n_enemies):
+            can_attack = available[a, FIRST_TARGET + e]
+            _encode_other(
+                a, n_allies + e, can_attack, units, stats, sizes[ENEMY_SHIELD], bits,
+                row, column, state, place, place + 3,
+            )  # fmt: skip
+            column += 5 + sizes[ENEMY_SHIELD] + bits
+            place += enemy_width
+        place = 0
+        for j in range(n_allies):
+            if j != a:
+                _encode_other(
+                    a, j, True, units, stats, sizes[ALLY_SHIELD], bits,
+                    row, column, state, place, place + 4,
+                )  # fmt: skip
+                column += 5 + sizes[ALLY_SHIELD] + bits
+            place += ally_width
+        place = a * ally_width
+        row[column] = state[place]
+        if sizes[ALLY_SHIELD] > 0:
+            row[column + 1] = state[place + 4]
+        if bits > 0:
+            row[column + 1 + sizes[ALLY_SHIELD] + int(stats[a, TYPE_INDEX])] = 1.0
+
+
+@inlined
+def _encode_other(
+    a: int,
+    j: int,
+    flag: float,
+    units: Array,
+    stats: Array,
+    has_shield: int,
+    bits: int,
+    row: Array,
+    column: int,
+    state: Array,
+    health_place: int,
+    shield_place: int,
+) -> None:
+    """Fill the row of unit j, from a column on, in agent a's observation, if a sees j."""
+    dx = units[j, X] - units[a, X]
+    dy = units[j, Y] - units[a, Y]
+    squared = dx * dx + dy * dy
+    if squared >= _BEYOND_SIGHT or units[j, HEALTH] <= 0.0:
+        return
+    distance = math.sqrt(squared)
+    if distance < SIGHT_RANGE:
+        row[column] = flag
+        row[column + 1] = distance / SIGHT_RANGE
+        row[column + 2] = dx / SIGHT_RANGE
+        row[column + 3] = dy / SIGHT_RANGE
+        row[column + 4] = state[health_place]
+        if has_shield > 0:
+            row[column + 5] = state[shield_place]
+        if bits > 0:
+            row[column + 5 + has_shield + int(stats[j, TYPE_INDEX])] = 1.0
 
 
 @inlined

@@ -9,12 +9,12 @@ from suite.environments.interface import ActionError, Step
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.battle import advance_batch, begin_episodes
 from suite.environments.skirmish.commands import ALL_LEGAL
-from suite.environments.skirmish.contacts import N_CROWD, WORD
+from suite.environments.skirmish.contacts import padded
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import Scenario
-from suite.environments.skirmish.steering import N_OBSTACLE, N_PLAN
 from suite.environments.skirmish.streams import derive_episode_seeds
 from suite.environments.skirmish.tables import build_tables
+from suite.environments.skirmish.walking import N_PLAN
 from suite.environments.skirmish.weapons import N_STRIKES_PER_UNIT
 from suite.environments.validation import (
     check_actions,
@@ -49,16 +49,19 @@ class SkirmishEnvironment:
         self._tables = tables = build_tables(scenario, rules)
         slots, agents = n_environments, self.info.n_agents
         n_units = len(tables.stats)
+        n_layers = int(tables.stats[:, f.LAYER].max()) + 1
         self.observations = np.zeros((slots, agents, self.info.observation_size), np.float32)
         self.state = np.zeros((slots, self.info.state_size), np.float32)
         self.available_actions = np.zeros((slots, agents, self.info.n_actions), np.bool_)
-        self.units = np.zeros((slots, n_units, f.N_UNIT_FIELDS))
-        self.orders = np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64)
+        units = np.zeros((slots, n_units, f.N_UNIT_FIELDS))
+        orders = np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64)
+        self.units = units
+        self.orders = orders
         n_recorded = slots if records_loops else 0
-        self.loop_units = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units, f.N_UNIT_FIELDS))
+        loop_units = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units, f.N_UNIT_FIELDS))
+        self.loop_units = loop_units
         self.loop_shots = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units), np.int64)
         self._streams = np.zeros(slots, np.uint64)
-        self._unsettled = np.zeros((slots, n_units), np.bool_)
         self._n_steps = np.zeros(slots, np.int64)
         self._n_episodes = np.zeros(slots, np.int64)
         self._is_over = np.ones(slots, np.bool_)
@@ -73,10 +76,9 @@ class SkirmishEnvironment:
             won=np.zeros(slots, np.bool_),
         )
         self._arrays = (
-            self.units,
-            self.orders,
+            units,
+            orders,
             self._streams,
-            self._unsettled,
             self._n_steps,
             self._is_over,
             np.zeros((slots, len(scenario.enemies))),
@@ -97,17 +99,18 @@ class SkirmishEnvironment:
             self._step.terminated,
             self._step.truncated,
             self._step.won,
-            np.zeros((n_units, N_PLAN)),
-            np.zeros((n_units, 3)),
-            np.zeros((N_OBSTACLE, n_units)),
-            np.zeros((N_CROWD, n_units)),
-            np.zeros(-(-n_units // WORD), np.uint64),
+            np.zeros((N_PLAN, padded(n_units))),
+            np.full((n_layers, padded(n_units)), np.nan),
+            np.zeros(n_units, np.int64),
+            np.zeros(n_units, np.int64),
+            np.zeros(n_units, np.int64),
+            np.zeros(n_units, np.int64),
             np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
             np.zeros(n_units, np.int64),
             np.zeros(n_units, np.int64),
             np.full(n_units, -1, np.int64),
             np.zeros(n_units, np.int64),
-            self.loop_units,
+            loop_units,
             self.loop_shots,
         )
         self.reset()
@@ -140,7 +143,6 @@ class SkirmishEnvironment:
             self.units,
             self.orders,
             self._streams,
-            self._unsettled,
             self._n_steps,
             self._is_over,
             self._last_actions,

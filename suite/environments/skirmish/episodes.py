@@ -136,8 +136,8 @@ def _encode_rows(
     for row in range(table.shape[0]):
         units = table[row]
         encode_available_actions(units, stats, sizes, is_free, available[row])
-        encode_observations(units, stats, sizes, available[row], obs[row])
         encode_state(units, stats, sizes, last_actions[row], state[row])
+        encode_observations(units, stats, sizes, available[row], state[row], obs[row])
         if row == 0:
             remember_enemies(units, sizes, previous)
             continue

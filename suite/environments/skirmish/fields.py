@@ -17,15 +17,18 @@ CALM = 12  # loops since the unit was last hit
 HIT_IN = 13  # loops until the second hit of a blow
 MISSILE_X, MISSILE_Y = 14, 15  # where the unit's missile is, if it has one in flight
 TAKEN, DEALT, HEALED, REGENERATED = 16, 17, 18, 19  # the ledger: points since the start
-N_UNIT_FIELDS = 20
+PUSH_X, PUSH_Y = 20, 21  # where others want the unit to make place, cells
+N_UNIT_FIELDS = 22
 
 # orders: (slots, units, N_ORDER_FIELDS) int64
 ORDER, TARGET, RESCAN = 0, 1, 2  # order code, unit index or -1, loops until the next scan
 DETOUR = 3  # side on which the unit walks round others: 1 left, -1 right, 0 straight on
-REPLAN, REROUTE = 4, 5  # loops until the unit looks at its way; until it looks for a route
+REPLAN = 4  # plans until the unit looks for its route
+PATIENCE = 5  # plans until it forgets the side, or, if it waits, loops until it goes on
 WAYPOINT = 6  # corner the unit walks to, -1 for straight to the goal
 HIT_TARGET, MISSILE_TARGET = 7, 8  # who gets the second hit; whom the missile follows; or -1
-N_ORDER_FIELDS = 9
+IS_HELD_UP = 9  # whether the unit wanted to walk and could not, at the last plan
+N_ORDER_FIELDS = 10
 # order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
 IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 

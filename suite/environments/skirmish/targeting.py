@@ -25,11 +25,11 @@ from suite.environments.skirmish.fields import (
     LAYER,
     MAP_EXTENT,
     ORDER,
+    PATIENCE,
     RADIUS,
     RANGE,
     RANGE_SLOP,
     REPLAN,
-    REROUTE,
     RESCAN,
     RESCAN_LOOPS,
     SCAN,
@@ -97,7 +97,7 @@ def forget_way(u: int, orders: Array) -> None:
     """Let unit u look for its way anew."""
     orders[u, DETOUR] = 0
     orders[u, REPLAN] = 0
-    orders[u, REROUTE] = 0
+    orders[u, PATIENCE] = 0
     orders[u, WAYPOINT] = -1
 
 
