@@ -343,11 +343,10 @@ def _is_taken(
     least = math.inf
     for k in range(n_found):
         b = found[k]
-        dx = plan[AHEAD_X, b] - x
-        dy = plan[AHEAD_Y, b] - y
-        squared = dx * dx + dy * dy
-        is_nearer = _comes_nearer(u, b, x, y, plan[AHEAD_X, b], plan[AHEAD_Y, b], units)
-        if b != u and squared < least and is_nearer:
+        at_x = plan[AHEAD_X, b]
+        at_y = plan[AHEAD_Y, b]
+        squared = (at_x - x) * (at_x - x) + (at_y - y) * (at_y - y)
+        if b != u and squared < least and _comes_nearer(u, b, x, y, at_x, at_y, units):
             nearest = b
             least = squared
     return nearest
@@ -393,13 +392,15 @@ def _go_round(
     n_blockers = 0
     n_along = 0
     nearest = -1
-    least = 0.0
+    deepest = 0.0
     is_at_end = False
+    ahead_x = plan[NEXT_X, u]
+    ahead_y = plan[NEXT_Y, u]
     for k in range(n_found):
         b = found[k]
         at_x = plan[AHEAD_X, b]
         at_y = plan[AHEAD_Y, b]
-        if b == u or not _comes_nearer(u, b, plan[NEXT_X, u], plan[NEXT_Y, u], at_x, at_y, units):
+        if b == u or not _comes_nearer(u, b, ahead_x, ahead_y, at_x, at_y, units):
             continue
         if posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and _is_along(u, b, units):
             if is_straight and _goes_first(u, b, units, n_allies):
@@ -407,17 +408,15 @@ def _go_round(
             n_along += 1
         found[n_blockers] = b
         n_blockers += 1
-        dx = at_x - x
-        dy = at_y - y
         apart = stats[u, SEPARATION] + row[b]
-        along = dx * to_x + dy * to_y
-        gap = apart * apart - (dx * dx + dy * dy - along * along)
-        way = along - math.sqrt(max(gap, 0.0))
-        is_even = abs(way - least) <= EVEN  # then the friend, so that no side is preferred
+        dx = at_x - ahead_x
+        dy = at_y - ahead_y
+        depth = apart * apart - dx * dx - dy * dy
+        is_even = abs(depth - deepest) <= EVEN  # then the friend, so that no side is preferred
         is_friend = (u < n_allies) == (b < n_allies)
-        if nearest < 0 or (is_friend if is_even else way < least):
+        if nearest < 0 or (is_friend if is_even else depth > deepest):
             nearest = b
-            least = way
+            deepest = depth
         end_dx = plan[END_X, u] - at_x
         end_dy = plan[END_Y, u] - at_y
         is_on_end = end_dx * end_dx + end_dy * end_dy < apart * apart
@@ -438,6 +437,16 @@ def _go_round(
         if is_arriving:
             _arrive(u, units)
             return STAYING
+        # up to the edge of whoever it meets first
+        least = plan[STRIDE, u]
+        for k in range(n_blockers):
+            b = found[k]
+            dx = plan[AHEAD_X, b] - x
+            dy = plan[AHEAD_Y, b] - y
+            apart = stats[u, SEPARATION] + row[b]
+            along = dx * to_x + dy * to_y
+            gap = apart * apart - (dx * dx + dy * dy - along * along)
+            least = min(least, along - math.sqrt(max(gap, 0.0)))
         if least <= EVEN:
             return STAYING
         at_x, at_y = place_after(u, to_x * least, to_y * least, units, stats, rules, is_free)
@@ -456,24 +465,24 @@ def _go_round(
     b = nearest
     n_tries = 0
     while True:
-        # a stride that ends on the edge of b, to the side
+        # the stride that ends on the edge of b, to the side: a part along the way to b, and a part
+        # across it, as shares of that way
         dx = plan[AHEAD_X, b] - x
         dy = plan[AHEAD_Y, b] - y
         apart = stats[u, SEPARATION] + row[b]
         squared = dx * dx + dy * dy
-        distance = math.sqrt(squared)
-        cosine = (squared + stride * stride - apart * apart) / (2.0 * distance * stride)
-        cosine = min(max(cosine, -1.0), 1.0)
-        sine = math.sqrt(1.0 - cosine * cosine) * side
-        try_x = (dx * cosine - dy * sine) / distance
-        try_y = (dy * cosine + dx * sine) / distance
+        part = 0.5 * (squared + stride * stride - apart * apart) / squared
+        rest = stride * stride / squared - part * part
+        across = math.sqrt(max(rest, 0.0)) * side
+        if rest < 0.0:  # no such stride: straight away from b, or to it
+            part = math.copysign(stride / math.sqrt(squared), part)
+        step_x = dx * part - dy * across
+        step_y = dy * part + dx * across
         n_tries += 1
         b = -1
-        if try_x * to_x + try_y * to_y >= BACKWARD:
-            at_x, at_y = place_after(
-                u, try_x * stride, try_y * stride, units, stats, rules, is_free
-            )
-            if (at_x - x) * try_x + (at_y - y) * try_y >= LEAST_SHARE * stride:
+        if step_x * to_x + step_y * to_y >= BACKWARD * stride:
+            at_x, at_y = place_after(u, step_x, step_y, units, stats, rules, is_free)
+            if (at_x - x) * step_x + (at_y - y) * step_y >= LEAST_SHARE * stride * stride:
                 b = _is_taken(u, at_x, at_y, units, stats, plan, row, found)
                 if b < 0:
                     plan[NEXT_X, u] = at_x
