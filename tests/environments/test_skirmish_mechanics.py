@@ -230,6 +230,17 @@ def test_walker_pushes_an_idle_friend_aside(pushes: bool) -> None:
     assert np.hypot(*(friend - walker)) >= 0.75 - 1e-5
 
 
+@pytest.mark.parametrize("share", [1.0, 0.8])
+def test_walkers_come_as_near_as_their_separation(share: float) -> None:
+    rules = replace(EXACT, separation_share=share, pushes_idle_friends=False)
+    environment = battle([(9, 16), (10.5, 16)], [(30, 8)], rules=rules)
+    gaps = []
+    for _ in range(2):
+        act(environment, f.EAST, f.STOP)
+        gaps.append(np.hypot(*(environment.units[0, 1, :2] - environment.units[0, 0, :2])))
+    assert share * 0.75 - 1e-5 <= min(gaps) < share * 0.75 + 0.3
+
+
 def test_a_unit_behind_others_walks_round_them_into_range(players: Any) -> None:
     # two enemies side by side hold at reach, the third arrives behind them
     environment = battle([(9, 16)], [(16, 16), (16, 15.25), (16.75, 15.625)], goal=(9, 16))

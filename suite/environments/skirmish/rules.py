@@ -39,7 +39,9 @@ class Rules:
 
     Moving
     terrain_clearance: cells a ground unit's centre keeps from blocked cells, along each axis.
-    pushes_idle_friends: walking units push idle ones of their side out of the way.
+    pushes_idle_friends: walking units ask idle ones of their side out of the way.
+    separation_share: share of the data's separation radii that units keep from each other; crowds
+        squeeze more with a smaller one.
 
     allies_use_enemy_ai: allies ignore actions and attack-move to the enemies' starting point.
     """
@@ -60,6 +62,7 @@ class Rules:
     shuffles_enemies: bool = False
     terrain_clearance: float = 0.0
     pushes_idle_friends: bool = True
+    separation_share: float = 1.0
     allies_use_enemy_ai: bool = False
 
 

@@ -85,6 +85,7 @@ def build_stats(
         unit = scenario.types[name].variant(*keys)
         row = stats[u]
         _fill_body(row, unit)
+        row[f.SEPARATION] = rules.separation_share * unit.separation_radius
         row[f.TYPE_INDEX] = order.index(name) if scenario.type_bits else 0
         row[f.KIND] = kinds.index(name)
         row[f.IS_SCANNING] = not is_agent or rules.allies_use_enemy_ai
@@ -103,7 +104,6 @@ def _fill_body(row: NDArray[np.float64], unit: UnitType) -> None:
     row[f.SPEED] = unit.speed_per_loop
     row[f.ACCELERATION] = unit.acceleration_per_loop or 0.0
     row[f.RADIUS] = unit.radius
-    row[f.SEPARATION] = unit.separation_radius
     row[f.LAYER] = _LAYERS[unit.layer]
     row[f.IS_PATIENT] = "biological" in unit.attributes and unit.layer == "ground"
     if "structure" in unit.attributes:
