@@ -193,7 +193,7 @@ def _act(
 def _make_place(
     u: int, units: Array, orders: Array, stats: Array, plan: Array, posture: Array
 ) -> None:
-    """Let idle unit u walk the way it was pushed, for a loop."""
+    """Let idle unit u walk the way it was pushed, for the loops of one plan."""
     dx = units[u, PUSH_X]
     dy = units[u, PUSH_Y]
     length = math.sqrt(dx * dx + dy * dy)
@@ -343,7 +343,7 @@ def advance_batch(
     it is the start of an episode: enemies march before anybody looks.
     Returns ALL_LEGAL, or the fault `find_illegal` found: then nothing has changed.
     First axis slots; the meaning of each array is in `environment` and `fields`. loop_units (slots
-    or 0, loops, N_UNIT_FIELDS, units) and loop_shots (slots or 0, loops, units) record every loop.
+    or 0, loops, units, N_UNIT_FIELDS) and loop_shots (slots or 0, loops, units) record every loop.
     """
     if is_step:
         fault = find_illegal(actions, active, is_over, available)

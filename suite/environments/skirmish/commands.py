@@ -57,14 +57,14 @@ def give_order(
                 return
         if orders[u, ORDER] != ATTACK or orders[u, TARGET] != target:
             units[u, WIND_UP] = 0.0
-            forget_way(u, orders)
+            forget_way(u, orders, units)
         elif rules[REPEAT_RESTARTS] > 0.0:
             units[u, WIND_UP] = 0.0
         orders[u, ORDER] = ATTACK
         orders[u, TARGET] = target
         return
     units[u, WIND_UP] = 0.0
-    forget_way(u, orders)
+    forget_way(u, orders, units)
     orders[u, TARGET] = -1
     orders[u, ORDER] = IDLE if action == STOP else MOVE
     units[u, GOAL_X] = units[u, X]

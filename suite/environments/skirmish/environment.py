@@ -53,13 +53,10 @@ class SkirmishEnvironment:
         self.observations = np.zeros((slots, agents, self.info.observation_size), np.float32)
         self.state = np.zeros((slots, self.info.state_size), np.float32)
         self.available_actions = np.zeros((slots, agents, self.info.n_actions), np.bool_)
-        units = np.zeros((slots, n_units, f.N_UNIT_FIELDS))
-        orders = np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64)
-        self.units = units
-        self.orders = orders
+        self.units = np.zeros((slots, n_units, f.N_UNIT_FIELDS))
+        self.orders = np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64)
         n_recorded = slots if records_loops else 0
-        loop_units = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units, f.N_UNIT_FIELDS))
-        self.loop_units = loop_units
+        self.loop_units = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units, f.N_UNIT_FIELDS))
         self.loop_shots = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units), np.int64)
         self._streams = np.zeros(slots, np.uint64)
         self._n_steps = np.zeros(slots, np.int64)
@@ -76,8 +73,8 @@ class SkirmishEnvironment:
             won=np.zeros(slots, np.bool_),
         )
         self._arrays = (
-            units,
-            orders,
+            self.units,
+            self.orders,
             self._streams,
             self._n_steps,
             self._is_over,
@@ -110,7 +107,7 @@ class SkirmishEnvironment:
             np.zeros(n_units, np.int64),
             np.full(n_units, -1, np.int64),
             np.zeros(n_units, np.int64),
-            loop_units,
+            self.loop_units,
             self.loop_shots,
         )
         self.reset()

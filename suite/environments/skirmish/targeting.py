@@ -26,6 +26,8 @@ from suite.environments.skirmish.fields import (
     MAP_EXTENT,
     ORDER,
     PATIENCE,
+    PUSH_X,
+    PUSH_Y,
     RADIUS,
     RANGE,
     RANGE_SLOP,
@@ -89,12 +91,14 @@ def set_target(u: int, target: int, orders: Array, units: Array) -> None:
     if target != orders[u, TARGET]:
         units[u, WIND_UP] = 0.0
         orders[u, TARGET] = target
-        forget_way(u, orders)
+        forget_way(u, orders, units)
 
 
 @inlined
-def forget_way(u: int, orders: Array) -> None:
-    """Let unit u look for its way anew."""
+def forget_way(u: int, orders: Array, units: Array) -> None:
+    """Let unit u look for its way anew, whoever has pushed it."""
+    units[u, PUSH_X] = 0.0
+    units[u, PUSH_Y] = 0.0
     orders[u, DETOUR] = 0
     orders[u, REPLAN] = 0
     orders[u, PATIENCE] = 0

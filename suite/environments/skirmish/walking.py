@@ -105,7 +105,7 @@ def plan_walks(
         ways[u] = STAYING
     if is_first:
         for u in range(units.shape[0]):
-            if posture[u] != MOVING and units[u, HEALTH] > 0.0:
+            if posture[u] == STANDING and units[u, HEALTH] > 0.0:
                 _part(u, units, stats, plan, rooms[int(stats[u, LAYER])], found)
     for k in range(n_movers):
         u = movers[k]
