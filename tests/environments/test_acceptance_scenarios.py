@@ -153,6 +153,17 @@ def test_zerglings_beside_a_colossus_on_the_wall_attack_it_there(
     assert environment.units[0, :2, f.TAKEN].sum() > 0.0
 
 
+def test_zerglings_surround_zealots_that_stand(players: Any) -> None:
+    environment = make("corridor", 8)
+    make_immortal(environment)
+    for _ in range(32):
+        environment.step(players.stop_all(environment))
+    delta = environment.units[:, 6:, None, :2] - environment.units[:, None, :6, :2]
+    in_reach = np.hypot(delta[..., 0], delta[..., 1]) <= 0.1 + 0.375 + 0.5 + 1e-9
+    assert (in_reach.any(2).sum(1) >= 9).all()  # zerglings
+    assert (in_reach.any(1).sum(1) >= 5).all()  # zealots; one of the six may be inside
+
+
 # scripted players
 
 

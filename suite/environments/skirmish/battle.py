@@ -53,6 +53,7 @@ from suite.environments.skirmish.fields import (
     SPEED,
     TARGET,
     UNDECIDED,
+    WAITING,
     WAYPOINT,
     WON,
     X,
@@ -71,7 +72,6 @@ from suite.environments.skirmish.walking import (
     STAYING,
     STOPS_ON_GOAL,
     STRIDE,
-    WAITING,
     finish_walks,
     plan_walks,
 )

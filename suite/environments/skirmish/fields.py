@@ -29,6 +29,7 @@ WAYPOINT = 6  # corner the unit walks to, -1 for straight to the goal
 HIT_TARGET, MISSILE_TARGET = 7, 8  # who gets the second hit; whom the missile follows; or -1
 IS_HELD_UP = 9  # whether the unit wanted to walk and could not, at the last plan
 N_ORDER_FIELDS = 10
+WAITING = 2  # DETOUR while the unit waits, times the side it will try next
 # order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
 IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 

@@ -39,6 +39,7 @@ from suite.environments.skirmish.fields import (
     SPEED,
     TARGET,
     UNARMED,
+    WAITING,
     WAYPOINT,
     WEAPON,
     WIDEST,
@@ -127,10 +128,10 @@ def choose_target(
     """Scan: choose the automatic target of unit u among the other side.
 
     A living target within reach is kept. One out of reach makes place for the nearest unit within
-    scan range; if there is none it is chased on, up to the chase limit. Ties go to the lower
-    index. The next scan is due after `rescan_loops`; without a target, as soon as somebody could
-    have walked into scan range, but not in the next loop. A hunter scans the whole map and keeps
-    its target until it is dead.
+    scan range, for another one if no way to it is found; if there is none it is chased on, up to
+    the chase limit. Ties go to the lower index. The next scan is due after `rescan_loops`; without
+    a target, as soon as somebody could have walked into scan range, but not in the next loop. A
+    hunter scans the whole map and keeps its target until it is dead.
     """
     is_hunter = rules[HUNTS_ALLIES] > 0.0 and u >= n_allies
     target = orders[u, TARGET]
@@ -153,8 +154,9 @@ def choose_target(
         own += 2.0 * MAP_EXTENT
     first = n_allies if u < n_allies else 0
     last = units.shape[0] if u < n_allies else n_allies
+    out_of_way = target if abs(orders[u, DETOUR]) == WAITING else -1
     for j in range(first, last):
-        if units[j, HEALTH] <= 0.0:
+        if units[j, HEALTH] <= 0.0 or j == out_of_way:
             continue
         dx = units[j, X] - x
         dy = units[j, Y] - y

@@ -37,6 +37,7 @@ from suite.environments.skirmish.fields import (
     SEPARATION,
     SPEED,
     TARGET,
+    WAITING,
     X,
     Y,
 )
@@ -56,7 +57,6 @@ N_PLAN = 8
 STRAIGHT, ROUND, STAYING = 0, 1, 2
 
 PLAN_LOOPS = 2  # walks are planned for so many loops
-WAITING = 2  # a unit's DETOUR, times the side it will try next, while it waits
 WAIT_LOOPS = 8  # who finds no way round waits so long,
 MEMORY_PLANS = 4  # who went round somebody keeps to that side so long
 TRIES = 2  # how many units one after the other a walker tries to go round, on each side
