@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from suite.environments.skirmish.commands import ALL_LEGAL, find_illegal, give_order
-from suite.environments.skirmish.compilation import compiled, inlined
+from suite.environments.skirmish.compilation import CHANGED, NOTHING, compiled, inlined
 from suite.environments.skirmish.contacts import fill_rooms
 from suite.environments.skirmish.encoding import (
     battle_outcome,
@@ -254,14 +254,14 @@ def advance_loop(
     n_units = units.shape[0]
     n_allies = sizes[N_ALLIES]
     is_planning = loop % PLAN_LOOPS == 0
-    n_strikes = 0
+    n_strikes = NOTHING
     if sizes[HAS_MISSILES] > 0:
         for u in range(n_units):
             if orders[u, MISSILE_TARGET] >= 0:
                 n_strikes = fly(u, units, orders, stats, strikes, n_strikes)
     if is_changed:
         fill_rooms(units, stats, rooms)
-    n_movers = 0
+    n_movers = NOTHING
     for u in range(n_units):
         posture[u] = STANDING
         if orders[u, HIT_TARGET] >= 0:
@@ -291,7 +291,7 @@ def advance_loop(
             units, orders, stats, table, rules, n_allies,
             strikes, n_strikes, attacker, sizes[HAS_BURSTS] > 0,
         )  # fmt: skip
-    return n_strikes > 0
+    return bool(n_strikes > 0)
 
 
 @compiled
@@ -364,7 +364,7 @@ def advance_batch(
                 last_actions[s, a] = actions[s, a]
                 if stats[a, IS_SCANNING] == 0.0:
                     give_order(a, actions[s, a], units[s], orders[s], stats, rules, n_allies)
-        is_changed = True
+        is_changed = CHANGED
         for loop in range(n_loops[s]):
             if is_recording:
                 shots[:] = -1

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from suite.environments.skirmish.compilation import inlined
+from suite.environments.skirmish.compilation import NOTHING, inlined
 from suite.environments.skirmish.fields import (
     ALLY_SHIELD,
     COOLDOWN,
@@ -167,11 +167,11 @@ def encode_observations(
             )  # fmt: skip
             column += 5 + sizes[ENEMY_SHIELD] + bits
             place += enemy_width
-        place = 0
+        place = NOTHING
         for j in range(n_allies):
             if j != a:
                 _encode_other(
-                    a, j, True, units, stats, sizes[ALLY_SHIELD], bits,
+                    a, j, units[j, HEALTH] > 0.0, units, stats, sizes[ALLY_SHIELD], bits,
                     row, column, state, place, place + 4,
                 )  # fmt: skip
                 column += 5 + sizes[ALLY_SHIELD] + bits

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from suite.environments.skirmish.compilation import inlined
+from suite.environments.skirmish.compilation import NOTHING, inlined
 from suite.environments.skirmish.contacts import TOLERANCE, find_touching
 from suite.environments.skirmish.fields import (
     ACCELERATION,
@@ -122,8 +122,8 @@ def plan_walks(
         if orders[u, IS_HELD_UP] == 0:
             plan[AHEAD_X, u] = x
             plan[AHEAD_Y, u] = y
-    n_rounds = 0
-    n_stayers = 0
+    n_rounds = NOTHING
+    n_stayers = NOTHING
     for k in range(n_movers):
         u = movers[k]
         row = rooms[int(stats[u, LAYER])]
@@ -182,7 +182,7 @@ def finish_walks(
 
     Who has stopped meanwhile holds up whoever would walk into it.
     """
-    n_stayers = 0
+    n_stayers = NOTHING
     for u in range(units.shape[0]):
         if (ways[u] != STAYING) & (posture[u] != MOVING):
             ways[u] = STAYING
@@ -389,7 +389,7 @@ def _go_round(
     to_x = units[u, HEADING_X]
     to_y = units[u, HEADING_Y]
     is_straight = orders[u, IS_HELD_UP] == 0
-    n_blockers = 0
+    n_blockers = NOTHING
     n_along = 0
     nearest = -1
     deepest = 0.0
