@@ -1,8 +1,8 @@
 """Who touches whom: tests of one place against all units at once.
 
-Centres of two units of one layer stay at least the sum of their separation radii apart. A test is
-one loop without branches over all units, which compiles to vector instructions; lists of near
-units, whose branches a processor cannot foresee, are several times slower.
+Centres of two units of one layer stay at least the sum of their separation radii apart. Whom a
+place touches is worked out for a block of units at a time, as the bits of a word, in vector
+instructions; lists of near units, whose branches a processor cannot foresee, are slower.
 """
 
 from __future__ import annotations
@@ -21,11 +21,9 @@ from suite.environments.skirmish.fields import HEALTH, LAYER, SEPARATION
 Array = Any
 
 TOLERANCE = 1e-6  # cells two units may overlap without being in contact
-_NONE, _ONE = np.uint64(0), np.uint64(1)
-
-
 WORD = 64  # units told by one word of bits
 BLOCK = 16  # units tested at a time; rows are filled up to multiples of it
+_NONE, _ONE = np.uint64(0), np.uint64(1)
 
 
 def padded(n_units: int) -> int:
