@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from suite.errors import InputError
@@ -35,25 +34,44 @@ def disk_full_error(directory: Path) -> InputError:
     return InputError("no space left on the disk", where=str(directory), cure=cure)
 
 
-def write_atomically(path: Path, text: str) -> None:
-    """Replace `path` in one step, so that no reader ever sees half a file.
+def write_atomically(path: Path, content: str | bytes, cure: str = "give another --output") -> None:
+    """Replace `path` in one step, so that no reader ever sees half a file, and durably.
 
-    Raises InputError if the file cannot be written there.
+    When this returns, the content and the name are on the disk: a power cut cannot take them back.
+    The user's umask decides who may read it. Raises InputError, with `cure`, if the file cannot be
+    written there; a full disk stays an OSError, for `is_disk_full`.
     """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         try:
-            with os.fdopen(handle, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).chmod(0o644)
-            Path(temporary).replace(path)
+            with temporary.open("wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.replace(path)
+            sync_directory(path.parent)
         except BaseException:
-            Path(temporary).unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise InputError(
-            f"cannot write the file: {error.strerror or error}",
-            where=str(path),
-            cure="give another --output",
-        ) from error
+        if is_disk_full(error, path.parent):
+            raise
+        what = f"cannot write the file: {error.strerror or error}"
+        raise InputError(what, where=str(path), cure=cure) from error
+
+
+def sync_directory(directory: Path) -> None:
+    """Make the names in a directory durable: files moved there or removed stay so."""
+    handle = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def remove_leftovers(directory: Path) -> None:
+    """Delete what a killed `write_atomically` left half written; nobody may be writing there."""
+    for path in directory.glob(".*.tmp"):
+        path.unlink(missing_ok=True)

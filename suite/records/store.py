@@ -8,6 +8,7 @@ table. The tables and columns used have been the same since MLflow 1.
 from __future__ import annotations
 
 import itertools
+import json
 import sqlite3
 from collections.abc import Collection
 from contextlib import closing
@@ -39,6 +40,8 @@ class RunRecord:
 
     status: "running" also for a run that was interrupted and not continued yet.
     arm: the label it was first recorded under; a plan decides the label in its own study.
+    sittings: the provenance of every sitting that trained the run, in order; a run that was
+        resumed has several. provenance: that of the last.
     histories: metric key → (steps int64, values float64), ascending, one value per step.
     failure: traceback, for a failed run.
     """
@@ -46,12 +49,17 @@ class RunRecord:
     run_id: str
     status: Status
     spec: RunSpec
-    provenance: dict[str, str] = field(repr=False)
+    sittings: tuple[dict[str, str], ...] = field(repr=False)
     histories: dict[str, History] = field(repr=False)
     failure: str | None
     elapsed_seconds: float | None
     started: datetime
     ended: datetime | None
+
+    @property
+    def provenance(self) -> dict[str, str]:
+        """Where the last sitting took place, and with what; empty where nothing was recorded."""
+        return self.sittings[-1] if self.sittings else {}
 
     @property
     def scenario(self) -> str:
@@ -116,18 +124,13 @@ class RecordStore:
     def _record(
         self, row: sqlite3.Row, tags: dict[str, str], histories: dict[str, History]
     ) -> RunRecord:
-        prefix = layout.PROVENANCE_PREFIX
         elapsed = tags.get(layout.ELAPSED_TAG)
         status = _status(row["status"])
         return RunRecord(
             run_id=row["run_id"],
             status=status,
             spec=self._spec(row["run_id"], tags[layout.SPEC_TAG]),
-            provenance={
-                key.removeprefix(prefix): value
-                for key, value in sorted(tags.items())
-                if key.startswith(prefix)
-            },
+            sittings=_sittings(tags),
             histories=histories,
             failure=tags.get(layout.FAILURE_TAG) if status == "failed" else None,
             elapsed_seconds=None if elapsed is None else float(elapsed),
@@ -198,6 +201,20 @@ class RecordStore:
             raise StoredDataError(
                 f"the record database cannot be read: {error}", where=str(self._path), cure=cure
             ) from None
+
+
+def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
+    """Every sitting's provenance; records of the first version have the last one's only."""
+    stored = [key for key in sorted(tags) if key.startswith(layout.SITTING_PREFIX)]
+    if stored:
+        return tuple(json.loads(tags[key]) for key in stored)
+    prefix = layout.PROVENANCE_PREFIX
+    last = {
+        key.removeprefix(prefix): value
+        for key, value in sorted(tags.items())
+        if key.startswith(prefix)
+    }
+    return (last,) if last else ()
 
 
 def _status(stored: str) -> Status:
