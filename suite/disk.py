@@ -73,5 +73,5 @@ def sync_directory(directory: Path) -> None:
 
 def remove_leftovers(directory: Path) -> None:
     """Delete what a killed `write_atomically` left half written; nobody may be writing there."""
-    for path in directory.glob(".*.tmp"):
+    for path in directory.glob("*.tmp"):
         path.unlink(missing_ok=True)

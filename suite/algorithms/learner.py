@@ -245,6 +245,10 @@ class Learner:
         optimiser = {f"optimiser.{k}": v for k, v in self._optimiser.state.items()}
         return {"online": self._online.flat, "target": self._target.flat, **optimiser}
 
+    def is_finite(self) -> NDArray[np.bool_]:
+        """(P,) whether all of a member's online weights are finite."""
+        return torch.isfinite(self._online.flat.detach()).all(dim=1).cpu().numpy()
+
     def member_weights(self, member: int) -> dict[str, Tensor]:
         """Copies of one member's online weights by name, no population axis (docs/weights.md)."""
         return self._online.member(member)

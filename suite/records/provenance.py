@@ -5,11 +5,13 @@ No heavy package is imported to ask its version.
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import subprocess
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
@@ -17,17 +19,22 @@ from suite import __version__
 from suite.environments import describe
 from suite.study.run import RunSpec
 
-RECORDED_PACKAGES = ("torch", "numpy", "numba", "optuna", "mlflow-skinny")
+RECORDED_PACKAGES = ("torch", "numpy", "numba", "llvmlite", "optuna", "mlflow-skinny")
+# What the last digits of a result may hang on, besides the run's own settings and the processor.
+NUMERIC_PACKAGES = ("torch", "numpy", "numba", "llvmlite")
+# Folders and files of this package that can change a result.
+_TRAINING_CODE = ("algorithms", "environments", "training", "study/run.py", "compilation.py")
 _GIT_SECONDS = 10
 
 
 def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]) -> dict[str, str]:
-    """Everything recorded with a run.
+    """Everything recorded with one sitting of a run: when and where it is trained, with what.
 
     worker_environment: environment variables the worker process is started with (threads).
     """
     environment = describe(spec.scenario)
     return {
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
         **_software(),
         **_machine(),
         "environment": environment.backend,
@@ -37,6 +44,37 @@ def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]
         "seed": str(spec.seed),
         "protocol": spec.algorithm.protocol,
     }
+
+
+@cache
+def numerics() -> dict[str, str]:
+    """Code and library versions that a resumed run must share with the sitting before.
+
+    training_code: fingerprint of the sources, committed or not, that can change a result.
+    """
+    versions = {name: package_version(name) or "missing" for name in NUMERIC_PACKAGES}
+    python = ".".join(platform.python_version_tuple()[:2])
+    return {"training_code": _training_code(), "python": python, **versions}
+
+
+def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """`torch 2.12 → 2.13, training_code a1b2 → c3d4`: what two sittings do not share."""
+    keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
+    return ", ".join(f"{key} {before.get(key, '?')} → {now.get(key, '?')}" for key in keys)
+
+
+def _training_code() -> str:
+    home = Path(__file__).resolve().parents[1]
+    digest = hashlib.sha256()
+    for place in _TRAINING_CODE:
+        path = home / place
+        sources = [path] if path.is_file() else sorted(path.rglob("*"))
+        for source in sources:
+            if source.suffix in (".py", ".json"):
+                name = str(source.relative_to(home))
+                content = source.read_bytes()
+                digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()[:16]
 
 
 def package_version(name: str) -> str | None:
@@ -83,6 +121,7 @@ def _software() -> dict[str, str]:
         "cadp-suite": __version__,
         "git_commit": commit or "not a checkout",
         "git_dirty": str(is_dirty).lower(),
+        "training_code": numerics()["training_code"],
         "python": platform.python_version(),
         **{name: package_version(name) or "missing" for name in RECORDED_PACKAGES},
     }

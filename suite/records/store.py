@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import sqlite3
 from collections.abc import Collection
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,15 +24,24 @@ from pydantic import ValidationError
 
 from suite.errors import InputError, StoredDataError
 from suite.records import layout
+from suite.records.database import boundary
 from suite.study.run import RunSpec
 
 Status = Literal["running", "finished", "failed"]
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
 
-_STATUS: dict[str, Status] = {"FINISHED": "finished", "FAILED": "failed"}
+# MLflow's statuses; what is neither finished nor failed was begun and may be continued.
+_STATUS: dict[str, Status] = {
+    "FINISHED": "finished",
+    "FAILED": "failed",
+    "RUNNING": "running",
+    "SCHEDULED": "running",
+    "KILLED": "running",
+}
 # What MLflow stores for infinities.
 _LARGEST = 1.79e308
-_BUSY_SECONDS = 30
+_BUSY_SECONDS = 10
+_CURE = "restore it from a backup, or move it away to start anew"
 
 
 @dataclass(frozen=True)
@@ -44,6 +54,7 @@ class RunRecord:
         resumed has several. provenance: that of the last.
     histories: metric key → (steps int64, values float64), ascending, one value per step.
     failure: traceback, for a failed run.
+    weights_sha256: what `suite.training.weights` wrote for a finished run.
     """
 
     run_id: str
@@ -55,6 +66,7 @@ class RunRecord:
     elapsed_seconds: float | None
     started: datetime
     ended: datetime | None
+    weights_sha256: str | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -73,7 +85,11 @@ class RunRecord:
 
 
 class RecordStore:
-    """The records of one runs directory, read only; a coordinator may be writing meanwhile."""
+    """The records of one runs directory, read only; a coordinator may be writing meanwhile.
+
+    Every method raises StoredDataError for a damaged or altered database, and BusyError while
+    another program holds it.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -82,50 +98,77 @@ class RecordStore:
     def open(cls, runs_dir: Path) -> RecordStore:
         """The store of a directory.
 
-        Raises
-        ------
-        InputError: nothing was ever run there.
-        StoredDataError: the database is damaged.
+        Raises InputError if nothing was ever run there.
         """
         path = layout.database_path(runs_dir)
         if not path.is_file():
             cure = "run a study first: cadp-suite run STUDY --runs-dir " + str(runs_dir)
             raise InputError("nothing has been run here", where=str(runs_dir), cure=cure)
         store = cls(path)
-        store._rows("SELECT count(*) FROM runs, metrics, tags WHERE 0")
+        with store._boundary():
+            store._refuse_deleted_experiment()
         return store
 
     def statuses(self) -> dict[str, Status]:
         """Run id → status of every run."""
-        return {row["run_id"]: _status(row["status"]) for row in self._runs()}
+        with self._boundary():
+            return {row["run_id"]: _status(row["status"]) for row in self._runs()}
 
     def mlflow_ids(self) -> dict[str, str]:
         """Run id → MLflow's own id of every run."""
-        return {row["run_id"]: row["run_uuid"] for row in self._runs()}
+        with self._boundary():
+            return {row["run_id"]: row["run_uuid"] for row in self._runs()}
+
+    def experiment_id(self) -> str | None:
+        """MLflow's id of the experiment that holds our runs; it may have been renamed."""
+        with self._boundary():
+            rows = self._runs()
+            return str(rows[-1]["experiment_id"]) if rows else None
 
     def load(
         self, run_ids: Collection[str] | None = None, *, with_histories: bool = True
     ) -> list[RunRecord]:
         """The records of `run_ids` (of all runs when None), in order of their start.
 
-        Ids without a record are left out. Raises StoredDataError for a damaged database.
+        Ids without a record are left out.
         """
-        rows = [row for row in self._runs() if run_ids is None or row["run_id"] in run_ids]
-        wanted = {row["run_uuid"] for row in rows}
-        tags = self._tags(wanted)
-        histories = self._histories(wanted) if with_histories else {}
-        records = []
-        for row in rows:
-            uuid = row["run_uuid"]
-            if layout.SPEC_TAG in tags[uuid]:  # absent only if killed while beginning the run
-                records.append(self._record(row, tags[uuid], histories.get(uuid, {})))
-        return records
+        with self._boundary():
+            rows = [row for row in self._runs() if run_ids is None or row["run_id"] in run_ids]
+            wanted = {row["run_uuid"] for row in rows}
+            tags = self._tags(wanted)
+            histories = self._histories(wanted) if with_histories else {}
+            return [
+                self._record(row, tags[uuid], histories.get(uuid, {}))
+                for row in rows
+                # absent only if killed while beginning the run, before version 0.1
+                if layout.SPEC_TAG in tags[uuid := row["run_uuid"]]
+            ]
+
+    def _boundary(self) -> AbstractContextManager[None]:
+        return boundary(self._path, "the record database cannot be read", _CURE)
+
+    def _refuse_deleted_experiment(self) -> None:
+        """Runs deleted with their experiment would all be trained again, without a word."""
+        deleted = self._rows(
+            """SELECT experiment_id FROM experiments
+            WHERE lifecycle_stage = 'deleted' AND name = ?
+            AND NOT EXISTS (SELECT 1 FROM runs WHERE lifecycle_stage = 'active')""",
+            (layout.EXPERIMENT,),
+        )
+        if deleted:
+            raise StoredDataError(
+                f"the experiment {layout.EXPERIMENT} was deleted in MLflow, with its runs",
+                where=str(self._path),
+                cure="restore it there (mlflow experiments restore -x "
+                f"{deleted[0]['experiment_id']}), or move this file away to start anew",
+            )
+        self._rows("SELECT count(*) FROM metrics, tags WHERE 0")
 
     def _record(
         self, row: sqlite3.Row, tags: dict[str, str], histories: dict[str, History]
     ) -> RunRecord:
-        elapsed = tags.get(layout.ELAPSED_TAG)
         status = _status(row["status"])
+        is_open = status == "running" or not row["end_time"]
         return RunRecord(
             run_id=row["run_id"],
             status=status,
@@ -133,30 +176,37 @@ class RecordStore:
             sittings=_sittings(tags),
             histories=histories,
             failure=tags.get(layout.FAILURE_TAG) if status == "failed" else None,
-            elapsed_seconds=None if elapsed is None else float(elapsed),
+            elapsed_seconds=_duration(tags.get(layout.ELAPSED_TAG)),
             started=_time(row["start_time"]),
-            ended=None if status == "running" or not row["end_time"] else _time(row["end_time"]),
+            ended=None if is_open else _time(row["end_time"]),
+            weights_sha256=tags.get(layout.WEIGHTS_TAG),
         )
 
     def _spec(self, run_id: str, text: str) -> RunSpec:
+        where = f"{self._path}: run {run_id}"
+        cure = "read it with the version that wrote it, or use another --runs-dir"
         try:
-            return RunSpec.model_validate_json(text)
+            spec = RunSpec.model_validate_json(text)
         except ValidationError as error:
-            where = f"{self._path}: run {run_id}"
             what = f"a stored run does not fit this version: {error.errors()[0]['msg']}"
-            cure = "read it with the version that wrote it, or use another --runs-dir"
             raise StoredDataError(what, where=where, cure=cure) from None
+        if spec.run_id != run_id:
+            what = "a stored run's settings have another id: altered, or of another version"
+            raise StoredDataError(what, where=where, value=spec.run_id, cure=cure)
+        return spec
 
     def _runs(self) -> list[sqlite3.Row]:
-        """One row per run id; should it have been recorded twice, a finished one, else the last."""
+        """One row per run id; should it have been recorded twice, a finished one, else the last.
+
+        In whatever experiment: somebody may have renamed ours.
+        """
         rows = self._rows(
-            """SELECT tags.value AS run_id, runs.run_uuid, status, start_time, end_time
-            FROM runs
-            JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = ?
-            JOIN experiments ON experiments.experiment_id = runs.experiment_id
-            WHERE runs.lifecycle_stage = 'active' AND experiments.name = ?
+            """SELECT tags.value AS run_id, runs.run_uuid, status, start_time, end_time,
+            experiment_id
+            FROM runs JOIN tags ON tags.run_uuid = runs.run_uuid AND tags.key = ?
+            WHERE runs.lifecycle_stage = 'active'
             ORDER BY status = 'FINISHED', start_time, runs.rowid""",
-            (layout.RUN_ID_TAG, layout.EXPERIMENT),
+            (layout.RUN_ID_TAG,),
         )
         best = {row["run_id"]: row for row in rows}
         return sorted(best.values(), key=lambda row: (row["start_time"], row["run_id"]))
@@ -188,26 +238,20 @@ class RecordStore:
     def _rows(
         self, query: str, values: tuple[object, ...] = (), *, as_tuples: bool = False
     ) -> list[Any]:
-        try:
-            # Not mode=ro: a writer killed in mid-transaction leaves a journal that the next reader
-            # has to roll back. Nothing else is written, and a read-only file opens all the same.
-            uri = self._path.resolve().as_uri() + "?mode=rw"
-            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
-                if not as_tuples:
-                    connection.row_factory = sqlite3.Row
-                return connection.execute(query, values).fetchall()
-        except sqlite3.Error as error:
-            cure = "restore it from a backup, or move it away to start anew"
-            raise StoredDataError(
-                f"the record database cannot be read: {error}", where=str(self._path), cure=cure
-            ) from None
+        # Not mode=ro: a writer killed in mid-transaction leaves a journal that the next reader
+        # has to roll back. Nothing else is written, and a read-only file opens all the same.
+        uri = self._path.resolve().as_uri() + "?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as connection:
+            if not as_tuples:
+                connection.row_factory = sqlite3.Row
+            return connection.execute(query, values).fetchall()
 
 
 def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
     """Every sitting's provenance; records of the first version have the last one's only."""
     stored = [key for key in sorted(tags) if key.startswith(layout.SITTING_PREFIX)]
     if stored:
-        return tuple(json.loads(tags[key]) for key in stored)
+        return tuple(_facts(json.loads(tags[key])) for key in stored)
     prefix = layout.PROVENANCE_PREFIX
     last = {
         key.removeprefix(prefix): value
@@ -217,17 +261,33 @@ def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
     return (last,) if last else ()
 
 
+def _facts(stored: dict[str, object]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in stored.items()}
+
+
 def _status(stored: str) -> Status:
-    return _STATUS.get(stored, "running")
+    return _STATUS[stored]
 
 
 def _time(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, tz=UTC)
 
 
+def _duration(stored: str | None) -> float | None:
+    if stored is None:
+        return None
+    seconds = float(stored)
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"a run took {stored} seconds")
+    return seconds
+
+
 def _history(rows: list[tuple[str, str, int, float, int]]) -> History:
-    steps = np.array([row[2] for row in rows], dtype=np.int64)
-    values = np.array([np.nan if row[4] else row[3] for row in rows], dtype=np.float64)
+    stored = np.array([row[2] for row in rows])
+    values = np.array([np.nan if row[4] else row[3] for row in rows])
+    if stored.dtype.kind != "i" or values.dtype.kind not in "if":
+        raise ValueError(f"metric {rows[0][1]} has entries that are no numbers")
+    steps, values = stored.astype(np.int64), values.astype(np.float64)
     infinite = np.abs(values) > _LARGEST
     values[infinite] = np.copysign(np.inf, values[infinite])
     is_last_of_step = np.append(steps[1:] != steps[:-1], True)

@@ -1,7 +1,8 @@
 """The coordinator: hands runs to worker processes and alone writes what they report.
 
-Everything a run reports goes through one queue and one thread, so SQLite has a single writer. A
-run that fails is recorded and the rest goes on; a worker that dies is replaced.
+Everything a run reports goes through one queue, and all writing through one thread of bookkeeping,
+so SQLite has a single writer. A run that fails is recorded and the rest goes on; a worker that dies
+is replaced, one that gives no sign of life is ended and its run taken up once more.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import math
 import queue
 import signal
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -20,10 +22,11 @@ from typing import Any
 import numpy as np
 
 from suite.disk import disk_full_error, is_disk_full
-from suite.records.layout import database_path
+from suite.records.layout import checkpoint_path, weights_path
 from suite.records.provenance import provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
+from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.display import Display, SilentDisplay
 from suite.scheduling.ledger import TrialLedger
 from suite.scheduling.lock import coordinator_lock
@@ -33,12 +36,24 @@ from suite.scheduling.processes import (
     WorkerOptions,
     WorkerProcess,
 )
-from suite.scheduling.tracking import Tracker
-from suite.study.cost import measured_flops_per_second, run_seconds
+from suite.scheduling.recovery import (
+    Finished,
+    IfChanged,
+    clear_leftovers,
+    finished_runs,
+    settle_changed_code,
+)
+from suite.scheduling.tracking import Tracker, duration_text
+from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
 from suite.study.run import RunSpec
 
 _TICK_SECONDS = 0.25
+# A worker's silence is counted in ticks of at most this: while the coordinator itself was stopped
+# (Ctrl-Z, a sleeping laptop), nobody was listening.
+_LONGEST_TICK_SECONDS = 1.0
+# After an error or Ctrl-C the books get this long; checkpoints hold whatever they miss.
+_LAST_ENTRIES_SECONDS = 5.0
 # A trial's value averages this last part of its tests (docs: the papers' usual summary).
 FINAL_FRACTION = 0.1
 
@@ -57,10 +72,14 @@ class FailedRun:
 
 @dataclass
 class Outcome:
-    """What an invocation did: run ids finished now and earlier, and the failures."""
+    """What an invocation did: run ids finished now and earlier, and the failures.
+
+    without_weights: recorded as finished, but their weights are gone: trained again.
+    """
 
     finished: list[str] = field(default_factory=list)
     finished_before: list[str] = field(default_factory=list)
+    without_weights: list[str] = field(default_factory=list)
     failed: list[FailedRun] = field(default_factory=list)
 
 
@@ -73,6 +92,7 @@ def run_plan(
     device: str = "cpu",
     trainer: str = DEFAULT_TRAINER,
     announce: Callable[[Collection[str]], None] | None = None,
+    if_changed: IfChanged = "refuse",
 ) -> Outcome:
     """Train every run of the plan that is not finished yet; returns when all have ended.
 
@@ -88,16 +108,19 @@ def run_plan(
     runs_dir = runs_dir.absolute()
     display = display or SilentDisplay()
     with coordinator_lock(runs_dir), _terminable():
-        coordinator = _Coordinator(plan, WorkerOptions(runs_dir, device, trainer), display)
-        if announce is not None:
-            announce(coordinator.outcome.finished_before)
+        options = WorkerOptions(runs_dir, device, trainer, if_changed == "continue")
+        coordinator = _Coordinator(plan, options, display)
         try:
+            coordinator.take_stock(if_changed)
+            if announce is not None:
+                announce(coordinator.outcome.finished_before)
             return coordinator.run(n_workers)
         except Exception as error:
             if is_disk_full(error, runs_dir):
                 raise disk_full_error(runs_dir) from error
             raise
         finally:
+            coordinator.books.close(lambda: None, 0)
             display.end()
 
 
@@ -111,30 +134,55 @@ class _Coordinator:
         self.outcome = Outcome()
         self.events: queue.SimpleQueue[tuple[WorkerProcess, dict[str, Any]]] = queue.SimpleQueue()
         self.workers: list[WorkerProcess] = []
-        finished = finished_runs(options.runs_dir)
-        self.outcome.finished_before = [r.run_id for r in plan.runs if r.run_id in finished]
-        self.pending = deque(run for run in plan.runs if run.run_id not in finished)
-        self.settled = set(self.outcome.finished_before)
+        self.books = Bookkeeper()
+        self.pending: deque[RunSpec] = deque()
+        self.settled: set[str] = set()
+        self.taken_up_again: set[str] = set()
         self.trial_of = {run.run_id: trial for trial in plan.trials for run in trial.runs}
+        self.last_look = time.monotonic()
         self.writer: RecordWriter
         self.ledger: TrialLedger
         self.tracker: Tracker
+
+    def take_stock(self, if_changed: IfChanged) -> None:
+        """What is finished, what is to do; what an interrupted ending left is mended."""
+        runs_dir = self.options.runs_dir
+        finished: Finished = self.books.now(lambda: finished_runs(runs_dir), self._show_notices)
+        outcome = self.outcome
+        for run in self.plan.runs:
+            if run.run_id in finished.whole:
+                outcome.finished_before.append(run.run_id)
+            else:
+                self.pending.append(run)
+                if run.run_id in finished.without_weights:
+                    outcome.without_weights.append(run.run_id)
+        self.settled = set(outcome.finished_before)
+        settle_changed_code(runs_dir, self.pending, if_changed)
+        clear_leftovers(runs_dir, outcome.finished_before)
+        if outcome.without_weights:
+            self.display.notice(
+                f"{len(outcome.without_weights)} runs are recorded as finished, but their weights "
+                f"are not in {weights_path(runs_dir, 'any').parent}: they are trained again"
+            )
 
     def run(self, n_workers: int) -> Outcome:
         try:
             # Before the databases: workers import the trainer meanwhile.
             for number in range(1, min(n_workers, len(self.pending)) + 1):
                 self.workers.append(WorkerProcess(number, self.options, self.events))
-            self._open_databases()
+            self.books.now(self._open_databases, self._show_notices)
             self._begin_tracking()
             for worker in self.workers:
                 self._assign(worker)
             while len(self.settled) < len(self.trial_of):
                 self._handle_next_event()
             self._stop_workers(at_once=False)
+            self.books.close(self._show_notices)
+            self.books.check()
             return self.outcome
         except BaseException:
             self._stop_workers(at_once=True)
+            self.books.close(lambda: None, _LAST_ENTRIES_SECONDS)
             raise
 
     def _open_databases(self) -> None:
@@ -142,7 +190,8 @@ class _Coordinator:
             self.writer = RecordWriter(self.options.runs_dir)
         self.ledger = TrialLedger(self.plan, self.options.runs_dir)
         for trial in self.plan.trials:
-            self._close_trial_if_settled(trial)
+            if self._is_settled(trial):
+                self._close_trial(trial, has_failed=False)
 
     def _begin_tracking(self) -> None:
         speed = measured_flops_per_second()
@@ -164,9 +213,11 @@ class _Coordinator:
         if not self.pending:
             return
         run = self.pending.popleft()
-        self.ledger.begin(self.trial_of[run.run_id])
+        trial = self.trial_of[run.run_id]
         facts = provenance(run, self.options.device, WORKER_ENVIRONMENT)
-        self.writer.begin(run, facts, resuming=self._checkpoint(run.run_id).exists())
+        is_resumed = self._checkpoint(run.run_id).exists()
+        self.books.later(lambda: self.ledger.begin(trial))
+        self.books.later(lambda: self.writer.begin(run, facts, resuming=is_resumed))
         self.tracker.start(run, worker.number)
         worker.train([run])
 
@@ -176,8 +227,16 @@ class _Coordinator:
         except queue.Empty:
             pass
         else:
+            worker.silent_seconds, worker.has_begun = 0.0, True
             self._handle(worker, event)
+        self._look_after_workers()
+        self.books.check()
+        self._show_notices()
         self.display.refresh()
+
+    def _show_notices(self) -> None:
+        while not self.books.notices.empty():
+            self.display.notice(self.books.notices.get())
 
     def _handle(self, worker: WorkerProcess, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -185,9 +244,10 @@ class _Coordinator:
             self.tracker.update(event)
         elif kind == "metrics":
             self.tracker.update(event)
-            self.writer.log(event["run_id"], event["points"])
+            run_id, points = event["run_id"], event["points"]
+            self.books.later(lambda: self.writer.log(run_id, points))
         elif kind == "finished":
-            self._finish(event["run_id"], event["elapsed_seconds"])
+            self._finish(event["run_id"], event["elapsed_seconds"], event["weights_sha256"])
         elif kind == "failed":
             for run_id in event["run_ids"]:
                 self._fail(run_id, event["traceback"], event["exit_code"])
@@ -200,11 +260,18 @@ class _Coordinator:
         elif kind == "exited":
             self._replace(worker)
 
-    def _finish(self, run_id: str, elapsed_seconds: float) -> None:
+    def _finish(self, run_id: str, elapsed_seconds: float, weights_sha256: str) -> None:
         if run_id in self.settled:
             return
-        self.writer.finish(run_id, elapsed_seconds)
-        self._checkpoint(run_id).unlink(missing_ok=True)
+        if not weights_path(self.options.runs_dir, run_id).is_file():
+            self._fail(run_id, "the trainer said that it had finished, and left no weights")
+            return
+
+        def record() -> None:
+            self.writer.finish(run_id, elapsed_seconds, weights_sha256)
+            self._checkpoint(run_id).unlink(missing_ok=True)
+
+        self.books.later(record)
         self.settled.add(run_id)
         self.outcome.finished.append(run_id)
         self.display.finished(self.tracker.settle(run_id, failed=False), elapsed_seconds)
@@ -214,7 +281,7 @@ class _Coordinator:
         """Record a failure, unless the run has ended already."""
         if run_id in self.settled:
             return
-        self.writer.fail(run_id, traceback)
+        self.books.later(lambda: self.writer.fail(run_id, traceback))
         self.settled.add(run_id)
         progress = self.tracker.settle(run_id, failed=True)
         reason = _reason(traceback)
@@ -222,26 +289,70 @@ class _Coordinator:
         self.display.failed(progress, reason)
         self._close_trial_if_settled(self.trial_of[run_id])
 
+    def _look_after_workers(self) -> None:
+        """Count how long each has been silent, and give up those whose limit is over."""
+        now = time.monotonic()
+        passed = min(now - self.last_look, _LONGEST_TICK_SECONDS)
+        self.last_look = now
+        for worker in self.workers:
+            if worker.runs and not worker.is_given_up:
+                worker.silent_seconds += passed
+                if worker.silent_seconds > self._silence_limit_seconds(worker):
+                    worker.give_up()
+
+    def _silence_limit_seconds(self, worker: WorkerProcess) -> float:
+        speed = measured_flops_per_second()
+        return max(
+            silence_limit_seconds(
+                run, self.plan.environments[run.scenario], speed, has_begun=worker.has_begun
+            )
+            for run in worker.runs
+        )
+
     def _replace(self, worker: WorkerProcess) -> None:
-        """A worker has exited unasked: its run failed; another takes its place if work is left."""
+        """A worker has exited unasked: its run failed; another takes its place if work is left.
+
+        One that was given up for its silence may have met a passing trouble: its run is resumed
+        once.
+        """
         cause = worker.cause_of_death()
+        if worker.is_given_up:
+            silence = duration_text(worker.silent_seconds)
+            cause = f"the worker gave no sign of life for {silence} and was ended"
         for run in worker.runs:
-            self._fail(run.run_id, cause)
+            if run.run_id in self.settled:
+                continue
+            if worker.is_given_up and run.run_id not in self.taken_up_again:
+                self.taken_up_again.add(run.run_id)
+                label = self.tracker.interrupt(run.run_id).label
+                self.pending.appendleft(run)
+                self.display.notice(f"{label}: {cause}; the run is resumed, this once")
+            else:
+                again = ", for the second time" if run.run_id in self.taken_up_again else ""
+                self._fail(run.run_id, cause + again)
         self.workers.remove(worker)
         if self.pending:
             successor = WorkerProcess(worker.number, self.options, self.events)
             self.workers.append(successor)
             self._assign(successor)
 
+    def _is_settled(self, trial: Trial) -> bool:
+        return self.settled.issuperset(run.run_id for run in trial.runs)
+
     def _close_trial_if_settled(self, trial: Trial) -> None:
         """Tell Optuna once every seed has ended."""
-        run_ids = [run.run_id for run in trial.runs]
-        if not self.settled.issuperset(run_ids) or self.ledger.is_complete(trial):
+        if self._is_settled(trial):
+            failed = {failure.spec.run_id for failure in self.outcome.failed}
+            has_failed = not failed.isdisjoint(run.run_id for run in trial.runs)
+            self.books.later(lambda: self._close_trial(trial, has_failed))
+
+    def _close_trial(self, trial: Trial, has_failed: bool) -> None:
+        if self.ledger.is_complete(trial):
             return
         self.ledger.begin(trial)
-        failed = {failure.spec.run_id for failure in self.outcome.failed}
         value = math.nan
-        if failed.isdisjoint(run_ids):
+        if not has_failed:
+            run_ids = [run.run_id for run in trial.runs]
             value = final_win_rate(RecordStore.open(self.options.runs_dir), run_ids)
         if math.isfinite(value):
             self.ledger.complete(trial, value)
@@ -255,7 +366,7 @@ class _Coordinator:
             worker.join()
 
     def _checkpoint(self, run_id: str) -> Path:
-        return self.options.runs_dir / "checkpoints" / f"{run_id}.ckpt"
+        return checkpoint_path(self.options.runs_dir, run_id)
 
 
 def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
@@ -272,14 +383,6 @@ def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
     return float(np.mean(finals)) if len(finals) == len(run_ids) else math.nan
 
 
-def finished_runs(runs_dir: Path) -> set[str]:
-    """Run ids recorded as finished in a directory, by any study; none if nothing was run there."""
-    if not database_path(runs_dir).is_file():
-        return set()
-    statuses = RecordStore.open(runs_dir).statuses()
-    return {run_id for run_id, status in statuses.items() if status == "finished"}
-
-
 def _reason(traceback: str) -> str:
     """The line that says most: a traceback's last, or the first of a plain message."""
     lines = traceback.strip().splitlines() or ["unknown"]
@@ -288,17 +391,24 @@ def _reason(traceback: str) -> str:
 
 @contextmanager
 def _terminable() -> Iterator[None]:
-    """SIGTERM stops like Ctrl-C does (batch systems and containers send it)."""
+    """SIGTERM stops like Ctrl-C does (batch systems and containers send it).
+
+    SIGHUP does not: a terminal that closes is a reader that goes away, and training goes on.
+    """
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
     try:
-        previous = signal.signal(signal.SIGTERM, interrupt)
+        previous = {
+            signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
+            signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+        }
     except ValueError:  # not the main thread: whoever runs us there handles signals
         yield
         return
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for signum, handler in previous.items():
+            signal.signal(signum, handler)

@@ -32,6 +32,9 @@ class Display(Protocol):
     def failed(self, run: RunProgress, reason: str) -> None:
         """A run is recorded as failed."""
 
+    def notice(self, line: str) -> None:
+        """Something the user should know while work goes on."""
+
     def end(self) -> None:
         """Leave the terminal as it was; also after an error."""
 
@@ -54,6 +57,9 @@ class SilentDisplay:
         """Nothing."""
 
     def failed(self, run: RunProgress, reason: str) -> None:
+        """Nothing."""
+
+    def notice(self, line: str) -> None:
         """Nothing."""
 
     def end(self) -> None:
@@ -87,6 +93,10 @@ class PlainDisplay:
     def failed(self, run: RunProgress, reason: str) -> None:
         """A line for the run."""
         self._print(f"FAILED {run.label}: {reason}")
+
+    def notice(self, line: str) -> None:
+        """A line."""
+        self._print(line)
 
     def end(self) -> None:
         """Nothing to restore."""
@@ -125,6 +135,10 @@ class LiveDisplay:
     def failed(self, run: RunProgress, reason: str) -> None:
         """A line above the drawing."""
         self._print(f"FAILED {run.label}: {reason}")
+
+    def notice(self, line: str) -> None:
+        """A line above the drawing."""
+        self._print(line)
 
     def end(self) -> None:
         """Remove the drawing."""

@@ -8,92 +8,141 @@ SQLite are handed the same trial twice). Terms: here "study" and "trial" are Opt
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
+import sqlite3
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.errors import StoredDataError
+from suite.disk import sync_directory
+from suite.records.database import address, boundary
 from suite.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.distributions import BaseDistribution
 
 DATABASE_NAME = "optuna.db"
 _KEY = "cadp.key"
 
 
 class TrialLedger:
-    """Which trials of a plan are begun, complete or failed, in `runs_dir/optuna.db`."""
+    """Which trials of a plan are begun, complete or failed, in `runs_dir/optuna.db`.
+
+    Every method can be given again after a BusyError. Raises StoredDataError for a database that is
+    damaged or of another Optuna; it can be moved away: everything in it follows from the records.
+    """
 
     def __init__(self, plan: Plan, runs_dir: Path) -> None:
         import optuna
-        from sqlalchemy.exc import SQLAlchemyError
 
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         self._path = runs_dir / DATABASE_NAME
-        self._error_types = (SQLAlchemyError, RuntimeError)
-        with self._translated():
-            storage = optuna.storages.RDBStorage(f"sqlite:///{self._path.resolve()}")
+        with self._boundary():
+            if not self._path.exists():
+                self._create()
+            self._refuse_foreign()
             self._study = optuna.create_study(
-                storage=storage,
+                storage=_storage(self._path),
                 study_name=f"{plan.study.name}/{plan.profile_name}",
                 direction="maximize",
                 sampler=optuna.samplers.RandomSampler(seed=0),  # every parameter is fixed
                 load_if_exists=True,
             )
-            self._stored: dict[str, optuna.trial.FrozenTrial] = {}
-            for trial in self._study.get_trials(deepcopy=False):
-                if _KEY in trial.user_attrs:
-                    self._stored[trial.user_attrs[_KEY]] = trial  # the latest of each key
-        self._numbers = {
-            key: trial.number
-            for key, trial in self._stored.items()
-            if trial.state == optuna.trial.TrialState.RUNNING
-        }
+            self._complete: set[str] = set()
+            self._numbers: dict[str, int] = {}
+            self._take_over({trial.key: trial for trial in plan.trials})
 
     def is_complete(self, trial: Trial) -> bool:
         """Whether the trial's value is stored."""
-        stored = self._stored.get(trial.key)
-        return stored is not None and stored.state.name == "COMPLETE"
+        return trial.key in self._complete
 
     def begin(self, trial: Trial) -> None:
         """Have the trial running; one left running by a killed coordinator is taken over."""
-        with self._translated():
-            while trial.key not in self._numbers:
-                stored = self._stored.get(trial.key)
-                if stored is None or stored.state.name != "WAITING":
-                    attributes = _attributes(trial)
-                    self._study.enqueue_trial(_parameters(trial), user_attrs=attributes)
-                # Trials left waiting by a killed coordinator come first; they are ours as well.
-                asked = self._study.ask()
-                _fix_parameters(asked)
-                self._numbers[asked.user_attrs[_KEY]] = asked.number
+        import optuna
+
+        if trial.key in self._numbers:
+            return
+        with self._boundary():
+            # In one transaction: a trial is never seen running without its parameters.
+            begun = optuna.trial.create_trial(
+                state=optuna.trial.TrialState.RUNNING,
+                params=_parameters(trial),
+                distributions=_distributions(trial),
+                user_attrs=_attributes(trial),
+            )
+            self._study.add_trial(begun)
+            self._find_running()
 
     def complete(self, trial: Trial, value: float) -> None:
         """Store the trial's value: the mean over its seeds of the final test win rate."""
-        with self._translated():
-            self._study.tell(self._numbers.pop(trial.key), value)
+        with self._boundary():
+            self._study.tell(self._numbers[trial.key], value, skip_if_finished=True)
+            del self._numbers[trial.key]
+            self._complete.add(trial.key)
 
     def fail(self, trial: Trial) -> None:
         """Store that a run of the trial failed; a later attempt is a new Optuna trial."""
-        import optuna
+        from optuna.trial import TrialState
 
-        with self._translated():
-            self._study.tell(self._numbers.pop(trial.key), state=optuna.trial.TrialState.FAIL)
+        with self._boundary():
+            number = self._numbers[trial.key]
+            self._study.tell(number, state=TrialState.FAIL, skip_if_finished=True)
+            del self._numbers[trial.key]
 
-    @contextmanager
-    def _translated(self) -> Iterator[None]:
-        """Optuna's and SQLite's exceptions as one of ours."""
-        try:
-            yield
-        except self._error_types as error:
-            reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
-            cure = "move it away and give the same command again: it is built anew from the records"
-            raise StoredDataError(
-                f"the schedule cannot be used: {reason}", where=str(self._path), cure=cure
-            ) from error
+    def _take_over(self, wanted: Mapping[str, Trial]) -> None:
+        """Of what killed coordinators left open, keep what this plan can go on with.
+
+        Nobody else is at work in this directory. Open trials of other keys, and those of an older
+        version that lack their parameters, will never be told: they have failed.
+        """
+        from optuna.trial import TrialState
+
+        for stored in self._study.get_trials(deepcopy=False):
+            key = str(stored.user_attrs.get(_KEY))
+            trial = wanted.get(key)
+            is_whole = trial is not None and stored.params == _parameters(trial)
+            if stored.state == TrialState.COMPLETE:
+                self._complete.add(key)
+            elif stored.state == TrialState.WAITING:  # an older version enqueued its trials
+                self._study.tell(self._study.ask(), state=TrialState.FAIL)
+            elif stored.state == TrialState.RUNNING:
+                if is_whole and key not in self._numbers:
+                    self._numbers[key] = stored.number
+                else:
+                    self._study.tell(stored.number, state=TrialState.FAIL)
+
+    def _find_running(self) -> None:
+        for stored in self._study.get_trials(deepcopy=False):
+            if stored.state.name == "RUNNING" and _KEY in stored.user_attrs:
+                self._numbers[stored.user_attrs[_KEY]] = stored.number
+
+    def _create(self) -> None:
+        """Build the database beside its place and move it there: no one ever sees half of one."""
+        unfinished = self._path.with_suffix(".creating")
+        for leftover in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
+            leftover.unlink(missing_ok=True)
+        storage = _storage(unfinished)
+        storage.engine.dispose()
+        unfinished.replace(self._path)
+        sync_directory(self._path.parent)
+
+    def _refuse_foreign(self) -> None:
+        """Optuna would fill an empty or foreign database with its tables."""
+        uri = self._path.resolve().as_uri() + "?mode=rw"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            connection.execute("SELECT count(*) FROM studies, trials, version_info WHERE 0")
+
+    def _boundary(self) -> AbstractContextManager[None]:
+        cure = "move it away and give the same command again: it is built anew from the records"
+        return boundary(self._path, "the schedule cannot be used", cure)
+
+
+def _storage(path: Path) -> optuna.storages.RDBStorage:
+    import optuna
+
+    return optuna.storages.RDBStorage(address(path))
 
 
 def _parameters(trial: Trial) -> dict[str, Any]:
@@ -113,9 +162,12 @@ def _attributes(trial: Trial) -> dict[str, Any]:
     }
 
 
-def _fix_parameters(asked: optuna.trial.Trial) -> None:
-    """Enqueued values become parameters only when suggested; the ranges never bind."""
-    if "alpha" in asked.user_attrs["parameters"]:
-        asked.suggest_float("alpha", 0.0, 1e9)
-    if "pruning_start_env_steps" in asked.user_attrs["parameters"]:
-        asked.suggest_int("pruning_start_env_steps", 0, 10**15)
+def _distributions(trial: Trial) -> dict[str, BaseDistribution]:
+    """Of the parameters that a trial has; the ranges never bind."""
+    from optuna.distributions import FloatDistribution, IntDistribution
+
+    ranges: dict[str, BaseDistribution] = {
+        "alpha": FloatDistribution(0.0, 1e9),
+        "pruning_start_env_steps": IntDistribution(0, 10**15),
+    }
+    return {name: ranges[name] for name in _parameters(trial)}

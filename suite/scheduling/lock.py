@@ -1,4 +1,9 @@
-"""One coordinator per runs directory: an advisory lock that ends with its process."""
+"""One coordinator per runs directory: an advisory lock that ends with its process.
+
+Two files. `coordinator.lock` is the lock, and only coordinators touch it. `coordinator.pid` says
+who holds it, and is locked as long: readers (`status`) look there whether a coordinator is at work.
+They hold that lock for an instant themselves, so it must not be the one that decides.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +16,7 @@ from pathlib import Path
 from suite.errors import InputError
 
 LOCK_NAME = "coordinator.lock"
+PID_NAME = "coordinator.pid"
 
 
 @contextmanager
@@ -21,42 +27,49 @@ def coordinator_lock(runs_dir: Path) -> Iterator[None]:
     ------
     InputError: another coordinator holds it, or the directory cannot be written.
     """
-    path = runs_dir / LOCK_NAME
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
-        file = path.open("a+")
+        lock = (runs_dir / LOCK_NAME).open("a")
+        pid_file = (runs_dir / PID_NAME).open("a+")
     except (FileExistsError, NotADirectoryError):
         cure = "choose another --runs-dir"
         raise InputError("not a directory", where=str(runs_dir), cure=cure) from None
-    except PermissionError as error:
+    except OSError as error:
         cure = "make it writable, or choose another --runs-dir"
         what = f"cannot be written: {error.strerror}"
         raise InputError(what, where=str(runs_dir), cure=cure) from None
-    with file:
+    with lock, pid_file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            file.seek(0)
-            pid = file.read().strip() or "unknown"
+            pid_file.seek(0)
+            pid = _pid(pid_file.read()) or "unknown"
             cure = f"wait for process {pid} to end, or stop it, or choose another --runs-dir"
             what = f"another coordinator (process {pid}) is running here"
             raise InputError(what, where=str(runs_dir), cure=cure) from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        fcntl.flock(pid_file, fcntl.LOCK_EX)  # waits for a reader's instant
+        pid_file.truncate(0)
+        pid_file.write(f"{os.getpid()}\n")
+        pid_file.flush()
         yield
 
 
 def coordinator_pid(runs_dir: Path) -> int | None:
-    """Process id of the coordinator at work in a directory; None if there is none."""
-    path = runs_dir / LOCK_NAME
+    """Process id of the coordinator at work in a directory; None if there is none.
+
+    0 if there is one whose id cannot be told.
+    """
     try:
-        with path.open() as file:
+        with (runs_dir / PID_NAME).open(errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:
-                text = file.read().strip()
-                return int(text) if text.isdecimal() else 0
+                return _pid(file.read())
     except OSError:
         pass
     return None
+
+
+def _pid(text: str) -> int:
+    text = text.strip()
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0

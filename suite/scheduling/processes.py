@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import suite
+from suite.records.provenance import numerics
 from suite.study.run import RunSpec
 
 # By name: only workers import it, and torch with it.
@@ -40,12 +41,15 @@ class WorkerOptions:
     runs_dir: Path
     device: str = "cpu"
     trainer: str = DEFAULT_TRAINER
+    accepts_changed_code: bool = False
 
 
 class WorkerProcess:
     """One worker; its events arrive in `events` as `(worker, event)`.
 
-    The last event of every worker is {"event": "exited"}.
+    The last event of every worker is {"event": "exited"}. silent_seconds: how long it has given no
+    event, as the coordinator counts; has_begun: whether the present cohort has given any;
+    is_given_up: whether it was ended for its silence.
     """
 
     def __init__(
@@ -56,6 +60,7 @@ class WorkerProcess:
     ) -> None:
         self.number = number
         self.runs: tuple[RunSpec, ...] = ()
+        self.silent_seconds, self.has_begun, self.is_given_up = 0.0, False, False
         self._options = options
         self._events = events
         self._log_path = options.runs_dir / "logs" / f"worker-{number}.log"
@@ -80,32 +85,44 @@ class WorkerProcess:
     def train(self, runs: Sequence[RunSpec]) -> None:
         """Give a cohort; a worker that died meanwhile shows as its "exited" event."""
         self.runs = tuple(runs)
+        self.silent_seconds, self.has_begun = 0.0, False
         cohort = {
             "runs": [run.model_dump(mode="json") for run in runs],
             "runs_dir": str(self._options.runs_dir),
+            "numerics": numerics(),
+            "accepts_changed_code": self._options.accepts_changed_code,
         }
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             self._process.stdin.write(json.dumps(cohort) + "\n")
             self._process.stdin.flush()
+
+    def give_up(self) -> None:
+        """End a worker that gives no sign, stopped ones too. Its "exited" event follows."""
+        self.is_given_up = True
+        self._process.kill()
 
     def cause_of_death(self) -> str:
         """Why an exited worker ended, with the end of its log."""
         code = self._process.wait()
         if code < 0:
-            name = signal.Signals(-code).name
+            name = signal.strsignal(-code) or "unknown"
+            with suppress(ValueError):
+                name = signal.Signals(-code).name
             text = f"worker process died with signal {-code} ({name})"
             if -code == signal.SIGKILL:
                 text += "; the system kills a process when memory runs out: try fewer workers"
         else:
             text = f"worker process ended unexpectedly with exit code {code}"
-        tail = self._log_path.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:].strip()
+        tail = ""
+        with suppress(OSError):
+            tail = self._log_path.read_text(errors="replace")[-_LOG_TAIL_CHARACTERS:].strip()
         return f"{text}\n\nend of its log:\n{tail}" if tail else text
 
     def ask_to_stop(self, *, at_once: bool) -> None:
         """Close its input (it ends when idle), or end it now; checkpoints stay whole either way."""
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             self._process.stdin.close()
         if at_once:
             self._process.terminate()

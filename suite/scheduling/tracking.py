@@ -119,6 +119,10 @@ class Tracker:
                 if key.startswith(_WIN_RATE):
                     run.win_rates[key.removeprefix(_WIN_RATE)] = value
 
+    def interrupt(self, run_id: str) -> RunProgress:
+        """A run goes back to those that wait."""
+        return self.current.pop(run_id)
+
     def settle(self, run_id: str, *, failed: bool) -> RunProgress:
         """A run has ended, one way or the other."""
         run = self.current.pop(run_id)

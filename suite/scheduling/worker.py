@@ -2,7 +2,8 @@
 
     python -m suite.scheduling.worker --parent-pid N --trainer module:function --device cpu
 
-Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …}.
+Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …,
+"numerics": code and versions as the coordinator records them, "accepts_changed_code": …}.
 The original standard output carries one JSON document per line, an event (`suite.training.cohort`
 and the functions below). Whatever libraries print goes to standard error, the worker's log file.
 The process ends when its input ends, when nobody reads its events, or when its parent dies.
@@ -22,18 +23,32 @@ import traceback
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 from suite.algorithms.allocator import keep_freed_memory
 from suite.disk import is_disk_full
-from suite.errors import CadpSuiteError
+from suite.errors import CadpSuiteError, InputError
+from suite.records.provenance import differences, numerics
 from suite.study.run import RunSpec
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
 
 Emit = Callable[[dict[str, Any]], None]
-Trainer = Callable[[Sequence[RunSpec], Path, Emit, str], None]
+
+
+class Trainer(Protocol):
+    """Trains runs to their end; `suite.training.cohort.train_cohort` says what it must emit."""
+
+    def __call__(
+        self,
+        runs: Sequence[RunSpec],
+        runs_dir: Path,
+        emit: Emit,
+        device: str,
+        *,
+        accepts_changed_code: bool,
+    ) -> None: ...
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -81,7 +96,9 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
     runs = [RunSpec.model_validate(run) for run in cohort["runs"]]
     runs_dir = Path(cohort["runs_dir"])
     try:
-        load_trainer(trainer)(runs, runs_dir, emit, device)
+        _refuse_changed_code(cohort["numerics"])
+        accepts = cohort["accepts_changed_code"]
+        load_trainer(trainer)(runs, runs_dir, emit, device, accepts_changed_code=accepts)
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -94,6 +111,17 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
             run_ids = [run.run_id for run in runs]
             emit({"event": "failed", "run_ids": run_ids, "traceback": text, "exit_code": exit_code})
     emit({"event": "idle"})
+
+
+def _refuse_changed_code(recorded: dict[str, str]) -> None:
+    """A worker started after an update would train with code that its record does not name."""
+    if recorded != numerics():
+        raise InputError(
+            "the code or its libraries have changed while this command was running",
+            where="suite",
+            value=differences(recorded, numerics()),
+            cure="stop it and give the same command again",
+        )
 
 
 def _take_standard_output() -> TextIO:

@@ -39,6 +39,12 @@ STARTUP_SECONDS = 10.0
 WORKER_EFFICIENCY = 0.9
 
 
+# A worker is given up when it is silent for this many times what the longest stretch between two
+# signs of it should take: machines are shared, swap, and are slower than estimated.
+SILENCE_FACTOR = 30.0
+SHORTEST_SILENCE_SECONDS = 120.0
+
+
 @dataclass(frozen=True)
 class Estimate:
     """cpu_hours: work on one core; wall_hours: with `n_workers` processes side by side."""
@@ -85,6 +91,24 @@ def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: fl
     test_episodes = n_tests * run.training.n_test_episodes * len(modes_of(run.algorithm))
     testing = test_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
     return learning + acting + testing
+
+
+def silence_limit_seconds(
+    run: RunSpec, environment: EnvironmentInfo, flops_per_second: float, *, has_begun: bool
+) -> float:
+    """How long a worker that trains this run may give no sign of life.
+
+    The longest stretch without one is a test with the episode and the update before it;
+    before the first sign, imports and compilation.
+    """
+    mean_episode_length = max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
+    n_episodes = run.training.n_test_episodes * len(modes_of(run.algorithm))
+    stretch = n_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
+    stretch += update_flops(run, environment) / flops_per_second * OVER_PRODUCTS
+    stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * ACTING_SECONDS_PER_STEP
+    if not has_begun:
+        stretch += STARTUP_SECONDS
+    return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch)
 
 
 def update_flops(run: RunSpec, environment: EnvironmentInfo) -> float:

@@ -3,15 +3,17 @@
 After PyMARL's `run_sequential`: every member plays one whole episode, one update follows per
 episode, greedy tests interrupt at fixed intervals. Everything that is random or counted belongs to
 a member, so that a member's result does not depend on its cohort, and everything is in the
-checkpoint, so that a run resumed at any point continues to bit-identical metrics.
+checkpoint, so that a run resumed at any point continues to bit-identical metrics. A member whose
+loss, weights or metrics stop being finite has failed: nothing it would do later means anything.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +25,22 @@ from suite.algorithms import Learner, Sizes
 from suite.environments import describe, make
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import StoredDataError
+from suite.records.layout import checkpoint_path, weights_path
+from suite.records.provenance import differences, numerics
 from suite.study.run import RunSpec
-from suite.training.checkpoint import read_checkpoint, write_checkpoint
+from suite.training.checkpoint import (
+    CheckpointHeader,
+    read_checkpoint,
+    unusable_content,
+    write_checkpoint,
+)
 from suite.training.evaluation import run_tests, summarise
 from suite.training.exploration import epsilon
 from suite.training.progress import MemberProgress
 from suite.training.replay import Replay
 from suite.training.rollout import Policy, play
 from suite.training.seeding import Stream, episode_seeds, generator
+from suite.training.weights import write_weights
 
 Emit = Callable[[dict[str, Any]], None]
 
@@ -48,23 +58,35 @@ def cohort_id(runs: Sequence[RunSpec]) -> str:
     return hashlib.sha256(" ".join(run.run_id for run in runs).encode()).hexdigest()[:16]
 
 
-def train_cohort(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str = "cpu") -> None:
+def train_cohort(
+    runs: Sequence[RunSpec],
+    runs_dir: Path,
+    emit: Emit,
+    device: str = "cpu",
+    *,
+    accepts_changed_code: bool = False,
+) -> None:
     """Train `runs` to their end, resuming from their checkpoint if there is one.
 
-    `emit` receives dicts: {"event": "progress" | "metrics" | "finished", "run_id": …}; after a
-    resume the whole history is emitted again (logging a point twice is harmless). Final weights
-    go to `runs_dir/weights/<run id>.pt`. Raises `StoredDataError` for an unusable checkpoint.
+    `emit` receives dicts: {"event": "progress" | "metrics" | "alive" | "finished" | "failed", …};
+    after a resume the whole history is emitted again (logging a point twice is harmless). A run is
+    "finished" when its final weights lie, durably, at `weights_path`; the event has their digest.
+
+    accepts_changed_code: continue from a checkpoint that other code or library versions wrote.
+    Raises StoredDataError for an unusable checkpoint.
     """
-    checkpoint = runs_dir / "checkpoints" / f"{cohort_id(runs)}.ckpt"
+    path = checkpoint_path(runs_dir, cohort_id(runs))
     cohort = Cohort(runs, device)
-    if checkpoint.exists():
-        cohort.restore(read_checkpoint(checkpoint), checkpoint)
-    for run, progress in zip(runs, cohort.progress, strict=True):
+    if path.exists():
+        cohort.restore(path, lambda: emit({"event": "alive"}), accepts_changed_code)
+    for member, (run, progress) in enumerate(zip(runs, cohort.progress, strict=True)):
         _emit_metrics(emit, run, progress.history)
-        if progress.finished:
-            emit(_finished(run, cohort.elapsed_seconds))
+        if not cohort.training[member]:
+            # Killed after this checkpoint: the weights are written again, to the same bytes.
+            emit(_ending(cohort, member, _save_weights(cohort, member, runs_dir)))
     last_checkpoint = last_progress = time.monotonic()
     while cohort.training.any():
+        was_training = cohort.training
         cohort.play_episodes()
         cohort.update()
         now = time.monotonic()
@@ -75,13 +97,17 @@ def train_cohort(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: st
             last_progress = now
             for run, progress in zip(runs, cohort.progress, strict=True):
                 emit(_progress(run, progress))
-        ended = cohort.finish_members()
-        if tested or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS:
+        cohort.finish_members()
+        ended = np.flatnonzero(was_training & ~cohort.training).tolist()
+        # Weights first: a checkpoint that says "finished" is the promise that they are there.
+        digests = [_save_weights(cohort, member, runs_dir) for member in ended]
+        is_due = tested or ended or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS
+        # Where all have failed, the checkpoint before is where another attempt starts.
+        if is_due and not all(progress.failure for progress in cohort.progress):
             last_checkpoint = now
-            write_checkpoint(checkpoint, cohort.state_dict())
-        for member in ended:
-            _save_weights(cohort.learner, member, runs_dir / "weights", runs[member])
-            emit(_finished(runs[member], cohort.elapsed_seconds))
+            cohort.write(path)
+        for member, digest in zip(ended, digests, strict=True):
+            emit(_ending(cohort, member, digest))
 
 
 class Cohort:
@@ -119,8 +145,8 @@ class Cohort:
 
     @property
     def training(self) -> NDArray[np.bool_]:
-        """(members,) whether each still trains."""
-        return np.array([not member.finished for member in self.progress])
+        """(members,) whether each still trains: neither finished nor failed."""
+        return np.array([not (m.finished or m.failure) for m in self.progress])
 
     @property
     def elapsed_seconds(self) -> float:
@@ -165,8 +191,18 @@ class Cohort:
             metrics = self.learner.update(batch, steps, active)
             values = {f"train/{key}": tensor.tolist() for key, tensor in metrics.items()}
             for m in np.flatnonzero(active).tolist():
-                self.progress[m].observe({key: value[m] for key, value in values.items()})
+                self.progress[m].n_updates += 1
+                own = {key: value[m] for key, value in values.items()}
+                self.progress[m].observe(own)
+                self._fail_unless_finite(m, own)
         self._copy_targets(active)
+
+    def _fail_unless_finite(self, m: int, metrics: Mapping[str, float]) -> None:
+        """A member with a value that is no number has failed; the first such value is named."""
+        for key, value in metrics.items():
+            if not math.isfinite(value) and self.progress[m].failure is None:
+                step = self.progress[m].env_steps
+                self.progress[m].failure = f"training diverged: {key} is {value} at step {step:,}"
 
     def _copy_targets(self, active: NDArray[np.bool_]) -> None:
         """Hard copy every so many episodes, counted from the one just played (PyMARL)."""
@@ -190,7 +226,7 @@ class Cohort:
         due = [
             m
             for m, member in enumerate(self.progress)
-            if not member.finished
+            if self.training[m]
             and (
                 member.last_test is None
                 or member.env_steps - member.last_test >= settings.test_interval_env_steps
@@ -206,32 +242,34 @@ class Cohort:
                 [member.n_tests for member in self.progress],
                 settings.n_test_episodes,
             )
+            is_finite = self.learner.is_finite()
             for m, metrics in zip(due, results, strict=True):
                 member = self.progress[m]
+                metrics["train/n_updates"] = float(member.n_updates)
                 metrics["train/epsilon"] = epsilon(member.env_steps, settings)
                 metrics["train/n_episodes"] = float(member.n_episodes)
                 self.new_points[m] = member.record(metrics)
                 member.last_test = member.env_steps
                 member.n_tests += 1
+                weights = {"a weight": 0.0 if is_finite[m] else math.nan}
+                self._fail_unless_finite(m, weights | metrics)
         return due
 
-    def finish_members(self) -> list[int]:
+    def finish_members(self) -> None:
         """Retire the members whose budget is spent (t_env > t_max, as in PyMARL)."""
-        ended = [
-            m
-            for m, member in enumerate(self.progress)
-            if not member.finished and member.env_steps > self.settings.total_env_steps
-        ]
-        for m in ended:
-            self.progress[m].finished = True
-        return ended
+        for m in np.flatnonzero(self.training).tolist():
+            if self.progress[m].env_steps > self.settings.total_env_steps:
+                self.progress[m].finished = True
+
+    def write(self, path: Path) -> None:
+        """Write the checkpoint."""
+        header = CheckpointHeader(tuple(run.run_id for run in self.runs), numerics())
+        write_checkpoint(path, header, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue bit-identically; plain containers and tensors."""
         n = int(min(self.replay.n_added.max(initial=0), self.replay.capacity))
         return {
-            "run_ids": [run.run_id for run in self.runs],
-            "versions": _numeric_versions(),
             "elapsed_seconds": self.elapsed_seconds,
             "progress": json.dumps([member.to_dict() for member in self.progress]),
             "random": json.dumps(
@@ -247,32 +285,44 @@ class Cohort:
             },
         }
 
-    def restore(self, content: dict[str, Any], path: Path) -> None:
-        """Continue from `state_dict()`; `StoredDataError` if it is not this cohort's."""
-        cure = "delete this file to train the run from its beginning"
-        if content["run_ids"] != [run.run_id for run in self.runs]:
+    def restore(
+        self, path: Path, beat: Callable[[], None], accepts_changed_code: bool = False
+    ) -> None:
+        """Continue from a checkpoint; `beat` is called now and then while that takes time.
+
+        Raises StoredDataError if it is not this cohort's, is damaged, or was written by other code
+        or versions, unless those are accepted.
+        """
+        header, content = read_checkpoint(path)
+        if header.run_ids != tuple(run.run_id for run in self.runs):
             raise StoredDataError(
                 "checkpoint belongs to other runs",
                 where=str(path),
-                value=content["run_ids"],
-                cure=cure,
+                value=header.run_ids,
+                cure="delete this file to train the run from its beginning",
             )
-        if content["versions"] != _numeric_versions():
+        if header.numerics != numerics() and not accepts_changed_code:
             raise StoredDataError(
-                f"checkpoint was written with other versions than {_numeric_versions()}",
+                "checkpoint was written by other code or versions",
                 where=str(path),
-                value=content["versions"],
-                cure=f"install those versions to continue bit-identically, or {cure}",
+                value=differences(header.numerics, numerics()),
+                cure="install those to continue bit-identically, or choose with --if-changed",
             )
+        with unusable_content(path):
+            self._restore(content, path, beat)
+
+    def _restore(self, content: dict[str, Any], path: Path, beat: Callable[[], None]) -> None:
         self.progress = [MemberProgress(**member) for member in json.loads(content["progress"])]
         states = json.loads(content["random"])
         for g, state in zip((*self._exploration, *self._sampling), states, strict=True):
             g.bit_generator.state = state
         self.learner.load_state_dict(content["learner"])
         self._elapsed_before, self._started = content["elapsed_seconds"], time.monotonic()
-        self._rebuild_replay(content["replay"], path)
+        self._rebuild_replay(content["replay"], path, beat)
 
-    def _rebuild_replay(self, stored: dict[str, torch.Tensor], path: Path) -> None:
+    def _rebuild_replay(
+        self, stored: dict[str, torch.Tensor], path: Path, beat: Callable[[], None]
+    ) -> None:
         """Play the stored episodes again from their seeds and actions: the same data, exactly."""
         replay = self.replay
         replay.n_added[:] = 0
@@ -282,6 +332,7 @@ class Cohort:
             seeds = stored["episode_seed"][m, :n].numpy()
             actions = stored["actions"][m, :n].numpy().astype(np.int64)
             for first in range(0, n, REBUILD_SLOTS):
+                beat()
                 self._replay_chunk(
                     m, seeds[first : first + REBUILD_SLOTS], actions[first : first + REBUILD_SLOTS]
                 )
@@ -327,17 +378,13 @@ def _sizes(info: EnvironmentInfo) -> Sizes:
     )
 
 
-def _numeric_versions() -> dict[str, str]:
-    """Versions that may change a floating-point result."""
-    return {"torch": str(torch.__version__), "numpy": np.__version__}
-
-
-def _save_weights(learner: Learner, member: int, directory: Path, run: RunSpec) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    path = directory / f"{run.run_id}.pt"
-    temporary = path.with_suffix(".tmp")
-    torch.save(learner.member_weights(member), temporary)
-    temporary.replace(path)
+def _save_weights(cohort: Cohort, member: int, runs_dir: Path) -> str | None:
+    """Write a finished member's weights and return their digest; a failed one's mean nothing."""
+    if cohort.progress[member].failure is not None:
+        return None
+    run_id = cohort.runs[member].run_id
+    path = weights_path(runs_dir, run_id)
+    return write_weights(path, run_id, cohort.learner.member_weights(member))
 
 
 def _emit_metrics(emit: Emit, run: RunSpec, points: list[list[Any]]) -> None:
@@ -354,5 +401,14 @@ def _progress(run: RunSpec, progress: MemberProgress) -> dict[str, Any]:
     }
 
 
-def _finished(run: RunSpec, elapsed_seconds: float) -> dict[str, Any]:
-    return {"event": "finished", "run_id": run.run_id, "elapsed_seconds": elapsed_seconds}
+def _ending(cohort: Cohort, member: int, weights_sha256: str | None) -> dict[str, Any]:
+    """The event that a member has finished, or failed."""
+    run_id, failure = cohort.runs[member].run_id, cohort.progress[member].failure
+    if failure is not None:
+        return {"event": "failed", "run_ids": [run_id], "traceback": failure, "exit_code": 1}
+    return {
+        "event": "finished",
+        "run_id": run_id,
+        "elapsed_seconds": cohort.elapsed_seconds,
+        "weights_sha256": weights_sha256,
+    }

@@ -11,16 +11,19 @@ class MemberProgress:
     """Counters of one run; plain data, stored in checkpoints as it is.
 
     env_steps: training steps done (PyMARL's t_env). last_test: env_steps at the last test.
-    last_target_copy: episode number of the last target copy. running: sum and count of each
+    n_updates: gradient steps done. last_target_copy: episode number of the last target copy.
+    failure: why training had to stop. running: sum and count of each
     training metric since the last test. history: [key, step, value] of everything measured.
     """
 
     env_steps: int = 0
     n_episodes: int = 0
     n_tests: int = 0
+    n_updates: int = 0
     last_test: int | None = None
     last_target_copy: int = 0
     finished: bool = False
+    failure: str | None = None
     running: dict[str, list[float]] = field(default_factory=dict)
     history: list[list[Any]] = field(default_factory=list)
 

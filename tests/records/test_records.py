@@ -36,12 +36,13 @@ def test_a_run_comes_back_as_written(runs_dir: Path, writer: RecordWriter, specs
     writer.begin(spec, {"python": "3.11"}, resuming=False)
     writer.log(spec.run_id, [["test/win_rate/centralised", 200, 0.5], ["a", 100, 1.0]])
     writer.log(spec.run_id, [("test/win_rate/centralised", 100, 0.25)])
-    writer.finish(spec.run_id, 12.5)
+    writer.finish(spec.run_id, 12.5, "ab" * 32)
     (record,) = RecordStore.open(runs_dir).load()
     assert (record.run_id, record.status, record.spec) == (spec.run_id, "finished", spec)
     assert (record.scenario, record.arm) == ("skirmish/3m", "cadp_qmix")
     assert record.provenance == {"python": "3.11"}
     assert record.elapsed_seconds == 12.5
+    assert record.weights_sha256 == "ab" * 32
     assert record.failure is None
     assert record.ended is not None
     assert record.ended >= record.started
@@ -118,9 +119,10 @@ def test_resuming_keeps_earlier_points(runs_dir: Path, writer: RecordWriter, spe
     again = RecordWriter(runs_dir)
     again.begin(specs[0], {"cores": "4"}, resuming=True)
     again.log(run_id, [["a", 60, 2.0]])
-    again.finish(run_id, 1.0)
+    again.finish(run_id, 1.0, "")
     (record,) = RecordStore.open(runs_dir).load()
     np.testing.assert_array_equal(record.histories["a"][0], [50, 60])
+    assert record.sittings == ({"cores": "2"}, {"cores": "4"})
     assert record.provenance == {"cores": "4"}
 
 
@@ -144,16 +146,19 @@ def test_many_runs_are_read(runs_dir: Path, writer: RecordWriter, specs) -> None
         (uuid,) = connection.execute("SELECT run_uuid FROM runs").fetchone()
         for table, columns in {
             "runs": "name, status, start_time, lifecycle_stage, experiment_id",
-            "tags": "key, value",
             "metrics": "key, value, timestamp, step, is_nan",
         }.items():
-            chosen, where = columns, f"run_uuid = '{uuid}'"
-            if table == "tags":  # our run id is one of them: make it unlike the original's
-                chosen = "key, CASE key WHEN 'cadp.run_id' THEN n ELSE value END"
             connection.execute(
                 "WITH RECURSIVE copies(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM copies "
                 f"WHERE n < 99) INSERT INTO {table} (run_uuid, {columns}) "
-                f"SELECT n, {chosen} FROM {table}, copies WHERE {where}"
+                f"SELECT n, {columns} FROM {table}, copies WHERE run_uuid = '{uuid}'"
+            )
+        for n in range(1, 100):
+            copy = specs[0].model_copy(update={"seed": 1_000 + n})
+            tags = {"cadp.run_id": copy.run_id, "cadp.spec": copy.model_dump_json()}
+            connection.executemany(
+                "INSERT INTO tags (run_uuid, key, value) VALUES (?, ?, ?)",
+                [(n, key, value) for key, value in tags.items()],
             )
     records = RecordStore.open(runs_dir).load()
     assert len(records) == 100
@@ -226,7 +231,7 @@ def test_records_survive_a_writer_killed_in_mid_transaction(
 ) -> None:
     spec = specs[0]
     writer.begin(spec, {}, resuming=False)
-    writer.finish(spec.run_id, 1.0)
+    writer.finish(spec.run_id, 1.0, "")
     database = str(runs_dir / "mlflow.db")
     killed = subprocess.run([sys.executable, "-c", KILLED_WRITER, database])
     assert killed.returncode == -signal.SIGKILL

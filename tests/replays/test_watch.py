@@ -62,7 +62,7 @@ def finished(runs_dir: Path) -> str:
     learner, spec = _learner(), run_spec()
     writer = RecordWriter(runs_dir)
     writer.begin(spec, {}, resuming=False)
-    writer.finish(spec.run_id, 1.0)
+    writer.finish(spec.run_id, 1.0, "")
     (runs_dir / "weights").mkdir()
     torch.save(learner.member_weights(0), runs_dir / "weights" / f"{spec.run_id}.pt")
     return spec.run_id
@@ -173,7 +173,7 @@ def test_runs_that_cannot_play_here(call: Call, runs_dir: Path) -> None:
     for spec in (other, old, unfinished):
         writer.begin(spec, {}, resuming=False)
     for spec in (other, old):
-        writer.finish(spec.run_id, 1.0)
+        writer.finish(spec.run_id, 1.0, "")
     for spec, words in (
         (other, "was not trained on skirmish/3m (got 'skirmish/8m')"),
         (old, "trained under other rules than version"),

@@ -83,7 +83,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if index == 0:
             writer.fail(spec.run_id, "Traceback …\nValueError: as planned")
         elif index > 1:
-            writer.finish(spec.run_id, 12.0)
+            writer.finish(spec.run_id, 12.0, "")
     return directory
 
 

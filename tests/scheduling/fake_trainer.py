@@ -6,16 +6,21 @@ Workers find this module by its name, with this directory on PYTHONPATH.
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import signal
+import struct
 import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from suite.disk import write_atomically
 from suite.errors import StoredDataError
+from suite.records.layout import checkpoint_path, weights_path
+from suite.records.provenance import numerics
 from suite.study.run import RunSpec
 
 Emit = Callable[[dict[str, Any]], None]
@@ -24,7 +29,7 @@ Emit = Callable[[dict[str, Any]], None]
 RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE = 101, 102, 103, 104, 105
 
 
-def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object) -> None:
     """Ten tests per run, win rate rising to 1; every run trained leaves a line in trained.txt."""
     for run in runs:
         with (runs_dir / "trained.txt").open("a") as file:
@@ -32,23 +37,26 @@ def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> N
         _misbehave(run)
         for test in range(1, 11):
             _emit_test(run, test, emit)
-        emit({"event": "finished", "run_id": run.run_id, "elapsed_seconds": 1.5})
+        _finish(run, runs_dir, emit, 1.5)
 
 
-def train_slowly(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+def train_slowly(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
     """As `train`, a tenth of a second per test, with a checkpoint to resume from."""
-    checkpoint = runs_dir / "checkpoints" / f"{runs[0].run_id}.ckpt"
-    checkpoint.parent.mkdir(exist_ok=True)
-    done = json.loads(checkpoint.read_text()) if checkpoint.exists() else 0
+    checkpoint = checkpoint_path(runs_dir, runs[0].run_id)
+    done = _read(checkpoint) if checkpoint.exists() else 0
     for test in range(1, 11):
         if test > done:
             time.sleep(0.1)
         _emit_test(runs[0], test, emit)
-        checkpoint.write_text(json.dumps(max(test, done)))
-    emit({"event": "finished", "run_id": runs[0].run_id, "elapsed_seconds": 1.0})
+        _write(checkpoint, runs[0], max(test, done))
+    _finish(runs[0], runs_dir, emit, 1.0)
 
 
-def fail_once(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+def fail_once(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
     """Fails the first time it sees a run."""
     marker = runs_dir / f"seen-{runs[0].run_id}"
     if not marker.exists():
@@ -57,8 +65,64 @@ def fail_once(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) 
     train(runs, runs_dir, emit, device)
 
 
-def do_nothing(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str) -> None:
+def do_nothing(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
     """Returns without a word."""
+
+
+def stop_once(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Falls silent (a stopped process) the first time it sees a run, at its fifth test."""
+    run, marker = runs[0], runs_dir / f"stopped-{runs[0].run_id}"
+    for test in range(1, 11):
+        _emit_test(run, test, emit)
+        if test == 5 and not marker.exists():
+            _write(checkpoint_path(runs_dir, run.run_id), run, test)
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+    _finish(run, runs_dir, emit, 1.0)
+
+
+def stop_always(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Falls silent whenever it is asked for seed 1."""
+    if runs[0].seed == 1:
+        time.sleep(3600)
+    train(runs, runs_dir, emit, device)
+
+
+def forget_weights(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Says that it has finished, and leaves no weights."""
+    for run in runs:
+        _emit_test(run, 10, emit)
+        event = {"event": "finished", "run_id": run.run_id, "elapsed_seconds": 1.0}
+        emit({**event, "weights_sha256": "0" * 64})
+
+
+def _finish(run: RunSpec, runs_dir: Path, emit: Emit, elapsed_seconds: float) -> None:
+    path = weights_path(runs_dir, run.run_id)
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"weights")
+    event = {"event": "finished", "run_id": run.run_id, "elapsed_seconds": elapsed_seconds}
+    emit({**event, "weights_sha256": "0" * 64})
+
+
+def _write(checkpoint: Path, run: RunSpec, n_tests: int) -> None:
+    """A checkpoint as the trainer writes it, but for its archive."""
+    header = {"run_ids": [run.run_id], "numerics": numerics()}
+    text = json.dumps(header).encode()
+    rest = struct.pack("<I", len(text)) + text + bytes([n_tests])
+    prefix = struct.pack("<8sI32s", b"CADPCKPT", 2, hashlib.sha256(rest).digest())
+    write_atomically(checkpoint, prefix + rest)
+
+
+def _read(checkpoint: Path) -> int:
+    return checkpoint.read_bytes()[-1]
 
 
 def _misbehave(run: RunSpec) -> None:

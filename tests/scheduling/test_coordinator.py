@@ -55,6 +55,7 @@ def test_every_run_is_trained_recorded_and_told(make_study, runs_dir: Path) -> N
         assert (record.status, record.spec, record.elapsed_seconds) == ("finished", run, 1.5)
         assert list(record.histories["train/loss_td"][0]) == [100 * i for i in range(1, 11)]
         assert record.provenance["device"] == "cpu"
+        assert record.weights_sha256 == "0" * 64
     assert not checkpoint.exists()
     # The last tenth of ten tests is the last one: win rate 1.
     told = optuna_trials(runs_dir)
@@ -194,24 +195,6 @@ def test_a_damaged_database_is_one_line(make_study, runs_dir: Path, name: str) -
         run_plan(plan_of(make_study, "1"), runs_dir, 1, trainer=TRAINER)
 
 
-def test_trials_a_killed_coordinator_left_running_are_taken_over(
-    make_study, runs_dir: Path
-) -> None:
-    from suite.scheduling.ledger import TrialLedger
-
-    plan = plan_of(make_study, "1")
-    TrialLedger(plan, runs_dir).begin(plan.trials[1])
-    killed_between = optuna.load_study(
-        study_name="example/tiny", storage=f"sqlite:///{runs_dir / 'optuna.db'}"
-    )
-    attributes = {**killed_between.trials[0].user_attrs, "cadp.key": plan.trials[0].key}
-    killed_between.enqueue_trial({}, user_attrs={**attributes, "parameters": []})
-    run_plan(plan, runs_dir, 1, trainer=TRAINER)
-    told = {trial.user_attrs["cadp.key"]: trial for trial in optuna_trials(runs_dir)}
-    assert len(optuna_trials(runs_dir)) == 2
-    assert {trial.state.name for trial in told.values()} == {"COMPLETE"}
-
-
 PROGRAM = """
 import sys
 from pathlib import Path
@@ -267,6 +250,17 @@ def test_a_stopped_coordinator_leaves_no_worker_and_can_be_continued(
         steps, _ = record.histories["test/win_rate/decentralised"]
         assert list(steps) == [100 * i for i in range(1, 11)]
     assert {trial.state.name for trial in optuna_trials(runs_dir)} == {"COMPLETE"}
+
+
+def test_a_terminal_that_closes_does_not_stop_training(make_study, runs_dir: Path) -> None:
+    study = str(make_study())
+    process = subprocess.Popen([sys.executable, "-c", PROGRAM, study, str(runs_dir)])
+    deadline = time.monotonic() + 30
+    while not any((runs_dir / "checkpoints").glob("*.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(30) == 0
+    assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
 
 
 def test_run_plan_works_outside_the_main_thread(make_study, runs_dir: Path) -> None:

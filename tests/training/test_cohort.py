@@ -1,15 +1,20 @@
 """The training loop: one seed one result, resumed or not, alone or in company."""
 
+import re
+
 import numpy as np
 import pytest
 
 from suite.algorithms.settings import AlgorithmSettings
 from suite.environments import describe
 from suite.errors import StoredDataError
+from suite.records.layout import weights_path
+from suite.records.provenance import numerics
 from suite.study.run import RunSpec
 from suite.training import cohort as cohort_module
 from suite.training.cohort import train_cohort
 from suite.training.settings import TrainingSettings
+from suite.training.weights import read_weights
 
 SMALL = TrainingSettings(
     total_env_steps=900,
@@ -165,6 +170,85 @@ def test_foreign_checkpoint_is_refused(tmp_path, monkeypatch):
     (directory / f"{spec.run_id}.ckpt").rename(directory / f"{other.run_id}.ckpt")
     with pytest.raises(StoredDataError, match="other runs"):
         train([other], tmp_path)
+
+
+def test_a_checkpoint_of_other_code_is_refused_unless_accepted(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    spec, events = whole
+    train_until([spec], tmp_path, 9)
+    other = {**numerics(), "numba": "0.1"}
+    monkeypatch.setattr(cohort_module, "numerics", lambda: other)
+    with pytest.raises(StoredDataError, match=rf"numba {numerics()['numba']} → 0.1.*--if-changed"):
+        train([spec], tmp_path)
+    resumed = Events()
+    train_cohort([spec], tmp_path, resumed.append, accepts_changed_code=True)
+    assert resumed.histories() == events.histories()
+
+
+def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch):
+    """Killed while the weights are written: not finished; the same command ends the same run."""
+    spec, events = whole
+    path = weights_path(tmp_path, spec.run_id)
+
+    def killed(*_):
+        raise Killed
+
+    with monkeypatch.context() as patched:
+        patched.setattr(cohort_module, "write_weights", killed)
+        with pytest.raises(Killed):
+            train([spec], tmp_path)
+    assert not path.exists()
+    resumed = train([spec], tmp_path)
+    assert resumed.histories() == events.histories()
+    assert path.exists()
+    ending = resumed[-1]
+    assert ending["event"] == "finished"
+    read_weights(path, spec.run_id, ending["weights_sha256"])
+
+    # Killed between the last checkpoint and the record: the checkpoint alone restores the rest.
+    content = path.read_bytes()
+    path.unlink()
+    again = train([spec], tmp_path)
+    assert again.finished() == [spec.run_id]
+    assert again.histories() == events.histories()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("learning_rate", [1e30, 1e12])
+def test_a_run_that_diverges_fails_and_names_the_step(tmp_path, learning_rate):
+    algorithm = AlgorithmSettings(framework="cadp", backbone="qmix", learning_rate=learning_rate)
+    spec = run_spec(algorithm=algorithm)
+    for _ in range(2):  # a second attempt ends alike
+        events = train([spec], tmp_path)
+        assert events.finished() == []
+        (failure,) = [event for event in events if event["event"] == "failed"]
+        assert failure["run_ids"] == [spec.run_id]
+        assert re.search(
+            r"training diverged: \S+ is (nan|inf) at step [\d,]+", failure["traceback"]
+        )
+        assert not weights_path(tmp_path, spec.run_id).exists()
+
+
+def test_a_member_that_diverges_leaves_the_others_alone(tmp_path):
+    def member(seed, learning_rate):
+        algorithm = AlgorithmSettings(
+            framework="cadp", backbone="qmix", learning_rate=learning_rate
+        )
+        return run_spec(seed=seed, algorithm=algorithm)
+
+    good, bad = member(1, 5e-4), member(2, 1e30)
+    events = train([good, bad], tmp_path)
+    assert events.finished() == [good.run_id]
+    failed = [event["run_ids"] for event in events if event["event"] == "failed"]
+    assert failed == [[bad.run_id]]
+
+
+def test_the_number_of_updates_is_recorded(whole):
+    spec, events = whole
+    points = events.histories()[spec.run_id]
+    updates = [value for (key, _), value in sorted(points.items()) if key == "train/n_updates"]
+    episodes = [value for (key, _), value in sorted(points.items()) if key == "train/n_episodes"]
+    assert updates == [max(0.0, n - SMALL.batch_size_episodes + 1) for n in episodes]
 
 
 def test_cohort_members_must_share_their_shape(tmp_path):

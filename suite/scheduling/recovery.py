@@ -1,0 +1,79 @@
+"""What earlier sittings left in a runs directory: what counts as finished, what is to be mended.
+
+A finished run owes a record, its weights and no checkpoint. Only the holder of the directory's lock
+may call the functions that delete.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from suite.disk import remove_leftovers, sync_directory
+from suite.errors import InputError, StoredDataError
+from suite.records.layout import checkpoint_path, database_path, weights_path
+from suite.records.provenance import differences, numerics
+from suite.records.store import RecordStore
+from suite.study.run import RunSpec
+from suite.training.checkpoint import read_header
+
+# What to do with the checkpoint of a run that other code or other library versions began.
+IfChanged = Literal["refuse", "restart", "continue"]
+
+
+@dataclass(frozen=True)
+class Finished:
+    """Run ids recorded as finished, by whether the weights are there as well."""
+
+    whole: frozenset[str]
+    without_weights: frozenset[str]
+
+
+def finished_runs(runs_dir: Path) -> Finished:
+    """What is recorded as finished in a directory, by any study; none if nothing was run there."""
+    if not database_path(runs_dir).is_file():
+        return Finished(frozenset(), frozenset())
+    statuses = RecordStore.open(runs_dir).statuses()
+    finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
+    whole = frozenset(run_id for run_id in finished if weights_path(runs_dir, run_id).is_file())
+    return Finished(whole, finished - whole)
+
+
+def clear_leftovers(runs_dir: Path, finished: Iterable[str]) -> None:
+    """Delete half-written files, and checkpoints of finished runs (a kill came before that)."""
+    for path in (checkpoint_path(runs_dir, "any"), weights_path(runs_dir, "any")):
+        remove_leftovers(path.parent)
+    for run_id in finished:
+        checkpoint_path(runs_dir, run_id).unlink(missing_ok=True)
+
+
+def settle_changed_code(runs_dir: Path, runs: Iterable[RunSpec], choice: IfChanged) -> None:
+    """Refuse, or delete, checkpoints that other code or library versions wrote.
+
+    "continue" leaves them; the record then tells of both sittings, and the report flags the run.
+    Raises InputError for "refuse" if there are any. Damaged ones are left to the worker to report.
+    """
+    changed: dict[Path, str] = {}
+    for run in runs:
+        path = checkpoint_path(runs_dir, run.run_id)
+        try:
+            header = read_header(path) if path.exists() else None
+        except StoredDataError:
+            continue
+        if header is not None and header.numerics != numerics():
+            changed[path] = differences(header.numerics, numerics())
+    if changed and choice == "refuse":
+        n = len(changed)
+        raise InputError(
+            f"{n} interrupted run{'s were' if n > 1 else ' was'} begun with other code or versions",
+            where=str(next(iter(changed)).parent),
+            value="; ".join(dict.fromkeys(changed.values())),
+            cure="give --if-changed restart to train from the beginning, or --if-changed continue "
+            "to go on knowingly (the report flags such runs)",
+        )
+    if changed and choice == "restart":
+        for path in changed:
+            path.unlink()
+        sync_directory(path.parent)

@@ -1,0 +1,168 @@
+"""Folders with any name, other versions' databases, altered contents."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from suite.errors import StoredDataError
+from suite.records import RecordStore
+from suite.records.database import address
+from suite.records.writer import RecordWriter
+from suite.scheduling.ledger import TrialLedger
+from suite.study.definition import load_study
+from suite.study.plan import Plan, expand
+
+ODD_NAMES = [
+    b"runs?1",
+    b"x%41y",
+    b"{x}",
+    b"{SCHEMA_VERSION}",
+    b"not\xffutf8",
+    b"sp ace#1",
+    "ünïcødé 漢".encode(),
+    b"new\nline",
+    b"a&b=c;d'\"",
+    b"%",
+    b"[bold]:smile:",
+    b"?mode=memory",
+]
+
+
+@pytest.fixture
+def plan(make_study) -> Plan:
+    return expand(load_study(make_study()))
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_folder_may_have_any_name(
+    plan: Plan, empty_databases: Path, tmp_path: Path, name: bytes
+) -> None:
+    place = tmp_path / "place"
+    runs_dir = place / os.fsdecode(name)
+    shutil.copytree(empty_databases, runs_dir)
+    writer, spec = RecordWriter(runs_dir), plan.runs[0]
+    writer.begin(spec, {}, resuming=False)
+    writer.log(spec.run_id, [("a", 1, 2.0)])
+    TrialLedger(plan, runs_dir).begin(plan.trials[0])
+    assert list(RecordStore.open(runs_dir).statuses()) == [spec.run_id]
+    with sqlite3.connect(os.fsencode(runs_dir / "optuna.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM trials").fetchone() == (1,)
+    assert [os.fsencode(path.name) for path in place.iterdir()] == [name]
+    assert sorted(path.name for path in runs_dir.iterdir()) == ["mlflow.db", "optuna.db"]
+
+
+@pytest.mark.parametrize("name", [b"runs?1", b"x%41y{z}\xff"])
+def test_databases_are_made_in_folders_of_any_name(plan: Plan, tmp_path: Path, name: bytes) -> None:
+    place = tmp_path / "place"
+    runs_dir = place / os.fsdecode(name)
+    runs_dir.mkdir(parents=True)
+    RecordWriter(runs_dir)
+    TrialLedger(plan, runs_dir)
+    assert [os.fsencode(path.name) for path in place.iterdir()] == [name]
+    assert sorted(path.name for path in runs_dir.iterdir()) == ["mlflow.db", "optuna.db"]
+
+
+def test_a_plain_folder_is_named_as_it_is(tmp_path: Path) -> None:
+    assert address(tmp_path / "mlflow.db") == f"sqlite:///{tmp_path}/mlflow.db"
+
+
+def alter(runs_dir: Path, statement: str) -> None:
+    with sqlite3.connect(runs_dir / "mlflow.db") as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(statement)
+
+
+def test_a_newer_database_is_not_told_to_upgrade(runs_dir: Path) -> None:
+    alter(runs_dir, "UPDATE alembic_version SET version_num = 'ffffffffffff'")
+    with pytest.raises(StoredDataError) as caught:
+        RecordWriter(runs_dir)
+    assert "made by a newer MLflow than is installed (got 'ffffffffffff')" in str(caught.value)
+    assert "pip install --upgrade mlflow-skinny" in str(caught.value)
+    assert "db upgrade" not in str(caught.value)
+
+
+def test_an_older_database_is_told_to_upgrade(runs_dir: Path) -> None:
+    alter(runs_dir, "UPDATE alembic_version SET version_num = '0584bdc529eb'")
+    with pytest.raises(StoredDataError, match=r"made by an older MLflow; back .* mlflow db upg"):
+        RecordWriter(runs_dir)
+
+
+def begun(runs_dir: Path, plan: Plan) -> RecordWriter:
+    writer = RecordWriter(runs_dir)
+    for spec in plan.runs:
+        writer.begin(spec, {"python": "3.11"}, resuming=False)
+        writer.log(spec.run_id, [("a", 1, 2.0)])
+        writer.finish(spec.run_id, 1.0, "ab" * 32)
+    return writer
+
+
+def test_a_renamed_experiment_keeps_its_runs(plan: Plan, runs_dir: Path) -> None:
+    begun(runs_dir, plan)
+    alter(runs_dir, "UPDATE experiments SET name = 'my thesis' WHERE name = 'cadp-suite'")
+    assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
+    again = RecordWriter(runs_dir)
+    spec = plan.runs[0].model_copy(update={"seed": 99})
+    again.begin(spec, {}, resuming=False)
+    assert len(RecordStore.open(runs_dir).statuses()) == len(plan.runs) + 1
+    with sqlite3.connect(runs_dir / "mlflow.db") as connection:
+        names = connection.execute("SELECT name FROM experiments WHERE experiment_id > 0")
+        assert names.fetchall() == [("my thesis",)]
+
+
+def test_a_deleted_experiment_is_not_trained_again_in_silence(plan: Plan, runs_dir: Path) -> None:
+    writer = begun(runs_dir, plan)
+    writer._client.delete_experiment(writer._experiment_id)
+    for use in (RecordStore.open, RecordWriter):
+        with pytest.raises(StoredDataError) as caught:
+            use(runs_dir)
+        assert "the experiment cadp-suite was deleted in MLflow, with its runs" in str(caught.value)
+        assert f"mlflow experiments restore -x {writer._experiment_id}" in str(caught.value)
+    writer._client.restore_experiment(writer._experiment_id)
+    assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE runs SET status = 'SLEEPING'",
+        "UPDATE runs SET status = NULL",
+        "UPDATE runs SET start_time = NULL",
+        "UPDATE runs SET start_time = 'yesterday'",
+        "UPDATE runs SET start_time = 9e18",
+        "UPDATE runs SET end_time = -9e18",
+        "UPDATE metrics SET step = 'first'",
+        "UPDATE metrics SET step = 1.5",
+        "UPDATE metrics SET value = 'high'",
+        "UPDATE metrics SET value = x'ff00'",
+        "UPDATE metrics SET key = CAST(x'fffe' AS TEXT)",
+        "UPDATE tags SET value = 'soon' WHERE key = 'cadp.elapsed_seconds'",
+        "UPDATE tags SET value = 'nan' WHERE key = 'cadp.elapsed_seconds'",
+        "UPDATE tags SET value = '-5' WHERE key = 'cadp.elapsed_seconds'",
+        "UPDATE tags SET value = x'fffe' WHERE key = 'cadp.spec'",
+        "UPDATE tags SET value = CAST(x'fffe' AS TEXT) WHERE key = 'cadp.spec'",
+        "UPDATE tags SET value = NULL WHERE key = 'cadp.spec'",
+        "UPDATE tags SET value = '[]' WHERE key = 'cadp.spec'",
+        "UPDATE tags SET value = replace(value, '0.0005', '0.0006') WHERE key = 'cadp.spec'",
+        "UPDATE tags SET value = replace(value, '3m', '8m') WHERE key = 'cadp.spec'",
+        "UPDATE tags SET value = 'no json' WHERE key = 'cadp.sitting.00000'",
+        "UPDATE tags SET value = '3' WHERE key = 'cadp.sitting.00000'",
+        "UPDATE tags SET value = NULL WHERE key = 'cadp.run_id'",
+        "DROP TABLE metrics",
+        "DROP TABLE experiments",
+        "ALTER TABLE runs RENAME COLUMN status TO state",
+    ],
+)
+def test_altered_records_are_one_line(plan: Plan, runs_dir: Path, statement: str) -> None:
+    begun(runs_dir, plan)
+    alter(runs_dir, statement)
+    with pytest.raises(StoredDataError) as caught:
+        RecordStore.open(runs_dir).load()
+    message = str(caught.value)
+    assert "mlflow.db" in message
+    assert "\n" not in message
+    assert len(message) < 800

@@ -1,0 +1,163 @@
+"""What an interrupted ending left is mended; what other code began is not continued unasked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from suite.errors import InputError
+from suite.records import RecordStore
+from suite.records.layout import checkpoint_path, weights_path
+from suite.records.provenance import numerics
+from suite.scheduling import recovery
+from suite.scheduling.coordinator import run_plan
+from suite.scheduling.display import SilentDisplay
+from suite.scheduling.recovery import finished_runs
+from suite.study.definition import load_study
+from suite.study.plan import Plan, expand
+
+
+@pytest.fixture
+def plan(make_study) -> Plan:
+    return expand(load_study(make_study(("seeds = [1, 2]", "seeds = [1]"))))
+
+
+class Notes(SilentDisplay):
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def notice(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def trained(runs_dir: Path) -> list[str]:
+    return (runs_dir / "trained.txt").read_text().split()
+
+
+def test_a_run_whose_weights_are_gone_is_not_finished(plan: Plan, runs_dir: Path) -> None:
+    first = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    lost = plan.runs[0].run_id
+    weights_path(runs_dir, lost).unlink()
+    assert finished_runs(runs_dir).without_weights == {lost}
+    notes = Notes()
+    again = run_plan(plan, runs_dir, 1, notes, trainer="fake_trainer:train")
+    assert (again.finished, again.without_weights) == ([lost], [lost])
+    assert again.finished_before == [plan.runs[1].run_id]
+    assert "their weights are not in" in notes.lines[0]
+    assert weights_path(runs_dir, lost).exists()
+    assert len(first.finished) == 2
+    assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
+
+
+def test_a_trainer_that_leaves_no_weights_has_not_finished(plan: Plan, runs_dir: Path) -> None:
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:forget_weights")
+    reasons = {failure.reason for failure in outcome.failed}
+    assert reasons == {"the trainer said that it had finished, and left no weights"}
+    assert set(RecordStore.open(runs_dir).statuses().values()) == {"failed"}
+
+
+def test_weights_that_cannot_be_written_fail_the_run_and_later_do_not(
+    plan: Plan, runs_dir: Path
+) -> None:
+    """`weights` is a file at first: nothing counts as finished; then the way is free."""
+    (runs_dir / "weights").touch()
+    first = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    assert len(first.failed) == 2
+    (runs_dir / "weights").unlink()
+    second = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    assert len(second.finished) == 2
+    assert all(weights_path(runs_dir, run.run_id).exists() for run in plan.runs)
+
+
+def test_what_a_killed_ending_left_is_cleared(plan: Plan, runs_dir: Path) -> None:
+    run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    leftovers = [
+        checkpoint_path(runs_dir, plan.runs[0].run_id),
+        runs_dir / "checkpoints" / ".abc.ckpt.123.tmp",
+        runs_dir / "weights" / ".abc.pt.123.tmp",
+        runs_dir / "weights" / "abc.tmp",
+    ]
+    for path in leftovers:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"left")
+    run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    assert [path for path in leftovers if path.exists()] == []
+    assert len(trained(runs_dir)) == 2
+
+
+@pytest.fixture
+def interrupted(plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Both runs have a checkpoint of half of their tests, by the present code."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    import fake_trainer
+
+    for run in plan.runs:
+        fake_trainer._write(checkpoint_path(runs_dir, run.run_id), run, 5)
+    return runs_dir
+
+
+def change_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an update would: coordinator and workers see another fingerprint than the checkpoint."""
+    now = {**recovery.numerics(), "training_code": "another", "numba": "0.1"}
+    monkeypatch.setattr(recovery, "numerics", lambda: now)
+
+
+def test_checkpoints_of_other_code_are_refused_with_a_choice(
+    plan: Plan, interrupted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    change_code(monkeypatch)
+    with pytest.raises(InputError) as caught:
+        run_plan(plan, interrupted, 1, trainer="fake_trainer:train_slowly")
+    message = str(caught.value)
+    assert "2 interrupted runs were begun with other code or versions" in message
+    assert f"numba {numerics()['numba']} → 0.1" in message
+    assert "--if-changed restart" in message
+    assert "--if-changed continue" in message
+    assert all(checkpoint_path(interrupted, run.run_id).exists() for run in plan.runs)
+
+
+@pytest.mark.parametrize(("choice", "n_sittings"), [("restart", 1), ("continue", 2)])
+def test_the_user_chooses_what_becomes_of_them(
+    plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch, choice: str, n_sittings: int
+) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run_plan(plan, runs_dir, 1, InterruptAfter(1), trainer="fake_trainer:train_slowly")
+    change_code(monkeypatch)
+    outcome = run_plan(
+        plan,
+        runs_dir,
+        1,
+        trainer="fake_trainer:train_slowly",
+        if_changed=choice,  # type: ignore[arg-type]
+    )
+    assert len(outcome.finished) == 2
+    records = {record.run_id: record for record in RecordStore.open(runs_dir).load()}
+    assert len(records[plan.runs[0].run_id].sittings) == n_sittings
+
+
+class InterruptAfter(SilentDisplay):
+    """Ctrl-C once so many tests have been seen."""
+
+    def __init__(self, n_tests: int) -> None:
+        self.n_tests = n_tests
+
+    def begin(self, tracker) -> None:
+        self.tracker = tracker
+
+    def refresh(self) -> None:
+        if any(run.env_steps >= 100 * (self.n_tests + 1) for run in self.tracker.current.values()):
+            raise KeyboardInterrupt
+
+
+def test_a_worker_started_after_an_update_does_not_train(
+    plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from suite.scheduling import processes
+
+    old = {**recovery.numerics(), "torch": "1.0"}
+    monkeypatch.setattr(processes, "numerics", lambda: old)
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    assert len(outcome.failed) == 2
+    assert "have changed while this command was running" in outcome.failed[0].reason
+    assert outcome.failed[0].exit_code == 2
