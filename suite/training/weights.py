@@ -159,7 +159,7 @@ def _fault(weights: Any, n_bytes: int) -> str | None:
         n_bytes -= tensor.nbytes
         if n_bytes < 0:  # tensors may share what is stored, or repeat it by strides of 0
             return f"{shown} has more values than can be stored"
-        if tensor.device.type != "cpu" or not tensor.is_contiguous() or tensor.is_neg():
+        if tensor.device.type != "cpu" or not tensor.is_contiguous():
             return f"{shown} is not stored value by value"
         if not torch.isfinite(tensor).all():
             return f"{shown} has values that are not finite"

@@ -141,7 +141,7 @@ def swap(weights: Weights) -> Weights:
 
 
 def compiled(stored: Stored) -> None:
-    """By this entry torch knows programs, and warns."""
+    """By this entry torch knows programs; it warns."""
     with zipfile.ZipFile(stored.path, "a") as archive:
         archive.writestr("archive/constants.pkl", b"")
 
@@ -305,9 +305,12 @@ def test_everything_else_is_one_line_with_a_cure(
     tmp_path: Path,
     craft: Callable[[Stored], object],
     words: str,
+    recwarn: pytest.WarningsRecorder,
 ) -> None:
     craft(stored)
+    recwarn.clear()
     code, out, err = watch()
+    assert not [warning for warning in recwarn if issubclass(warning.category, UserWarning)]
     assert (code, out, err.count("\n")) == (2, "", 1), err
     assert words in err
     assert str(stored.path) in err
