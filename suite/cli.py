@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Collection
 from pathlib import Path
@@ -207,7 +208,7 @@ def watch(
     page = render(record(battle, policy, seed, runs_dir))
     path = output or replay_path(runs_dir, battle.name, policy, seed)
     write_atomically(path, page)
-    print(path.resolve())
+    sys.stdout.buffer.write(os.fsencode(path.resolve()) + b"\n")  # not every path is text
 
 
 @app.command()

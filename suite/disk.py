@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
+import stat
 from pathlib import Path
 
 from suite.errors import InputError
@@ -44,6 +45,8 @@ def write_atomically(path: Path, content: str | bytes, cure: str = "give another
     data = content.encode("utf-8") if isinstance(content, str) else content
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        if path.exists() and not path.is_file():
+            raise InputError("is no plain file, and would be replaced", where=str(path), cure=cure)
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
@@ -60,6 +63,27 @@ def write_atomically(path: Path, content: str | bytes, cure: str = "give another
             raise
         what = f"cannot write the file: {error.strerror or error}"
         raise InputError(what, where=str(path), cure=cure) from error
+
+
+def read_plain_file(path: Path, largest_bytes: int) -> bytes:
+    """The content of a file that anybody may have put there.
+
+    Raises OSError, with `strerror` for people to read; also, instead of waiting for ever or filling
+    the memory, for a pipe or device and for a file of more than `largest_bytes`.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for its writer
+    try:
+        status = os.fstat(handle)
+        if stat.S_ISDIR(status.st_mode):
+            raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(errno.EINVAL, "is not a plain file", str(path))
+        if status.st_size > largest_bytes:
+            raise OSError(errno.EFBIG, f"is larger than {largest_bytes:,} bytes", str(path))
+        with os.fdopen(handle, "rb", closefd=False) as file:
+            return file.read()
+    finally:
+        os.close(handle)
 
 
 def sync_directory(directory: Path) -> None:

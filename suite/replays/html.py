@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.rules import DEFAULT_RULES
 from suite.environments.skirmish.tables import Tables, build_tables
-from suite.replays.files import META_NAME, ReplayLabel
+from suite.replays.files import META_NAME, ReplayLabel, seal
 from suite.replays.recording import Recording
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,7 +59,7 @@ def label(recording: Recording) -> ReplayLabel:
 
 
 def render(recording: Recording) -> str:
-    """The page; the same recording gives the same text."""
+    """The page, sealed; the same recording gives the same text."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -75,7 +75,7 @@ def render(recording: Recording) -> str:
         return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
 
     document = replay_document(recording)
-    return environment.get_template("replay.html.j2").render(
+    page = environment.get_template("replay.html.j2").render(
         label=label(recording),
         meta_name=META_NAME,
         n_agents=len(recording.scenario.allies),
@@ -84,6 +84,7 @@ def render(recording: Recording) -> str:
         document=document,
         part=part,
     )
+    return seal(page + "\n")
 
 
 def replay_document(recording: Recording) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import pickle
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,11 @@ from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.scenario import Scenario
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore, RunRecord
-from suite.records.layout import database_path
+from suite.records.layout import database_path, weights_path
+from suite.training.weights import TRAIN_AGAIN, read_weights
 
 RANDOM, NEAREST = "random", "nearest"
+_RUN_ID = re.compile("[0-9a-f]{16}")  # RunSpec.run_id; other names are no part of a path
 
 # Called with the time step and the slots still playing; returns actions (slots, agents).
 ChooseActions = Callable[[int, NDArray[np.int64]], NDArray[np.int64]]
@@ -116,7 +118,7 @@ class NearestTarget:
 def _finished_run(run_id: str, scenario: str, runs_dir: Path) -> RunRecord:
     """The record of a finished run on `scenario` under the present rules."""
     found = []
-    if database_path(runs_dir).is_file():
+    if _RUN_ID.fullmatch(run_id) and database_path(runs_dir).is_file():
         found = RecordStore.open(runs_dir).load({run_id}, with_histories=False)
     if not found:
         cure = f"use {RANDOM}, {NEAREST} or the id of a finished run in {runs_dir}"
@@ -144,20 +146,9 @@ def _finished_run(run_id: str, scenario: str, runs_dir: Path) -> RunRecord:
 
 def _trained(record: RunRecord, environment: SkirmishEnvironment, runs_dir: Path) -> ChooseActions:
     """Greedy actions of a run's final networks, each agent alone."""
-    import torch
-
     from suite.algorithms import Learner, Sizes
     from suite.training.rollout import Policy as NetworkPolicy
 
-    path = runs_dir / "weights" / f"{record.run_id}.pt"
-    cure = "train the run again in another --runs-dir"
-    try:
-        weights = torch.load(path, weights_only=True)
-    except FileNotFoundError:
-        raise InputError("the run's weights are missing", where=str(path), cure=cure) from None
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
-        reason = f"the weights are not readable: {error}"
-        raise StoredDataError(reason, where=str(path), cure=cure) from None
     info = environment.info
     sizes = Sizes(
         n_agents=info.n_agents,
@@ -167,5 +158,20 @@ def _trained(record: RunRecord, environment: SkirmishEnvironment, runs_dir: Path
         ally_state_size=info.ally_state_size,
     )
     learner = Learner(record.spec.algorithm, sizes, seeds=[record.spec.seed])
-    learner.load_member_weights(0, weights)
-    return NetworkPolicy(learner, environment, "decentralised")
+    path = weights_path(runs_dir, record.run_id)
+    weights = read_weights(path, record.run_id, record.weights_sha256 or None)
+    try:
+        learner.load_member_weights(0, weights)
+    except InputError as error:
+        what = f"not the weights of this run's network: {error.what}"
+        raise StoredDataError(what, where=str(path), cure=TRAIN_AGAIN) from None
+    networks = NetworkPolicy(learner, environment, "decentralised")
+
+    def choose(t: int, slots: NDArray[np.int64]) -> NDArray[np.int64]:
+        actions = networks(t, slots)
+        if not np.take_along_axis(environment.available_actions, actions[..., None], axis=2).all():
+            what = "the values that the networks give to actions overflow"
+            raise StoredDataError(what, where=str(path), cure=TRAIN_AGAIN)
+        return actions
+
+    return choose

@@ -143,10 +143,5 @@ def test_a_page_knows_its_label(page: str, recording: Recording, tmp_path: Path)
     assert files.read_label(page) == label(recording)
     path = files.replay_path(tmp_path, "MMM", "nearest", 4)
     write_atomically(path, page)
-    (path.parent / "notes.html").write_text("<html><head></head></html>")
     assert files.find_replays(tmp_path) == [files.Replay(label(recording), page)]
-    assert sorted(p.name for p in path.parent.iterdir()) == ["MMM-nearest-seed4.html", "notes.html"]
-
-
-def test_pages_of_another_format_are_not_read(page: str) -> None:
-    assert files.read_label(page.replace("&#34;format&#34;: 1", "&#34;format&#34;: 2")) is None
+    assert [path.name for path in path.parent.iterdir()] == ["MMM-nearest-seed4.html"]

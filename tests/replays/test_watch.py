@@ -3,83 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
-from suite.algorithms.settings import AlgorithmSettings
-from suite.cli import main
-from suite.environments import describe, make
+from suite.environments import make
 from suite.environments.skirmish.scenario import load_scenario
 from suite.records.writer import RecordWriter
-from suite.replays.files import read_label
+from suite.replays.files import find_replays, read_label
 from suite.replays.recording import record
 from suite.study.run import RunSpec
-from suite.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from suite.algorithms import Learner
 
 Call = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def call(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Call:
-    """Run `cadp-suite watch` in an empty directory: exit code, standard output, standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["cadp-suite", "watch", *arguments])
-        with pytest.raises(SystemExit) as exit_:
-            main()
-        captured = capsys.readouterr()
-        return int(exit_.value.code or 0), captured.out, captured.err
-
-    return run
-
-
-def run_spec(scenario: str = "skirmish/3m", seed: int = 1, **changes: object) -> RunSpec:
-    values = {
-        "scenario": scenario,
-        "arm": "cadp_qmix",
-        "algorithm": AlgorithmSettings(framework="cadp", backbone="qmix"),
-        "training": TrainingSettings(),
-        "alpha": 0.5,
-        "pruning_start_env_steps": 400,
-        "seed": seed,
-        "environment_version": describe(scenario).backend_version,
-    }
-    return RunSpec(**(values | changes))
-
-
-@pytest.fixture
-def finished(runs_dir: Path) -> str:
-    """The id of a finished run whose networks are as they were initialised."""
-    import torch
-
-    learner, spec = _learner(), run_spec()
-    writer = RecordWriter(runs_dir)
-    writer.begin(spec, {}, resuming=False)
-    writer.finish(spec.run_id, 1.0, "")
-    (runs_dir / "weights").mkdir()
-    torch.save(learner.member_weights(0), runs_dir / "weights" / f"{spec.run_id}.pt")
-    return spec.run_id
-
-
-def _learner():
-    from suite.algorithms import Learner, Sizes
-
-    info = describe("skirmish/3m")
-    sizes = Sizes(
-        n_agents=info.n_agents,
-        n_actions=info.n_actions,
-        observation_size=info.observation_size,
-        state_size=info.state_size,
-        ally_state_size=info.ally_state_size,
-    )
-    return Learner(run_spec().algorithm, sizes, seeds=[77])
+MakeSpec = Callable[..., RunSpec]
 
 
 def test_a_page_is_written_and_its_path_printed(call: Call, tmp_path: Path) -> None:
@@ -97,29 +42,122 @@ def test_a_page_is_written_and_its_path_printed(call: Call, tmp_path: Path) -> N
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["b.html"]
 
 
-def test_a_run_plays_as_it_is_tested(finished: str, runs_dir: Path) -> None:
+def test_a_run_plays_as_it_is_tested(
+    finished_dir: Path, make_spec: MakeSpec, learner: Learner
+) -> None:
     """Greedily, each agent alone, with the weights that were stored."""
     from suite.training.rollout import Policy, play
 
     environment = make("skirmish/3m", 1, seed=0)
-    policy = Policy(_learner(), environment, "decentralised")
+    policy = Policy(learner, environment, "decentralised")
     outcomes = play(environment, np.array([0]), np.array([9]), policy)
-    recording = record(load_scenario("3m"), finished, 9, runs_dir)
+    recording = record(load_scenario("3m"), make_spec().run_id, 9, finished_dir)
     assert len(recording.actions) == outcomes.length[0]
     assert recording.rewards.sum() == pytest.approx(outcomes.total_reward[0], rel=1e-12)
     environment.reset(np.array([0]), np.array([9]))
-    chosen = Policy(_learner(), environment, "decentralised")
+    chosen = Policy(learner, environment, "decentralised")
     for t, actions in enumerate(recording.actions):
         expected = chosen(t, np.array([0]))
         np.testing.assert_array_equal(actions, expected[0])
         environment.step(expected)
 
 
-def test_the_command_knows_runs(call: Call, finished: str, runs_dir: Path) -> None:
-    code, out, err = call("3m", "--policy", finished, "--runs-dir", str(runs_dir))
-    path = runs_dir / "replays" / f"3m-{finished}-seed0.html"
+def test_the_command_knows_runs(call: Call, finished_dir: Path, make_spec: MakeSpec) -> None:
+    run_id = make_spec().run_id
+    code, out, err = call("3m", "--policy", run_id, "--runs-dir", str(finished_dir))
+    path = finished_dir / "replays" / f"3m-{run_id}-seed0.html"
     assert (code, out, err) == (0, f"{path}\n", "")
     assert "cadp_qmix trained with seed 1, greedy, decentralised" in path.read_text()
+
+
+ODD_NAMES = [
+    b"runs?1",
+    b"x%41y",
+    b"{x}",
+    b"a b",
+    b"a#b",
+    b"a\nb",
+    b"caf\xc3\xa9",
+    b"\xff\xfe",
+    b"%2e%2e",
+    b"a&b=c;d",
+    b"[bold]",
+    b"file:x",
+    b"-runs",
+    b"a\\b",
+    b"a'\"b",
+    b"*",
+    b"~",
+    b"$HOME",
+]
+
+
+@pytest.mark.parametrize("name", ODD_NAMES)
+def test_a_directory_may_have_any_name(
+    call: Call, finished_dir: Path, make_spec: MakeSpec, tmp_path: Path, name: bytes
+) -> None:
+    """The right folder is read and written, and nothing appears beside it."""
+    runs_dir, run_id = tmp_path / os.fsdecode(name), make_spec().run_id
+    finished_dir.rename(runs_dir)
+    option = f"--runs-dir={os.fsdecode(name)}"
+    for policy in (run_id, "nearest"):
+        code, out, err = call("3m", "--policy", policy, option)
+        page = runs_dir / "replays" / f"3m-{policy}-seed0.html"
+        assert (code, out, err) == (0, f"{page}\n", "")
+    assert [replay.label.policy for replay in find_replays(runs_dir)] == [run_id, "nearest"]
+    assert list(tmp_path.iterdir()) == [runs_dir]
+    assert len(list((runs_dir / "replays").iterdir())) == 2
+    shutil.rmtree(runs_dir / "weights")
+    code, out, err = call("3m", "--policy", run_id, option)
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "the run's weights are missing" in err
+
+
+@pytest.mark.parametrize(
+    "policy",
+    [
+        "../../x",
+        "/etc/passwd",
+        "..",
+        "",
+        "a" * 5000,
+        "../weights/0123456789abcdef",
+        "0123456789ABCDEF",
+        "0123456789abcdef\n",
+        "0123456789abcdef/",
+        "nearest\0",
+        "x\0y",
+        "{x}%41?",
+        "\x1b[31mred",
+        "\udcff",
+        "0" * 16,
+    ],
+)
+def test_a_policy_is_never_part_of_a_path(
+    call: Call, finished_dir: Path, tmp_path: Path, policy: str
+) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = call("3m", f"--policy={policy}", "--runs-dir", str(finished_dir))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--policy: no such policy or run" in err
+    assert "\x1b" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("name", ["../x", "x", "0123456789ABCDEF", "{x}"])
+def test_nor_is_a_name_from_an_altered_database(
+    call: Call, finished_dir: Path, make_spec: MakeSpec, tmp_path: Path, name: str
+) -> None:
+    with closing(sqlite3.connect(finished_dir / "mlflow.db")) as database, database:
+        change = "UPDATE tags SET value = ? WHERE key = 'cadp.run_id'"
+        assert database.execute(change, (name,)).rowcount == 1
+    weights = finished_dir / "weights" / f"{make_spec().run_id}.pt"
+    weights.rename(weights.parent / f"{name}.pt")
+    before = sorted(tmp_path.rglob("*"))
+    code, out, err = call("3m", f"--policy={name}", "--runs-dir", str(finished_dir))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "--policy: no such policy or run" in err
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.mark.parametrize(
@@ -130,6 +168,9 @@ def test_the_command_knows_runs(call: Call, finished: str, runs_dir: Path) -> No
         (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, nearest"),
         (["3m", "--seed", "-1"], "Invalid value for '--seed'"),
         (["3m", "--output", "."], "is a directory"),
+        (["3m", "--output", "pipe"], "is no plain file, and would be replaced"),
+        (["3m", "--output", "a" * 300], "File name too long"),
+        (["3m", "--runs-dir", "file"], "cannot write the file"),
         (["3m", "--output", "file/page.html"], "cannot write the file"),
         ([], "Missing argument 'SCENARIO'; see cadp-suite watch --help"),
     ],
@@ -138,6 +179,7 @@ def test_mistakes_are_one_line_and_exit_code_two(
     call: Call, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     (tmp_path / "file").write_text("not a directory")
+    os.mkfifo(tmp_path / "pipe")
     before = sorted(tmp_path.rglob("*"))
     code, out, err = call(*arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
@@ -145,31 +187,11 @@ def test_mistakes_are_one_line_and_exit_code_two(
     assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (lambda path: path.unlink(), "the run's weights are missing"),
-        (lambda path: path.write_bytes(b""), "the weights are not readable"),
-        (lambda path: path.write_bytes(b"garbage" * 9), "the weights are not readable"),
-        (lambda path: os.truncate(path, 1000), "the weights are not readable"),
-    ],
-    ids=["missing", "empty", "garbage", "truncated"],
-)
-def test_unusable_weights(
-    call: Call, finished: str, runs_dir: Path, damage: Callable[[Path], object], words: str
-) -> None:
-    damage(runs_dir / "weights" / f"{finished}.pt")
-    code, out, err = call("3m", "--policy", finished, "--runs-dir", str(runs_dir))
-    assert (code, out, err.count("\n")) == (2, "", 1)
-    assert words in err
-    assert f"{finished}.pt" in err
-
-
-def test_runs_that_cannot_play_here(call: Call, runs_dir: Path) -> None:
+def test_runs_that_cannot_play_here(call: Call, runs_dir: Path, make_spec: MakeSpec) -> None:
     writer = RecordWriter(runs_dir)
-    other = run_spec("skirmish/8m")
-    old = run_spec(environment_version="0")
-    unfinished = run_spec(seed=3)
+    other = make_spec("skirmish/8m")
+    old = make_spec(environment_version="0")
+    unfinished = make_spec(seed=3)
     for spec in (other, old, unfinished):
         writer.begin(spec, {}, resuming=False)
     for spec in (other, old):

@@ -11,7 +11,7 @@ import synthetic_study as made_up
 from reports.build import build_html
 from reports.data import ReportData
 from reports.replays import choose, load_replays
-from suite.replays.files import META_NAME, Replay, ReplayLabel
+from suite.replays.files import META_NAME, Replay, ReplayLabel, seal
 
 LABEL = ReplayLabel(
     scenario="skirmish/3m",
@@ -28,7 +28,7 @@ def replay(**changes: object) -> Replay:
     label = replace(LABEL, **changes)
     content = html.escape(label.to_json())
     head = f'<head><meta charset="utf-8"><meta name="{META_NAME}" content="{content}"></head>'
-    return Replay(label, f'<html>{head}<body><p title="<b>">"A & B"</p></body></html>')
+    return Replay(label, seal(f'<html>{head}<body><p title="<b>">"A & B"</p></body></html>'))
 
 
 @pytest.fixture(scope="module")
