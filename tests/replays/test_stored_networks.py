@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sqlite3
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -349,3 +350,17 @@ def test_the_right_content_plays_the_same_battle(
         assert (code, err) == (0, "")
         pages.append(Path(out.rstrip("\n")).read_text())
     assert pages[0] == pages[1]
+
+
+def test_whole_weights_that_are_not_the_recorded_ones_do_not_play(
+    watch: Callable[[], tuple[int, str, str]], stored: Stored
+) -> None:
+    database = sqlite3.connect(stored.path.parents[1] / "mlflow.db")
+    with database:
+        key, own = "cadp.weights_sha256", checksum(stored.weights)
+        database.execute("UPDATE tags SET value = ? WHERE key = ?", (own, key))
+    assert watch()[0] == 0
+    stored.save_weights(lambda weights: {name: value * 2 for name, value in weights.items()})
+    code, out, err = watch()
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert "not the weights that were recorded" in err
