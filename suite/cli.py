@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # Where output is no terminal, tables need not fold.
 _FILE_WIDTH = 160
+# Each is a process with its own networks; more than any machine has cores for.
+MOST_WORKERS = 1_000
 
 _HELP = """Train and compare CADP and its baselines, reproducibly.
 
@@ -271,8 +273,8 @@ def _n_workers(given: str | None) -> int:
 
     if given is None:
         return n_usable_cores()
-    if not given.isdecimal() or int(given) == 0:
-        cure = "give a whole number of at least 1"
+    if not given.isdecimal() or len(given) > 9 or not 1 <= int(given) <= MOST_WORKERS:
+        cure = f"give a whole number of at least 1 and at most {MOST_WORKERS:,}"
         raise InputError("not a number of processes", where="--workers", value=given, cure=cure)
     return int(given)
 

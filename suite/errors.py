@@ -7,6 +7,9 @@ and how to cure it. The command lines print that line on standard error and leav
 
 from __future__ import annotations
 
+import datetime
+import reprlib
+
 
 class CadpSuiteError(Exception):
     """Root of every error this project raises on purpose."""
@@ -16,6 +19,9 @@ class CadpSuiteError(Exception):
 
 class InputError(CadpSuiteError):
     """Something the user gave (a file, an option, a stored database) cannot be used.
+
+    The line is short and printable whatever the value: long ones are cut in the middle, characters
+    that a terminal would obey or could not show are written as escapes.
 
     Parameters
     ----------
@@ -32,9 +38,9 @@ class InputError(CadpSuiteError):
         self.where = where
         self.value = value
         self.cure = cure
-        shown = "" if value is None else f" (got {value!r})"
+        shown = "" if value is None else f" (got {_VALUES.repr(value)})"
         line = f"{where}: {what}{shown}; {cure}"
-        super().__init__(" ".join(line.split()))
+        super().__init__(printable(" ".join(line.split())))
 
 
 class StoredDataError(InputError):
@@ -43,3 +49,34 @@ class StoredDataError(InputError):
 
 class MissingDependencyError(InputError):
     """A package, game or device that the request needs is not here."""
+
+
+class _Values(reprlib.Repr):
+    """Values as a file would write them, at most about 200 characters each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel = 3
+        self.maxstring = self.maxother = 200
+
+    def repr_int(self, x: int, level: int) -> str:
+        # Python refuses to write thousands of digits.
+        return super().repr_int(x, level) if x.bit_length() < 10_000 else "a very large number"
+
+    def repr_date(self, x: datetime.date | datetime.time, level: int) -> str:
+        return x.isoformat()
+
+    repr_datetime = repr_time = repr_date
+
+    def repr_tuple(self, x: tuple[object, ...], level: int) -> str:
+        return self.repr_list(list(x), level)
+
+
+_VALUES = _Values()
+
+
+def printable(text: str) -> str:
+    """The text with every character that does not print as a backslash escape."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

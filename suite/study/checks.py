@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
 from suite.algorithms.settings import PUBLISHED_ALPHA
-from suite.environments import available
+from suite.environments import available, describe
 from suite.errors import InputError
 from suite.study.definition import Claim, Profile, StudyDefinition, modes_of
-from suite.study.parsing import dotted, nearest
+from suite.study.messages import Keys, in_one_line, nearest, place
 from suite.training.settings import TrainingSettings
+
+# What a replay's observations may take: more than any machine that trains this suite's networks.
+_LARGEST_REPLAY_BYTES = 2**40
 
 
 def check_study(study: StudyDefinition, path: Path) -> None:
     """Check every profile and claim; raises InputError at the first fault."""
-    _Checks(study, path).run()
+    in_one_line(lambda: _Checks(study, path).run(), path)
 
 
 class _Checks:
@@ -38,8 +41,8 @@ class _Checks:
         for index, claim in enumerate(self.study.claims):
             self._check_claim(["claims", index], claim)
 
-    def _fail(self, what: str, keys: Sequence[str | int], value: object, cure: str) -> NoReturn:
-        raise InputError(what, where=f"{self.path}: {dotted(keys)}", value=value, cure=cure)
+    def _fail(self, what: str, keys: Keys, value: object, cure: str) -> NoReturn:
+        raise InputError(what, where=place(self.path, keys), value=value, cure=cure)
 
     def _check_arms(self) -> None:
         """Two arms with the same settings would train the same runs twice under two names."""
@@ -50,12 +53,14 @@ class _Checks:
                 cure = f"remove one, or change a setting; it equals arms.{twin}"
                 self._fail("two arms with the same settings", ["arms", name], name, cure)
 
-    def _check_no_repeats(self, keys: Sequence[str | int], values: Sequence[object]) -> None:
-        for index, value in enumerate(values):
-            if value in values[:index]:
+    def _check_no_repeats(self, keys: Keys, values: Iterable[Hashable]) -> None:
+        seen: set[Hashable] = set()
+        for value in values:
+            if value in seen:
                 self._fail("listed twice", keys, value, "remove one of the two")
+            seen.add(value)
 
-    def _check_scenario(self, keys: Sequence[str | int], scenario: str) -> None:
+    def _check_scenario(self, keys: Keys, scenario: str) -> None:
         if scenario not in self.known_scenarios:
             cure = nearest(scenario, self.known_scenarios, noun="scenarios")
             self._fail("unknown scenario", keys, scenario, cure)
@@ -91,6 +96,14 @@ class _Checks:
             )
             value = training.batch_size_episodes
             self._fail("larger than the replay buffer", keys, value, cure)
+        info = describe(scenario)
+        floats = (info.episode_limit + 1) * info.n_agents * info.observation_size
+        most = _LARGEST_REPLAY_BYTES // (4 * floats)
+        if training.buffer_size_episodes > most:
+            cure = f"a terabyte holds {most:,} of {scenario}; give at most that many"
+            value = training.buffer_size_episodes
+            keys = [*profile_keys, "training", "buffer_size_episodes"]
+            self._fail("more episodes than fit into memory", keys, value, cure)
 
     def _check_hyperparameters(
         self, profile_keys: list[str | int], scenario: str, profile: Profile

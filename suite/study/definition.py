@@ -10,23 +10,27 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from suite.algorithms.settings import AlgorithmSettings
-from suite.training.settings import TrainingSettings
+from suite.algorithms.settings import AlgorithmSettings, Alpha
+from suite.study.run import Name, PruningStart, ScenarioName
+from suite.training.settings import Fraction, Seed, TrainingSettings
 
 # Raised when a study file means something else than before.
 STUDY_FORMAT = 1
 
 Mode = Literal["decentralised", "centralised"]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
-# numpy and torch take larger seeds; tools that read the records back may not.
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Fraction = Annotated[float, Field(ge=0, le=1)]
+# Sentences for people: shown before every run, so a page at most.
+Text = Annotated[str, StringConstraints(max_length=5_000)]
+Side = Annotated[str, StringConstraints(max_length=200)]
+# Of arms, profiles, claims and other things that a person names; seeds and grids have more.
+MOST_ENTRIES = 1_000
+# Runs of one profile, and so seeds: planned in seconds.
+LARGEST_PLAN = 100_000
 
 
 class _Table(BaseModel):
     """A table of the study file: immutable, unknown keys rejected."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class Hyperparameters(_Table):
@@ -37,11 +41,15 @@ class Hyperparameters(_Table):
     pruning_start_fraction: T as a fraction of `total_env_steps`; excludes the former.
     """
 
-    alpha: tuple[Annotated[float, Field(ge=0)], ...] | None = Field(None, min_length=1)
-    pruning_start_env_steps: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(
-        None, min_length=1
+    alpha: tuple[Alpha, ...] | None = Field(
+        None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True
     )
-    pruning_start_fraction: tuple[Fraction, ...] | None = Field(None, min_length=1)
+    pruning_start_env_steps: tuple[PruningStart, ...] | None = Field(
+        None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True
+    )
+    pruning_start_fraction: tuple[Fraction, ...] | None = Field(
+        None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True
+    )
 
     def overridden_by(self, other: Hyperparameters) -> Hyperparameters:
         """These values where `other` does not set its own; a T of either spelling replaces both."""
@@ -73,15 +81,15 @@ class Profile(_Table):
     missing_scenarios: scenario of the paper → why it is not run; shown likewise.
     """
 
-    description: str
-    deviations: tuple[str, ...] = ()
-    scenarios: tuple[str, ...] = Field(min_length=1)
-    arms: tuple[str, ...] = Field(min_length=1)
-    seeds: tuple[Seed, ...] = Field(min_length=1)
+    description: Text
+    deviations: tuple[Text, ...] = Field((), max_length=MOST_ENTRIES)
+    scenarios: tuple[ScenarioName, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
+    arms: tuple[Name, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
+    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
     training: TrainingSettings = TrainingSettings()
     hyperparameters: Hyperparameters = Hyperparameters()
-    scenario_settings: dict[str, ScenarioSettings] = {}
-    missing_scenarios: dict[str, str] = {}
+    scenario_settings: dict[ScenarioName, ScenarioSettings] = Field({}, max_length=MOST_ENTRIES)
+    missing_scenarios: dict[ScenarioName, Text] = Field({}, max_length=MOST_ENTRIES)
 
     def training_for(self, scenario: str) -> TrainingSettings:
         """The training settings of `scenario`, its own overrides applied."""
@@ -104,12 +112,12 @@ class Claim(_Table):
     """
 
     name: Name
-    text: str
+    text: Text
     kind: Literal["greater", "equivalent"]
-    left: str
-    right: str
+    left: Side
+    right: Side
     margin: Fraction = 0.0
-    scenarios: tuple[str, ...] | None = Field(None, min_length=1)
+    scenarios: tuple[ScenarioName, ...] | None = Field(None, min_length=1, max_length=MOST_ENTRIES)
 
     @property
     def left_arm(self) -> str:
@@ -137,11 +145,11 @@ class StudyDefinition(_Table):
 
     format: Literal[1]
     name: Name
-    question: str
-    default_profile: str
-    arms: dict[Name, AlgorithmSettings] = Field(min_length=1)
-    profiles: dict[Name, Profile] = Field(min_length=1)
-    claims: tuple[Claim, ...] = ()
+    question: Text
+    default_profile: Name
+    arms: dict[Name, AlgorithmSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
+    profiles: dict[Name, Profile] = Field(min_length=1, max_length=MOST_ENTRIES)
+    claims: tuple[Claim, ...] = Field((), max_length=MOST_ENTRIES)
 
 
 def modes_of(algorithm: AlgorithmSettings) -> tuple[Mode, ...]:

@@ -2,177 +2,156 @@
 
 from __future__ import annotations
 
-import difflib
-import json
 import math
+import re
+import stat
 import tomllib
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
-from suite.algorithms.settings import AlgorithmSettings
 from suite.errors import InputError
-from suite.study.definition import (
-    STUDY_FORMAT,
-    Claim,
-    Hyperparameters,
-    Profile,
-    ScenarioSettings,
-    StudyDefinition,
-)
-from suite.training.settings import TrainingSettings
+from suite.study.definition import LARGEST_PLAN, MOST_ENTRIES, STUDY_FORMAT, StudyDefinition
+from suite.study.messages import Keys, in_one_line, input_error, place
 
-_LONGEST_SHOWN_VALUE = 80
+# The largest shipped study has 8 kB; 50,000 seeds have 300 kB.
+LARGEST_FILE_BYTES = 1_000_000
+# profiles.NAME.scenario_settings.NAME.hyperparameters.alpha[0] is as deep as a study goes: 7.
+DEEPEST_KEY = 16
+# TOML's integers are of 64 bits, as are SQLite's.
+_LARGEST_INTEGER = 2**63 - 1
+
+# A key of many parts: tomllib takes time and memory that grow with the square of their number.
+_NAME = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\\n]|\\.)*+"|'[^'\n]*+')"""
+_LONG_KEY = re.compile(
+    rf"(?:^|[,{{])[ \t]*+\[{{0,2}}+[ \t]*+(?:{_NAME}[ \t]*+\.[ \t]*+){{32}}", re.M
+)
+_LONG_NUMBER = re.compile(r"[0-9](?:_?[0-9]){4000}")
 
 
 def parse_study(path: Path) -> StudyDefinition:
-    """The models of a study file, its types checked but not yet its cross references."""
-    tables = _read_toml(path)
-    _check_format(tables, path)
-    _reject_non_finite(tables, (), path)
+    """The models of a study file, its types checked but not yet its cross references.
+
+    Raises
+    ------
+    InputError: whatever is wrong with the file; one line.
+    """
+    return in_one_line(lambda: _models(_tables(_text(_content(path), path), path), path), path)
+
+
+def _content(path: Path) -> bytes:
+    """The bytes of a regular file of bearable size; nothing else is opened: a pipe could block."""
     try:
-        # Through JSON because strict validation then still takes arrays for tuples, while "3"
-        # for 3 or true for 1 stay errors.
-        return StudyDefinition.model_validate_json(json.dumps(tables, default=str), strict=True)
-    except ValidationError as error:
-        raise _input_error(error.errors()[0], path) from None
-
-
-def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
-    """A cure for a misspelt name: the closest valid one, or all of them."""
-    choices = sorted(valid)
-    close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-    if close:
-        return f"did you mean '{close[0]}'?"
-    return f"valid {noun}: {', '.join(choices)}" if choices else f"there are no {noun}"
-
-
-def _read_toml(path: Path) -> dict[str, Any]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
+        mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            cure = f"name one file in it, for example {path / 'reproduce_smac.toml'}"
+            raise InputError("a directory, not a study file", where=str(path), cure=cure)
+        if not stat.S_ISREG(mode):
+            cure = "save the study in a file and name that"
+            raise InputError("not a regular file", where=str(path), cure=cure)
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE_BYTES + 1)
     except FileNotFoundError:
         cure = "give the path of a study file, for example studies/reproduce_smac.toml"
         raise InputError("no such study file", where=str(path), cure=cure) from None
-    except IsADirectoryError:
-        cure = f"name one file in it, for example {path / 'reproduce_smac.toml'}"
-        raise InputError("a directory, not a study file", where=str(path), cure=cure) from None
     except OSError as error:
         cure = "make the file readable, or name another"
         what = f"cannot be read: {error.strerror}"
         raise InputError(what, where=str(path), cure=cure) from None
+    if len(content) > LARGEST_FILE_BYTES:
+        cure = "a study has kilobytes; split it, or name another file"
+        what = f"larger than {LARGEST_FILE_BYTES:,} bytes"
+        raise InputError(what, where=str(path), cure=cure)
+    return content
+
+
+def _text(content: bytes, path: Path) -> str:
+    if b"\0" in content:
+        what, cure = "not a text, it has NUL bytes", "save the file as UTF-8"
+        raise InputError(what, where=str(path), cure=cure)
+    try:
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         where, value = f"{path}: line {line}", error.object[error.start : error.end]
         cure = "save the file as UTF-8"
         raise InputError("not UTF-8 text", where=where, value=value, cure=cure) from None
+
+
+def _tables(text: str, path: Path) -> dict[str, Any]:
+    """What TOML says, as plain containers."""
+    if long_key := _LONG_KEY.search(text):
+        what, cure = "a key of more than 32 parts", "a study needs six; shorten it"
+        raise InputError(what, where=_line(text, long_key, path), cure=cure)
     try:
         return tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        what = f"not valid TOML: {error}"
-        raise InputError(what, where=str(path), cure="correct the syntax there") from None
+    except tomllib.TOMLDecodeError as error:
+        message = " ".join(str(error).split())
+        if len(message) > 160:  # it may quote a key
+            message = f"{message[:80]} … {message[-79:]}"
+        cure = "correct the syntax there"
+        raise InputError(f"not valid TOML: {message}", where=str(path), cure=cure) from None
+    except RecursionError:
+        what, cure = (
+            "lists or tables nested too deeply",
+            f"a study needs no more than {DEEPEST_KEY}",
+        )
+        raise InputError(what, where=str(path), cure=cure) from None
+    except ValueError:
+        # Python converts no numbers of so many digits; it does not say where.
+        if not (number := _LONG_NUMBER.search(text)):
+            raise
+        what, cure = "a number of thousands of digits", "TOML's numbers have up to 19"
+        raise InputError(what, where=_line(text, number, path), cure=cure) from None
+
+
+def _line(text: str, found: re.Match[str], path: Path) -> str:
+    return f"{path}: line {text.count(chr(10), 0, found.end()) + 1}"
+
+
+def _models(tables: dict[str, Any], path: Path) -> StudyDefinition:
+    _check_format(tables, path)
+    try:
+        return StudyDefinition.model_validate(_plain(tables, (), path))
+    except ValidationError as error:
+        raise input_error(error, path) from None
 
 
 def _check_format(tables: dict[str, Any], path: Path) -> None:
     """Before anything else: a newer file may have keys this version cannot know."""
-    where = f"{path}: format"
+    where = place(path, ["format"])
     if "format" not in tables:
         raise InputError("missing key", where=where, cure=f"add format = {STUDY_FORMAT}")
-    if tables["format"] is True or tables["format"] != STUDY_FORMAT:
+    value = tables["format"]
+    if type(value) is not int or value != STUDY_FORMAT:
         cure = f"this version reads format = {STUDY_FORMAT}; correct it or update cadp-suite"
-        raise InputError("unknown study format", where=where, value=tables["format"], cure=cure)
+        raise InputError("unknown study format", where=where, value=value, cure=cure)
 
 
-def _reject_non_finite(value: object, keys: tuple[str | int, ...], path: Path) -> None:
-    """TOML can write inf and nan; no setting of a study means anything with them."""
-    if isinstance(value, dict):
-        for key, item in value.items():
-            _reject_non_finite(item, (*keys, key), path)
-    elif isinstance(value, list):
-        for index, item in enumerate(value):
-            _reject_non_finite(item, (*keys, index), path)
-    elif isinstance(value, float) and not math.isfinite(value):
-        where = f"{path}: {dotted(keys)}"
-        raise InputError("not a finite number", where=where, value=value, cure="give a number")
+def _plain(value: object, keys: Keys, path: Path) -> Any:
+    """A value of the file for the models: lists as tuples, -0.0 as 0.0.
 
-
-def dotted(keys: Sequence[str | int]) -> str:
-    """A key path as TOML writes it: `profiles.quick.seeds[0]`, odd names quoted."""
-    text = ""
-    for key in keys:
-        if isinstance(key, int):
-            text += f"[{key}]"
-            continue
-        plain = key.replace("_", "").replace("-", "").isalnum()
-        text += ("." if text else "") + (key if plain else f'"{key}"')
-    return text or "top level"
-
-
-def _input_error(error: ErrorDetails, path: Path) -> InputError:
-    """One validation error as what, where, value, cure."""
-    keys = tuple(key for key in error["loc"] if key != "[key]")
-    where = f"{path}: {dotted(keys)}"
-    kind, value = error["type"], _shortened(error["input"])
-    if kind == "extra_forbidden":
-        name = str(keys[-1])
-        cure = nearest(name, _valid_keys(keys[:-1]), noun="keys")
-        return InputError(
-            "unknown key", where=f"{path}: {dotted(keys[:-1])}", value=name, cure=cure
-        )
-    if kind == "missing":
-        return InputError("missing key", where=where, cure="add it")
-    if kind == "literal_error":
-        cure = f"use {error['ctx']['expected']}"
-        return InputError("unknown value", where=where, value=value, cure=cure)
-    if kind == "string_pattern_mismatch":
-        cure = "use letters, digits, '_', '-' and '.', and start with a letter or digit"
-        return InputError("not a usable name", where=where, value=value, cure=cure)
-    if kind == "too_short":
-        return InputError("empty", where=where, value=[], cure="give at least one entry")
-    if kind in ("int_type", "float_type", "tuple_type", "string_type", "dict_type", "model_type"):
-        cure = f"give {_TYPE_NAMES[kind]}"
-        return InputError("of the wrong type", where=where, value=value, cure=cure)
-    what = "out of range"
-    cure = error["msg"].replace("Input should be", "it must be").removesuffix(".")
-    return InputError(what, where=where, value=value, cure=cure)
-
-
-_TYPE_NAMES = {
-    "int_type": "a whole number, without quotes or decimal point",
-    "float_type": "a number, without quotes",
-    "tuple_type": "a list in [ ]",
-    "string_type": "a text in quotes",
-    "dict_type": "a table",
-    "model_type": "a table",
-}
-
-
-def _shortened(value: object) -> object:
-    shown = repr(value)
-    if len(shown) <= _LONGEST_SHOWN_VALUE:
-        return value
-    return shown[: _LONGEST_SHOWN_VALUE - 1] + "…"
-
-
-def _valid_keys(parents: Sequence[str | int]) -> Iterable[str]:
-    """The keys a table may have, from where it stands in the file."""
-    return _model_at(parents).model_fields
-
-
-def _model_at(parents: Sequence[str | int]) -> type[BaseModel]:
-    if not parents:
-        return StudyDefinition
-    if parents[-1] == "training":
-        return TrainingSettings
-    if parents[-1] == "hyperparameters":
-        return Hyperparameters
-    if "scenario_settings" in parents:
-        return ScenarioSettings
-    by_table: dict[str | int, type[BaseModel]] = {
-        "arms": AlgorithmSettings,
-        "profiles": Profile,
-        "claims": Claim,
-    }
-    return by_table[parents[0]]
+    Refuses what no key of a study may be: numbers that are not finite or beyond 64 bits, and
+    nesting without end.
+    """
+    if isinstance(value, dict | list):
+        if len(keys) == DEEPEST_KEY:
+            cure = f"a study needs no more than {DEEPEST_KEY} levels; remove them"
+            raise InputError("nested too deeply", where=place(path, keys), cure=cure)
+        most = MOST_ENTRIES if isinstance(value, dict) else LARGEST_PLAN
+        if len(value) > most:
+            cure = f"give at most {most:,}"
+            raise InputError("too many entries", where=place(path, keys), cure=cure)
+        if isinstance(value, dict):
+            return {key: _plain(item, (*keys, key), path) for key, item in value.items()}
+        return tuple(_plain(item, (*keys, index), path) for index, item in enumerate(value))
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            where, cure = place(path, keys), "give a number"
+            raise InputError("not a finite number", where=where, value=value, cure=cure)
+        return value + 0.0
+    if isinstance(value, int) and abs(value) > _LARGEST_INTEGER:
+        where, cure = place(path, keys), "give a number of at most 64 bits"
+        raise InputError("out of range", where=where, value=value, cure=cure)
+    return value

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from suite.algorithms.settings import PUBLISHED_ALPHA, AlgorithmSettings
 from suite.environments import describe
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
-from suite.study.definition import Profile, StudyDefinition
-from suite.study.parsing import nearest
+from suite.study.definition import LARGEST_PLAN, Profile, StudyDefinition
+from suite.study.messages import in_one_line, nearest
 from suite.study.run import RunSpec
 
 
@@ -90,34 +89,46 @@ def expand(study: StudyDefinition, profile_name: str | None = None) -> Plan:
 
     Raises
     ------
-    InputError: the study has no such profile.
+    InputError: the study has no such profile, or it has more than `LARGEST_PLAN` runs.
     """
+    return in_one_line(lambda: _expanded(study, profile_name), f"study {study.name}")
+
+
+def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
     name = study.default_profile if profile_name is None else profile_name
     if name not in study.profiles:
         cure = nearest(name, study.profiles, noun="profiles")
         raise InputError("unknown profile", where=f"study {study.name}", value=name, cure=cure)
     profile = study.profiles[name]
+    grids = [
+        (scenario, arm, *_grid(profile, scenario, study.arms[arm]))
+        for scenario in profile.scenarios
+        for arm in profile.arms
+    ]
+    n_trials = sum(len(alphas) * len(starts) for _, _, alphas, starts in grids)
+    # Counted before it is built: a few long lists multiply to more runs than memory holds.
+    if n_trials * len(profile.seeds) > LARGEST_PLAN:
+        what = f"{n_trials:,} trials × {len(profile.seeds):,} seeds are too many runs"
+        where, cure = f"study {study.name}: profiles.{name}", f"a plan has at most {LARGEST_PLAN:,}"
+        raise InputError(what, where=where, cure=f"{cure}; shorten its lists")
     environments = {scenario: describe(scenario) for scenario in profile.scenarios}
     trials = tuple(
         _trial(profile, environments[scenario], arm, study.arms[arm], alpha, start)
-        for scenario in profile.scenarios
-        for arm in profile.arms
-        for alpha, start in _points(profile, scenario, study.arms[arm])
+        for scenario, arm, alphas, starts in grids
+        for alpha, start in itertools.product(alphas, starts)
     )
     return Plan(study=study, profile_name=name, trials=trials, environments=environments)
 
 
-def _points(
+def _grid(
     profile: Profile, scenario: str, algorithm: AlgorithmSettings
-) -> Iterator[tuple[float | None, int | None]]:
-    """(α, T) of every trial of one arm on one scenario; one point without either for plain arms."""
+) -> tuple[tuple[float | None, ...], tuple[int | None, ...]]:
+    """Every α and every T of one arm on one scenario; one of each, None, for plain arms."""
     if algorithm.framework != "cadp":
-        yield None, None
-        return
+        return (None,), (None,)
     values = profile.hyperparameters_for(scenario)
-    alphas = values.alpha or (PUBLISHED_ALPHA[algorithm.backbone],)
     starts = values.pruning_starts(profile.training_for(scenario).total_env_steps)
-    yield from itertools.product(alphas, starts or ())
+    return values.alpha or (PUBLISHED_ALPHA[algorithm.backbone],), starts or ()
 
 
 def _trial(

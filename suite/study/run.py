@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from suite.algorithms.settings import AlgorithmSettings
-from suite.training.settings import TrainingSettings
+from suite.algorithms.settings import AlgorithmSettings, Alpha
+from suite.training.settings import LARGEST_ENV_STEPS, Seed, TrainingSettings
 
 # Raised when the meaning of stored runs changes, so that old records are not mistaken for new ones.
 RUN_FORMAT = 1
+
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
+ScenarioName = Annotated[str, StringConstraints(max_length=200)]
+PruningStart = Annotated[int, Field(ge=0, le=LARGEST_ENV_STEPS)]
 
 
 class RunSpec(BaseModel):
@@ -22,16 +27,16 @@ class RunSpec(BaseModel):
     environment_version: `EnvironmentInfo.backend_version` of the scenario's backend.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
-    scenario: str
-    arm: str
+    scenario: ScenarioName
+    arm: Name
     algorithm: AlgorithmSettings
     training: TrainingSettings
-    alpha: float | None = Field(None, ge=0)
-    pruning_start_env_steps: int | None = Field(None, ge=0)
-    seed: int = Field(ge=0)
-    environment_version: str
+    alpha: Alpha | None = None
+    pruning_start_env_steps: PruningStart | None = None
+    seed: Seed
+    environment_version: Annotated[str, StringConstraints(max_length=100)]
 
     @property
     def run_id(self) -> str:

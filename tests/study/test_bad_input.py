@@ -245,6 +245,8 @@ def test_unknown_profile(make_study, capsys: pytest.CaptureFixture[str]) -> None
         (("plan", "{study}", "--profil", "tiny"), ("--profil", "cadp-suite plan --help")),
         (("run", "{study}", "--workers", "0"), ("--workers", "0")),
         (("run", "{study}", "--workers", "two"), ("--workers", "two")),
+        (("run", "{study}", "--workers", "1001"), ("--workers", "'1001'", "at most 1,000")),
+        (("plan", "{study}", "--workers", "9" * 5000), ("--workers", "'999", "at most 1,000")),
         (("trian",), ("trian", "cadp-suite --help")),
         (("run", "{study}", "--device", "gpu"), ("--device", "'gpu'", "cpu, cuda")),
         (("run", "{study}", "--runs-dir", "{study}"), ("study.toml", "--runs-dir")),

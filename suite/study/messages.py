@@ -1,0 +1,146 @@
+"""What is wrong with a study, in words: place, cure, and pydantic's errors as one of ours."""
+
+from __future__ import annotations
+
+import difflib
+import textwrap
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_origin
+
+from pydantic import ValidationError
+
+from suite.errors import InputError, printable
+from suite.study.definition import StudyDefinition
+
+T = TypeVar("T")
+Keys = Sequence[str | int]
+
+_LONGEST_SHOWN_KEY = 40
+_MOST_SHOWN_KEYS = 8
+_LONGEST_LIST = 250
+# Longer words are not compared with valid ones: no typing error makes them, and it takes long.
+_LONGEST_MISSPELT = 100
+
+
+def in_one_line(action: Callable[[], T], where: object) -> T:
+    """What `action` returns; whatever it raises, as InputError.
+
+    The one boundary around reading, checking and expanding a study. Known faults are InputErrors
+    with their own words; this is for all others, lack of memory and too deep recursion included.
+    """
+    try:
+        return action()
+    except InputError:
+        raise
+    except Exception as error:
+        _release(error)
+        reason = "".join(traceback.format_exception_only(error)).strip()[:120]
+        cure = "make it smaller or simpler; if it is as the examples are, report this as a fault"
+        what = f"cannot be used as a study: {reason}"
+        raise InputError(what, where=str(where), cure=cure) from error
+
+
+def _release(error: BaseException | None) -> None:
+    """Free what the frames of an error hold, so that there is memory to say so."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__context__
+
+
+def place(path: Path, keys: Keys) -> str:
+    """File and key path as TOML writes it: `a.toml: profiles.quick.seeds[0]`, odd names quoted."""
+    text = ""
+    for key in islice(keys, _MOST_SHOWN_KEYS):
+        if isinstance(key, int):
+            text += f"[{key}]"
+            continue
+        plain = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
+        shown = printable(key[: _LONGEST_SHOWN_KEY + 1])
+        if len(shown) > _LONGEST_SHOWN_KEY:
+            shown = shown[: _LONGEST_SHOWN_KEY - 1] + "…"
+        text += ("." if text else "") + (shown if plain else f'"{shown}"')
+    more = "…" if len(keys) > _MOST_SHOWN_KEYS else ""
+    return f"{path}: {text or 'top level'}{more}"
+
+
+def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
+    """A cure for a misspelt name: the closest valid one, or the valid ones."""
+    choices = sorted(valid)
+    if len(word) <= _LONGEST_MISSPELT:
+        close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
+        if close:
+            return f"did you mean '{close[0]}'?"
+    if not choices:
+        return f"there are no {noun}"
+    return f"valid {noun}: {textwrap.shorten(', '.join(choices), _LONGEST_LIST, placeholder=' …')}"
+
+
+def input_error(errors: ValidationError, path: Path) -> InputError:
+    """The first validation error as what, where, value, cure."""
+    error = errors.errors(include_url=False)[0]
+    keys, kind, value = error["loc"], error["type"], error["input"]
+    if kind == "extra_forbidden":
+        name = str(keys[-1])
+        cure = nearest(name, _valid_keys(keys[:-1]), noun="keys")
+        return InputError("unknown key", where=place(path, keys[:-1]), value=name, cure=cure)
+    if keys and keys[-1] == "[key]":  # pydantic's mark for a fault of the key itself
+        keys = keys[:-1]
+    where = place(path, keys)
+    if kind == "missing":
+        return InputError("missing key", where=where, cure="add it")
+    if kind == "literal_error":
+        cure = f"use {error['ctx']['expected']}"
+        return InputError("unknown value", where=where, value=value, cure=cure)
+    if kind == "string_pattern_mismatch":
+        cure = "use letters, digits, '_', '-' and '.', and start with a letter or digit"
+        return InputError("not a usable name", where=where, value=value, cure=cure)
+    if kind == "too_short":
+        return InputError("empty", where=where, value=[], cure="give at least one entry")
+    if kind == "too_long":
+        cure = f"give at most {error['ctx']['max_length']:,} entries"
+        return InputError("too many entries", where=where, cure=cure)
+    if kind == "string_too_long":
+        cure = f"use at most {error['ctx']['max_length']:,} characters"
+        return InputError("too long", where=where, value=value, cure=cure)
+    if kind in _TYPE_NAMES:
+        cure = f"give {_TYPE_NAMES[kind]}"
+        return InputError("of the wrong type", where=where, value=value, cure=cure)
+    if kind in _BOUNDS:
+        comparison, bound = _BOUNDS[kind]
+        limit = error["ctx"][bound]
+        cure = f"it must be {comparison} {limit:{',' if isinstance(limit, int) else 'g'}}"
+        return InputError("out of range", where=where, value=value, cure=cure)
+    return InputError("not usable", where=where, value=value, cure=error["msg"])
+
+
+_BOUNDS = {
+    "greater_than_equal": ("greater than or equal to", "ge"),
+    "greater_than": ("greater than", "gt"),
+    "less_than_equal": ("less than or equal to", "le"),
+    "less_than": ("less than", "lt"),
+}
+_TYPE_NAMES = {
+    "int_type": "a whole number, without quotes or decimal point",
+    "float_type": "a number, without quotes",
+    "tuple_type": "a list in [ ]",
+    "string_type": "a text in quotes",
+    "dict_type": "a table",
+    "model_type": "a table",
+}
+
+
+def _valid_keys(parents: Keys) -> Iterable[str]:
+    """The keys a table may have, from where it stands in the file."""
+    here: Any = StudyDefinition
+    for key in parents:
+        if get_origin(here) is dict:
+            here = get_args(here)[1]
+        elif get_origin(here) is tuple:
+            here = get_args(here)[0]
+        else:
+            here = here.model_fields[key].annotation
+    fields: dict[str, Any] = here.model_fields
+    return fields
