@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from reports.statistics.intervals import Estimate
 
 MISSING = "–"
+MIXED_MARK = "†"  # beside numbers that rest on runs of mixed origin
 
 
 def number(value: float | None, digits: int = 1) -> str:
@@ -41,6 +44,12 @@ def duration(seconds: float | None) -> str:
     if seconds >= 3600:
         return f"{seconds / 3600:.1f} h"
     return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+
+
+def listed(names: Sequence[str], most: int) -> str:
+    """`a, b, c`; the first `most` of them and how many more."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
 
 
 def plural(count: int, noun: str, many: str | None = None) -> str:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from reports import numbers
 from reports.analysis import DEFAULT_MARGIN_POINTS, Analysis
+from reports.checks import told_changes
 from reports.figures.compose import Figures
 from reports.figures.learning_curves import Drawing
 from reports.html import words
@@ -18,6 +20,11 @@ from reports.statistics.intervals import BCA_FROM_N, N_RESAMPLES
 from suite.replays.files import Replay
 
 TEMPLATES = Path(__file__).parent / "templates"
+# Control characters but for tab and line feed, halves of surrogate pairs, and what turns the
+# direction of writing: text of a study or a traceback must not reorder the page around it.
+HIDDEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> str:
@@ -29,6 +36,7 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -39,7 +47,9 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         p_value=numbers.p_value,
         duration=numbers.duration,
         reason=reason,
+        told_changes=told_changes,
     )
+    environment.globals["mixed_mark"] = numbers.MIXED_MARK
 
     def drawing(one: Drawing) -> Markup:
         return Markup(one.svg)
@@ -65,3 +75,10 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         n_resamples=N_RESAMPLES,
         bootstrap_seed=BOOTSTRAP_SEED,
     )
+
+
+def _visible(value: object) -> object:
+    """Text with hidden characters written out, as in \\u202e; anything else as it is."""
+    if not isinstance(value, str) or hasattr(value, "__html__"):
+        return value
+    return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), value)

@@ -215,7 +215,7 @@ def test_export_writes_what_was_measured(
 ) -> None:
     assert call(["export", "small.toml"], place, monkeypatch) == 0
     document = json.loads(Path(capsys.readouterr().out.strip()).read_text())
-    assert (document["format"], document["backends"]) == (1, ["skirmish"])
+    assert (document["format"], document["backends"]) == (2, ["skirmish"])
     assert len(document["runs"]) == 6
     run = next(r for r in document["runs"] if r["status"] == "finished")
     expected = made_up.run(run["scenario"], run["arm"], run["seed"], n_points=10, total=10_000)
@@ -225,6 +225,9 @@ def test_export_writes_what_was_measured(
         "values": history.values.tolist(),
     }
     assert run["provenance"] == {"processor": "a test"}
+    assert run["sittings"] == [{"processor": "a test"}]
+    assert {r["status"] for r in document["runs"]} == {"finished", "failed", "unfinished"}
+    assert all(r["left_out"] == [] for r in document["runs"])
 
 
 def test_export_for_marl_eval(

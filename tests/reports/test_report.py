@@ -162,9 +162,9 @@ def partial_page() -> Page:
     runs = list(data.runs)
     runs[0] = replace(runs[0], status="failed", histories={}, failure="ValueError: <bad> & worse")
     runs[1] = replace(runs[1], status="unfinished")
-    runs[2] = replace(runs[2], status="missing", histories={}, provenance={})
-    other = runs[6].provenance | {"processor": "Another processor"}
-    runs[6] = replace(runs[6], histories=runs[5].histories, provenance=other)
+    runs[2] = replace(runs[2], status="missing", histories={}, sittings=())
+    other = dict(runs[6].provenance) | {"processor": "Another processor"}
+    runs[6] = replace(runs[6], histories=runs[5].histories, sittings=(other,))
     key = "test/win_rate/centralised"
     values = runs[7].histories[key].values.copy()
     values[3] = np.nan
@@ -178,13 +178,16 @@ def partial_page() -> Page:
     [
         "1 run failed and left out of every number",
         "2 runs of the plan not finished (1 started, 1 not started): this is a partial report",
-        "Identical histories in 2 runs",
-        "1 value of test/win_rate/centralised",
+        "2 finished runs left out of every number below, because of a history identical to",
+        "1 finished run left out of every number below, because of values that are not finite",
+        "values that are not finite: 1 value of test/win_rate/centralised",
+        "Without 3 finished runs that count as no evidence",
         "Runs differ in processor",
         "ValueError: <bad> & worse",
         "1 of 4",
-        "from one seed only: no interval, no verdict",
-        "seeds without a partner are left out; only left has 0, 1, 2",
+        "1 of 4 without seeds 0, 1, 2",
+        "No seed has finished on both sides in skirmish/3m",
+        "seeds without a partner enter no difference; only left has 0; only right has 3",
     ],
 )
 def test_trouble_is_told(partial_page: Page, words: str) -> None:
@@ -247,7 +250,7 @@ def test_hyperparameter_points_are_arms_of_their_own() -> None:
 def test_duplicate_runs_under_one_id_are_no_duplicates() -> None:
     data = made_up.study(arms=("qmix",), n_seeds=2, n_points=5)
     twice = made_up.with_runs(data, [*data.runs, replace(data.runs[0], arm="qmix_again")])
-    assert analyse(twice).duplicates == ()
+    assert analyse(twice).left_out == ()
 
 
 def test_holm_can_take_a_verdict_away_and_the_page_says_so() -> None:
