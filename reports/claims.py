@@ -51,8 +51,8 @@ class Contrast:
     @property
     def mixed(self) -> list[RunView]:
         """Runs behind the pairs that were continued with other code or elsewhere, once each."""
-        runs = (*self.left.mixed, *self.right.mixed)
-        return list({run.run_id: run for run in runs if run.seed in self.pairs.seeds}.values())
+        runs, seeds = (*self.left.mixed, *self.right.mixed), set(self.pairs.seeds)
+        return list({run.run_id: run for run in runs if run.seed in seeds}.values())
 
     @property
     def scenario(self) -> str:

@@ -9,7 +9,7 @@ from reports.checks import mixed, told_changes
 from reports.data import ReportData
 from reports.evidence import left_out, told, weigh
 from reports.measures import WIN_RATE
-from reports.numbers import interval, number, signed
+from reports.numbers import interval, listed, number, one_line, signed
 from reports.series import SeriesResult, evaluate, series_keys
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import pair_by_seed, paired_estimate
@@ -56,12 +56,12 @@ def notes(ours: ReportData, theirs: ReportData, rows: Sequence[Comparison]) -> l
     for row in rows:
         if row.has_other_seeds:
             sides = [sorted(side.finals) for side in (row.ours, row.theirs)]
-            a, b = (", ".join(map(str, seeds)) or "none" for seeds in sides)
+            a, b = (listed(seeds) or "none" for seeds in sides)
             found.append(
                 f"{row.ours.key.scenario} {row.ours.key.label}: the means are over different seeds "
                 f"(A: {a}; B: {b}), A-B is over the pairs"
             )
-    return [f"{NOTED} {note}" for note in found]
+    return [f"{NOTED} {one_line(note)}" for note in found]
 
 
 def table(rows: Sequence[Comparison], ours: str, theirs: str) -> str:

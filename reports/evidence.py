@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reports.data import DECENTRALISED, Doubt, History, ReportData, RunView
 from reports.measures import WIN_RATE
-from reports.numbers import plural
+from reports.numbers import one_line, plural
 
 LOSS, N_UPDATES = "train/loss_td", "train/n_updates"
 # Means of single-precision values may pass their bound by as much.
@@ -45,7 +45,8 @@ def left_out(data: ReportData) -> list[RunView]:
 
 def told(run: RunView) -> str:
     """A left-out run with its reasons, in a line."""
-    return f"{run.name}, {run.scenario}: " + "; ".join(f"{d.kind}: {d.detail}" for d in run.doubts)
+    reasons = "; ".join(f"{doubt.kind}: {doubt.detail}" for doubt in run.doubts)
+    return one_line(f"{run.name}, {run.scenario}: {reasons}")
 
 
 def _weigh(run: RunView, identical_to: str) -> RunView:

@@ -7,7 +7,6 @@ from reports.data import ClaimView
 from reports.numbers import listed, p_value, plural, signed
 from reports.statistics.verdicts import Verdict
 
-MOST_NAMED = 6  # run ids in a sentence; the sections it points to name all
 WORDS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "undecided")
 
 
@@ -66,10 +65,10 @@ def _doubts(result: ClaimResult) -> str:
     text = ""
     if lacking:
         text += f" Without {plural(len(lacking), 'finished run')} that count as no evidence: "
-        text += f"{listed(sorted(lacking), MOST_NAMED)} (see Left out)."
+        text += f"{listed(sorted(lacking))} (see Left out)."
     if mixed:
         text += f" Rests on {plural(len(mixed), 'run')} of mixed origin: "
-        text += f"{listed(sorted(mixed), MOST_NAMED)} (see Provenance)."
+        text += f"{listed(sorted(mixed))} (see Provenance)."
     return text
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,11 +19,6 @@ from reports.statistics.intervals import BCA_FROM_N, N_RESAMPLES
 from suite.replays.files import Replay
 
 TEMPLATES = Path(__file__).parent / "templates"
-# Control characters but for tab and line feed, halves of surrogate pairs, and what turns the
-# direction of writing: text of a study or a traceback must not reorder the page around it.
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 
 
 def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> str:
@@ -46,6 +40,7 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         interval=numbers.interval,
         p_value=numbers.p_value,
         duration=numbers.duration,
+        listed=numbers.listed,
         reason=reason,
         told_changes=told_changes,
     )
@@ -78,7 +73,6 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
 
 
 def _visible(value: object) -> object:
-    """Text with hidden characters written out, as in \\u202e; anything else as it is."""
-    if not isinstance(value, str) or hasattr(value, "__html__"):
-        return value
-    return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), value)
+    """Any text of the page but what is HTML already: nothing in it is hidden."""
+    is_plain = isinstance(value, str) and not hasattr(value, "__html__")
+    return numbers.visible(str(value)) if is_plain else value

@@ -119,7 +119,9 @@ def test_the_page_marks_every_number_they_enter(data: ReportData, suspect: RunVi
     assert "Runs of mixed origin" in page
     assert "cadp_qmix (C), n=5†" in page  # legend
     assert "skirmish/3m (n=5†)" in page  # forest
-    assert page.count("†: with runs of mixed origin.") == 4  # its panel, around T in sight and in words, forest
+    assert (
+        page.count("†: with runs of mixed origin.") == 4
+    )  # its panel, around T in sight and in words, forest
 
 
 def test_a_study_of_one_piece_bears_no_mark() -> None:
@@ -135,6 +137,14 @@ def test_compare_marks_them_too(data: ReportData, suspect: RunView) -> None:
     told = f"* A with a run of mixed origin: cadp_qmix seed 0 ({suspect.run_id}): git_commit aaaa"
     (note,) = notes(data, sound, rows)
     assert note.startswith(told)
+
+
+def test_what_was_recorded_commands_no_terminal(data: ReportData) -> None:
+    odd = FIRST | {"processor": "\x1b[2J\n\u202eevil"}
+    runs = [replace(run, sittings=(FIRST, odd)) for run in data.runs]
+    told = notes(made_up.with_runs(data, runs), data, [])
+    assert all(note.isprintable() for note in told)
+    assert "processor One → \\x1b[2J \\u202eevil" in told[0]
 
 
 def test_the_export_carries_every_sitting(data: ReportData, suspect: RunView) -> None:
