@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from reports.checks import ProvenanceEntry, duplicates, not_finite, provenance, short_runs
+from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, Contrast, contrast, judge
 from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
+from reports.evidence import left_out, weigh
 from reports.measures import WIN_RATE, backend
 from reports.series import Aggregate, SeriesResult, aggregate, evaluate_all
 
@@ -19,6 +20,8 @@ DEFAULT_MARGIN_POINTS = 5.0
 class Analysis:
     """What a report shows.
 
+    data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. mixed: runs
+    continued with other code, versions or elsewhere.
     mode_differences: (C − D contrast, margin in points) of every CADP condition and scenario.
     counts: run status → number of runs. parameters: see `parameter_table`.
     """
@@ -29,11 +32,17 @@ class Analysis:
     mode_differences: tuple[tuple[Contrast, float], ...]
     aggregates: tuple[Aggregate, ...]
     counts: Mapping[str, int]
-    duplicates: tuple[tuple[RunView, ...], ...]
-    not_finite: tuple[tuple[RunView, str, int], ...]
-    short_runs: tuple[RunView, ...]
+    left_out: tuple[RunView, ...]
+    mixed: tuple[RunView, ...]
     provenance: tuple[ProvenanceEntry, ...]
     parameters: ParameterTable
+
+    @property
+    def without_aggregate(self) -> list[str]:
+        """Series that lack results in some scenario, in plan order."""
+        shown = {one.label for one in self.aggregates}
+        labels = (result.key.label for result in self.results)
+        return [label for label in dict.fromkeys(labels) if label not in shown]
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -52,6 +61,7 @@ class ParameterTable:
 
 def analyse(data: ReportData) -> Analysis:
     """Compute a report's contents; the same data gives the same result."""
+    data = weigh(data)
     results = evaluate_all(data)
     statuses = [run.status for run in data.runs]
     return Analysis(
@@ -62,11 +72,10 @@ def analyse(data: ReportData) -> Analysis:
         aggregates=tuple(aggregate(data, results)),
         counts={
             status: statuses.count(status)
-            for status in ("finished", "failed", "unfinished", "missing")
+            for status in ("finished", "left out", "failed", "unfinished", "missing")
         },
-        duplicates=tuple(duplicates(data)),
-        not_finite=tuple(not_finite(data)),
-        short_runs=tuple(short_runs(data)),
+        left_out=tuple(left_out(data)),
+        mixed=tuple(mixed(data.runs)),
         provenance=tuple(provenance(data.runs)),
         parameters=parameter_table(data.runs),
     )

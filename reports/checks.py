@@ -1,21 +1,25 @@
-"""What a careful reader would look for in the records before believing them."""
+"""Where runs come from: what differs between them, and what changed within one."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
+from reports.data import RunView
 
-from reports.data import ReportData, RunView
+NOT_RECORDED = "not recorded"
+# What makes a run a mixture if it changes from one of its sittings to the next.
+CODE = ("git_commit", "git_dirty", "training_code")
+VERSIONS = ("cadp-suite", "python", "torch", "numpy", "numba", "llvmlite")
+MACHINE = ("processor", "platform", "device")
 
 
 @dataclass(frozen=True)
 class ProvenanceEntry:
     """One provenance key over all runs that have records: value → run ids that have it.
 
-    Runs without the key are listed under "(not recorded)".
+    A run is listed under the value of each of its sittings; those without the key under
+    "(not recorded)".
     """
 
     key: str
@@ -26,51 +30,46 @@ class ProvenanceEntry:
         return len(self.runs_by_value) > 1
 
 
-def duplicates(data: ReportData) -> list[tuple[RunView, ...]]:
-    """Groups of different runs with identical histories: a seed that never varied."""
-    groups: dict[str, dict[str, RunView]] = {}
-    for run in data.finished():
-        if run.histories:
-            groups.setdefault(_fingerprint(run), {})[run.run_id] = run
-    return [tuple(group.values()) for group in groups.values() if len(group) > 1]
-
-
-def _fingerprint(run: RunView) -> str:
-    digest = hashlib.sha256()
-    for key, history in sorted(run.histories.items()):
-        digest.update(key.encode() + history.steps.tobytes() + history.values.tobytes())
-    return digest.hexdigest()
-
-
-def not_finite(data: ReportData) -> list[tuple[RunView, str, int]]:
-    """(run, metric, number of values) for every metric with NaN or infinite values."""
-    return [
-        (run, key, count)
-        for run in data.runs
-        for key, history in sorted(run.histories.items())
-        if (count := int(np.sum(~np.isfinite(history.values))))
-    ]
-
-
 def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
     """Provenance keys in alphabetical order, with the runs behind each value."""
-    recorded = {run.run_id: run for run in runs if run.provenance}
-    keys = sorted({key for run in recorded.values() for key in run.provenance})
+    recorded = {run.run_id: run for run in runs if any(run.sittings)}
+    keys = sorted({key for run in recorded.values() for one in run.sittings for key in one})
     entries = []
     for key in keys:
-        by_value: dict[str, list[str]] = {}
+        by_value: dict[str, dict[str, None]] = {}
         for run_id, run in recorded.items():
-            by_value.setdefault(run.provenance.get(key, "(not recorded)"), []).append(run_id)
+            for sitting in run.sittings:
+                value = sitting.get(key, f"({NOT_RECORDED})")
+                by_value.setdefault(value, {})[run_id] = None
         entries.append(ProvenanceEntry(key, {value: tuple(ids) for value, ids in by_value.items()}))
     return entries
 
 
-def short_runs(data: ReportData) -> list[RunView]:
-    """Finished runs whose records stop more than one test interval before their budget."""
-    return [
-        run
-        for run in data.finished()
-        if run.histories
-        and max(float(h.steps[-1]) for h in run.histories.values() if len(h.steps))
-        < run.total_env_steps - run.test_interval_env_steps
-    ]
+def changes(run: RunView) -> Mapping[str, tuple[str, ...]]:
+    """Code, versions and machine that changed between a run's sittings: key → values, in order.
+
+    Empty for a run of one piece. A key that some sittings lack has changed: nothing tells that it
+    has not.
+    """
+    found = {}
+    for key in CODE + VERSIONS + MACHINE:
+        values = [sitting.get(key, NOT_RECORDED) for sitting in run.sittings]
+        if len(set(values)) > 1:
+            found[key] = tuple(
+                value for i, value in enumerate(values) if i == 0 or value != values[i - 1]
+            )
+    return found
+
+
+def mixed(runs: Iterable[RunView]) -> list[RunView]:
+    """Runs that were continued with other code, other versions or on another machine, once each."""
+    return list({run.run_id: run for run in runs if changes(run)}.values())
+
+
+def told_changes(run: RunView) -> str:
+    """What changed between a mixed run's sittings, as a clause."""
+    told = [f"{key} {' → '.join(values)}" for key, values in changes(run).items()]
+    codes = {sitting.get("training_code") for sitting in run.sittings}
+    if len(codes) == 1 and None not in codes and "git_commit" in changes(run):
+        told.append("the code that can change a result stayed the same")
+    return "; ".join(told)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from reports.data import ClaimKind, ClaimView, ReportData
+from reports.data import ClaimKind, ClaimView, ReportData, RunView
 from reports.measures import WIN_RATE
 from reports.series import SeriesKey, SeriesResult, evaluate, series_keys
 from reports.statistics.intervals import Estimate
@@ -15,6 +15,7 @@ from reports.statistics.verdicts import (
     combine_scenarios,
     decide,
     holm,
+    is_at_floor,
     p_against,
     p_for,
     pair_by_seed,
@@ -28,6 +29,7 @@ class Contrast:
 
     estimate: mean difference with its 95 % interval, None without pairs. tost: the same with the
     90 % interval that decides equivalence. verdict: of this contrast alone, uncorrected.
+    is_at_floor: equivalence, withheld because neither side wins enough to differ.
     """
 
     left: SeriesResult
@@ -38,6 +40,19 @@ class Contrast:
     p_for: float
     p_against: float
     verdict: Verdict
+    is_at_floor: bool
+
+    @property
+    def left_out(self) -> list[RunView]:
+        """Finished runs of either side that are no evidence, once each."""
+        runs = (*self.left.left_out, *self.right.left_out)
+        return list({run.run_id: run for run in runs}.values())
+
+    @property
+    def mixed(self) -> list[RunView]:
+        """Runs behind the pairs that were continued with other code or elsewhere, once each."""
+        runs, seeds = (*self.left.mixed, *self.right.mixed), set(self.pairs.seeds)
+        return list({run.run_id: run for run in runs if run.seed in seeds}.values())
 
     @property
     def scenario(self) -> str:
@@ -123,6 +138,9 @@ def contrast(
     pairs = pair_by_seed(left.finals, right.finals)
     differences = pairs.differences
     for_, against = (test(kind, differences, margin_points) for test in (p_for, p_against))
+    at_floor = kind == "equivalent" and is_at_floor(pairs, margin_points)
+    if at_floor:
+        for_ = 1.0
     return Contrast(
         left,
         right,
@@ -132,6 +150,7 @@ def contrast(
         for_,
         against,
         decide(for_, against),
+        at_floor,
     )
 
 

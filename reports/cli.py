@@ -119,16 +119,19 @@ def export(
 
     reference_results/ours/README.md describes the file.
     """
+    from reports.evidence import left_out, told, weigh
     from reports.export import as_json, marl_eval_document, results_document
     from reports.load import load_report_data
     from suite.disk import write_atomically
 
     _refuse_directory(output)
-    data = load_report_data(study, profile, runs_dir)
+    data = weigh(load_report_data(study, profile, runs_dir))
     document = marl_eval_document(data) if kind == "marl-eval" else results_document(data)
     name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else '-marl-eval'}.json"
     path = output or runs_dir / "reports" / name
     write_atomically(path, as_json(document))
+    for run in left_out(data):
+        print(f"cadp-report: left out, no evidence: {told(run)}", file=sys.stderr)
     print(path.resolve())
 
 
@@ -143,11 +146,14 @@ def compare(
 
     Example: did a new version or another machine change anything?
     """
-    from reports.compare import comparison, table
+    from reports.compare import comparison, notes, table
     from reports.load import load_report_data
 
     ours, theirs = (load_report_data(study, profile, place) for place in (runs_dir, against))
-    print(table(comparison(ours, theirs), str(runs_dir), str(against)))
+    rows = comparison(ours, theirs)
+    print(table(rows, str(runs_dir), str(against)))
+    if beware := notes(ours, theirs, rows):
+        print("\n" + "\n".join(beware))
 
 
 def main() -> None:

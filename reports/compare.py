@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from reports.checks import mixed, told_changes
 from reports.data import ReportData
+from reports.evidence import left_out, told, weigh
 from reports.measures import WIN_RATE
-from reports.numbers import interval, number, signed
+from reports.numbers import interval, listed, number, one_line, signed
 from reports.series import SeriesResult, evaluate, series_keys
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import pair_by_seed, paired_estimate
+
+# Beside numbers that one of the notes under the table is about.
+NOTED = "*"
 
 
 @dataclass(frozen=True)
@@ -21,17 +26,42 @@ class Comparison:
     theirs: SeriesResult
     difference: Estimate | None
 
+    @property
+    def has_other_seeds(self) -> bool:
+        """True if the two means are over different seeds, so that their difference is not A-B."""
+        return self.ours.finals.keys() != self.theirs.finals.keys()
+
 
 def comparison(ours: ReportData, theirs: ReportData) -> list[Comparison]:
     """Every series of the plan, which both share, on final win rate."""
+    places = [weigh(ours), weigh(theirs)]
     found = []
     for scenario in ours.scenarios:
         for key in series_keys(ours, scenario):
-            sides = [evaluate(data, key, WIN_RATE) for data in (ours, theirs)]
+            sides = [evaluate(data, key, WIN_RATE) for data in places]
             pairs = pair_by_seed(sides[0].finals, sides[1].finals)
             difference = paired_estimate(pairs.differences, 0.95)
             found.append(Comparison(sides[0], sides[1], difference))
     return found
+
+
+def notes(ours: ReportData, theirs: ReportData, rows: Sequence[Comparison]) -> list[str]:
+    """What the numbers lack or rest on, a line each; none where there is nothing to beware of."""
+    found = []
+    for name, data in (("A", weigh(ours)), ("B", weigh(theirs))):
+        for run in left_out(data):
+            found.append(f"{name} without a run that is no evidence: {told(run)}")
+        for run in mixed(data.finished()):
+            found.append(f"{name} with a run of mixed origin: {run.name}: {told_changes(run)}")
+    for row in rows:
+        if row.has_other_seeds:
+            sides = [sorted(side.finals) for side in (row.ours, row.theirs)]
+            a, b = (listed(seeds) or "none" for seeds in sides)
+            found.append(
+                f"{row.ours.key.scenario} {row.ours.key.label}: the means are over different seeds "
+                f"(A: {a}; B: {b}), A-B is over the pairs"
+            )
+    return [f"{NOTED} {one_line(note)}" for note in found]
 
 
 def table(rows: Sequence[Comparison], ours: str, theirs: str) -> str:
@@ -50,14 +80,19 @@ def _cells(row: Comparison) -> tuple[str, ...]:
         row.ours.key.scenario,
         row.ours.key.label,
         _mean(row.ours),
-        str(len(row.ours.per_run)),
+        _count(row.ours),
         _mean(row.theirs),
-        str(len(row.theirs.per_run)),
+        _count(row.theirs),
         signed(difference.mean if difference else None),
         interval(difference, sign=True),
-        str(difference.n if difference else 0),
+        f"{difference.n if difference else 0}{NOTED if row.has_other_seeds else ''}",
     )
 
 
 def _mean(side: SeriesResult) -> str:
     return number(side.estimate.mean if side.estimate else None)
+
+
+def _count(side: SeriesResult) -> str:
+    """Number of runs behind a mean, marked where some were left out or are of mixed origin."""
+    return f"{len(side.per_run)}{NOTED if side.left_out or side.mixed else ''}"

@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-RunStatus = Literal["finished", "failed", "unfinished", "missing"]
+RunStatus = Literal["finished", "left out", "failed", "unfinished", "missing"]
 ClaimKind = Literal["greater", "equivalent"]
 DECENTRALISED, CENTRALISED = "decentralised", "centralised"
 MODES = (CENTRALISED, DECENTRALISED)
@@ -32,11 +32,24 @@ class History:
 
 
 @dataclass(frozen=True)
+class Doubt:
+    """Why a finished run is no evidence. kind: in a few words; detail: what was found, a clause."""
+
+    kind: str
+    detail: str
+
+
+@dataclass(frozen=True)
 class RunView:
     """One planned run and what is known about it.
 
     point: the hyperparameter point as words, "" where its arm has only one in this scenario.
+    status: "left out" once `reports.evidence` has found a finished run to be no evidence.
+    doubts: why it is left out.
+    episode_limit: most steps of an episode; None where not known.
+    return_bounds: possible range of an episode's return.
     parameters: every setting of the run, flattened to dotted names.
+    sittings: the provenance of every sitting that trained the run, in order.
     failure: the traceback of a failed run.
     started, ended: UTC, ISO 8601 to the second; "" where not recorded.
     """
@@ -53,13 +66,31 @@ class RunView:
     test_interval_env_steps: int
     n_test_episodes: int
     pruning_start_env_steps: int | None = None
+    episode_limit: int | None = None
+    return_bounds: tuple[float, float] = (-np.inf, np.inf)
     parameters: Mapping[str, str] = field(default_factory=dict)
-    provenance: Mapping[str, str] = field(default_factory=dict)
+    sittings: tuple[Mapping[str, str], ...] = ()
     histories: Mapping[str, History] = field(default_factory=dict)
     failure: str | None = None
     elapsed_seconds: float | None = None
     started: str = ""
     ended: str = ""
+    doubts: tuple[Doubt, ...] = ()
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """Execution modes its model is tested in, (C) before (D)."""
+        return MODES if self.framework == "cadp" else (DECENTRALISED,)
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """That of the last sitting; empty where nothing was recorded."""
+        return self.sittings[-1] if self.sittings else {}
+
+    @property
+    def name(self) -> str:
+        """For people: arm, seed and run id."""
+        return f"{self.condition} seed {self.seed} ({self.run_id})"
 
     @property
     def condition(self) -> str:

@@ -7,10 +7,11 @@ import math
 from typing import Any
 
 from reports.data import ReportData, RunView
+from reports.evidence import weigh
 from reports.measures import backend
 
 # Raised when a reader of the old format would misread the new one.
-RESULTS_FORMAT = 1
+RESULTS_FORMAT = 2
 TEST_METRICS = ("test/win_rate", "test/return", "test/episode_length")
 
 
@@ -24,18 +25,18 @@ def results_document(data: ReportData) -> dict[str, Any]:
         "question": data.question,
         "deviations": list(data.deviations),
         "backends": sorted({backend(scenario) for scenario in data.scenarios}),
-        "runs": [_run(run) for run in data.runs],
+        "runs": [_run(run) for run in weigh(data).runs],
     }
 
 
 def marl_eval_document(data: ReportData) -> dict[str, Any]:
-    """environment → task → algorithm → seed → step_N → metric → [value], of finished runs.
+    """environment → task → algorithm → seed → step_N → metric → [value], of runs that are evidence.
 
     The shape marl-eval reads. Two modes of one run are two algorithms. It has no
     "absolute_metrics": no final evaluation of a best checkpoint is made.
     """
     document: dict[str, Any] = {}
-    for run in data.finished():
+    for run in weigh(data).finished():
         environment, _, task = run.scenario.partition("/")
         algorithms = document.setdefault(environment, {}).setdefault(task, {})
         for mode in _modes(run):
@@ -45,8 +46,12 @@ def marl_eval_document(data: ReportData) -> dict[str, Any]:
 
 
 def as_json(document: dict[str, Any]) -> str:
-    """Deterministic JSON text; NaN and infinities were made null before."""
-    return json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    """Deterministic JSON text; NaN and infinities were made null before.
+
+    Half a surrogate pair, which no UTF-8 file can hold, is written as JSON's own escape.
+    """
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, indent=1) + "\n"
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _run(run: RunView) -> dict[str, Any]:
@@ -57,15 +62,17 @@ def _run(run: RunView) -> dict[str, Any]:
         "hyperparameter_point": run.point,
         "seed": run.seed,
         "status": run.status,
+        "left_out": [f"{doubt.kind}: {doubt.detail}" for doubt in run.doubts],
         "failure": run.failure,
         "elapsed_seconds": run.elapsed_seconds,
         "started": run.started or None,
         "ended": run.ended or None,
         "parameters": dict(run.parameters),
         "provenance": dict(run.provenance),
+        "sittings": [dict(sitting) for sitting in run.sittings],
         "tests": {
             key: {
-                "env_steps": [int(step) for step in history.steps],
+                "env_steps": [_whole(float(step)) for step in history.steps],
                 "values": [_finite(float(value)) for value in history.values],
             }
             for key, history in sorted(run.histories.items())
@@ -91,6 +98,10 @@ def _marl_eval_run(run: RunView, mode: str) -> dict[str, Any]:
             entry = entries.setdefault(int(step), {"step_count": int(step)})
             entry[name] = [_finite(float(value))]
     return {f"step_{index}": entries[step] for index, step in enumerate(sorted(entries))}
+
+
+def _whole(step: float) -> int | None:
+    return int(step) if math.isfinite(step) else None
 
 
 def _finite(value: float) -> float | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from reports.data import ClaimView, History, ReportData, RunStatus, RunView
+from suite.environments.interface import EnvironmentInfo
+from suite.environments.matrix import MATRIX_GAMES
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
 from suite.study.definition import Claim, load_study
@@ -56,7 +59,7 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
         scenarios=tuple(dict.fromkeys(trial.scenario for trial in plan.trials)),
         claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),
         runs=tuple(
-            _run(spec, trial, point, records.get(spec.run_id))
+            _run(spec, trial, point, plan.environments[trial.scenario], records.get(spec.run_id))
             for trial, point in _points(plan)
             for spec in trial.runs
         ),
@@ -87,7 +90,13 @@ def _points(plan: Plan) -> Iterator[tuple[Trial, str]]:
         yield trial, ", ".join(parts)
 
 
-def _run(spec: RunSpec, trial: Trial, point: str, record: RunRecord | None) -> RunView:
+def _run(
+    spec: RunSpec,
+    trial: Trial,
+    point: str,
+    environment: EnvironmentInfo,
+    record: RunRecord | None,
+) -> RunView:
     return RunView(
         run_id=spec.run_id,
         scenario=trial.scenario,
@@ -101,11 +110,13 @@ def _run(spec: RunSpec, trial: Trial, point: str, record: RunRecord | None) -> R
         test_interval_env_steps=spec.training.test_interval_env_steps,
         n_test_episodes=spec.training.n_test_episodes,
         pruning_start_env_steps=spec.pruning_start_env_steps,
+        episode_limit=environment.episode_limit,
+        return_bounds=_return_bounds(environment),
         parameters=dict(_flatten(spec.model_dump(exclude={"scenario", "arm", "seed"}))),
-        provenance={} if record is None else record.provenance,
+        sittings=() if record is None else tuple(map(_as_text, record.sittings)),
         histories={} if record is None else _histories(record),
         failure=None if record is None else record.failure,
-        elapsed_seconds=None if record is None else record.elapsed_seconds,
+        elapsed_seconds=None if record is None else _seconds(record.elapsed_seconds),
         started="" if record is None else _time(record.started),
         ended="" if record is None else _time(record.ended),
     )
@@ -116,6 +127,23 @@ def _histories(record: RunRecord) -> dict[str, History]:
         key: History(np.asarray(steps, dtype=np.float64), np.asarray(values, dtype=np.float64))
         for key, (steps, values) in record.histories.items()
     }
+
+
+def _as_text(sitting: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in sitting.items()}
+
+
+def _seconds(recorded: float | None) -> float | None:
+    """A duration; None where none was recorded, or what was recorded is none."""
+    return recorded if recorded is not None and 0 <= recorded < math.inf else None
+
+
+def _return_bounds(environment: EnvironmentInfo) -> tuple[float, float]:
+    """Possible range of a return where the game is small enough to tell."""
+    if environment.backend != "matrix":
+        return -math.inf, math.inf
+    game = MATRIX_GAMES[environment.name.removeprefix("matrix/")]
+    return min(0.0, float(game.payoff.min())) * game.episode_limit, game.optimum
 
 
 def _time(moment: datetime | None) -> str:

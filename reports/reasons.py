@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from reports.claims import ClaimResult, Contrast
 from reports.data import ClaimView
-from reports.numbers import p_value, plural, signed
+from reports.numbers import listed, p_value, plural, signed
 from reports.statistics.verdicts import Verdict
 
 WORDS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "undecided")
 
 
 def reason(result: ClaimResult) -> str:
-    """What was seen, what it shows or lacks, and what of the claim this profile leaves out."""
+    """What was seen, what it shows or lacks, and what the reader must know of its runs."""
     absent = ", ".join(result.absent)
     if not result.contrasts:
         return f"Not tested: this profile does not run {absent or 'both sides of it together'}."
     text = _reason_many(result) if len(result.contrasts) > 1 else _reason_one(result)
-    return f"{text} Not run in this profile, so not covered: {absent}." if absent else text
+    if absent:
+        text += f" Not run in this profile, so not covered: {absent}."
+    return text + _doubts(result)
 
 
 def _reason_one(result: ClaimResult) -> str:
@@ -26,6 +28,8 @@ def _reason_one(result: ClaimResult) -> str:
     seen = _seen(only, result.claim)
     if only.estimate.n == 1:
         return f"{seen}, from one seed only: no interval, no verdict."
+    if only.is_at_floor and result.verdict == "undecided":
+        return f"{seen}: {_floor(result.claim)}."
     if result.verdict != result.uncorrected:
         return f"{seen}; {_lost_to_correction(result)}"
     if result.verdict == "undecided":
@@ -39,9 +43,33 @@ def _reason_many(result: ClaimResult) -> str:
     verdicts = [one.verdict for one in result.contrasts]
     told = ", ".join(f"{word} in {verdicts.count(word)}" for word in WORDS if word in verdicts)
     text = f"Must hold in all {len(verdicts)} comparisons; each taken alone: {told}"
+    floored = [one.place for one in result.contrasts if one.is_at_floor]
+    if floored:
+        text += f"; in {', '.join(floored)} {_floor(result.claim)}"
     if result.verdict != result.uncorrected:
         return f"{text}; {_lost_to_correction(result)}"
     return f"{text}."
+
+
+def _floor(claim: ClaimView) -> str:
+    return (
+        f"no seed of either side wins more than {100 * claim.margin:g} %, so no difference beyond "
+        "the margin could have shown (floor effect)"
+    )
+
+
+def _doubts(result: ClaimResult) -> str:
+    """Runs that the verdict lacks, and mixed runs that it rests on."""
+    lacking = {run.run_id for one in result.contrasts for run in one.left_out}
+    mixed = {run.run_id for one in result.contrasts for run in one.mixed}
+    text = ""
+    if lacking:
+        text += f" Without {plural(len(lacking), 'finished run')} that count as no evidence: "
+        text += f"{listed(sorted(lacking))} (see Left out)."
+    if mixed:
+        text += f" Rests on {plural(len(mixed), 'run')} of mixed origin: "
+        text += f"{listed(sorted(mixed))} (see Provenance)."
+    return text
 
 
 def _lost_to_correction(result: ClaimResult) -> str:
@@ -68,6 +96,8 @@ def _seen(one: Contrast, claim: ClaimView) -> str:
     if estimate.n == 1:
         return text
     seeds = plural(estimate.n, "paired seed")
+    if one.is_at_floor and estimate.low is None:
+        return f"{text} at each of {seeds} alike"
     if estimate.low is None or estimate.high is None:
         return f"{text} at each of {seeds} alike (exact sign test, p = {p_value(one.p_for)})"
     level = f"{100 * estimate.confidence:.0f} %"

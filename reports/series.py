@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from reports.checks import mixed
 from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
-from reports.measures import Measure, measures
+from reports.measures import WIN_RATE, Measure, measures
 from reports.statistics.intervals import (
     Estimate,
     interquartile_mean,
@@ -47,15 +48,36 @@ class SeriesKey:
 class SeriesResult:
     """Performance of a series on one measure.
 
-    per_run: finished runs and their performance, in seed order. estimate: of the final performance,
-    None where no run finished. n_planned: runs of this condition the plan asks for.
+    planned: runs of this condition the plan asks for, in seed order. per_run: those of them that
+    are evidence, with their performance. estimate: of the final performance, None without a run.
     """
 
     key: SeriesKey
     measure: Measure
+    planned: tuple[RunView, ...]
     per_run: tuple[tuple[RunView, Performance], ...]
     estimate: Estimate | None
-    n_planned: int
+
+    @property
+    def n_planned(self) -> int:
+        """Number of runs the plan asks for."""
+        return len(self.planned)
+
+    @property
+    def left_out(self) -> list[RunView]:
+        """Finished runs that are no evidence."""
+        return [run for run in self.planned if run.status == "left out"]
+
+    @property
+    def mixed(self) -> list[RunView]:
+        """Runs behind the numbers that were continued with other code or elsewhere."""
+        return mixed(run for run, _ in self.per_run)
+
+    @property
+    def lacking(self) -> list[int]:
+        """Planned seeds that the numbers lack."""
+        finals = self.finals
+        return [run.seed for run in self.planned if run.seed not in finals]
 
     @property
     def finals(self) -> dict[int, float]:
@@ -69,12 +91,30 @@ class SeriesResult:
 
 @dataclass(frozen=True)
 class Aggregate:
-    """One series over all scenarios: mean and interquartile mean of per-seed final performance."""
+    """One series over all scenarios: mean and interquartile mean of per-seed final performance.
+
+    Scenarios weigh the same, whatever their number of seeds. parts: the series, per scenario.
+    """
 
     label: str
-    n_scenarios: int
+    parts: tuple[SeriesResult, ...]
     mean: Estimate
     iqm: Estimate
+
+    @property
+    def n_planned(self) -> int:
+        """Number of runs the plan asks for, over all scenarios."""
+        return sum(part.n_planned for part in self.parts)
+
+    @property
+    def incomplete(self) -> list[SeriesResult]:
+        """Parts that lack seeds of the plan."""
+        return [part for part in self.parts if part.lacking]
+
+    @property
+    def mixed(self) -> list[RunView]:
+        """Runs behind the numbers that were continued with other code or elsewhere."""
+        return [run for part in self.parts for run in part.mixed]
 
 
 def series_keys(data: ReportData, scenario: str) -> list[SeriesKey]:
@@ -83,8 +123,7 @@ def series_keys(data: ReportData, scenario: str) -> list[SeriesKey]:
     for run in data.runs:
         if run.scenario != scenario:
             continue
-        modes = (CENTRALISED, DECENTRALISED) if run.framework == "cadp" else (DECENTRALISED,)
-        for mode in modes:
+        for mode in run.modes:
             keys[
                 SeriesKey(
                     scenario, run.arm, run.point, run.condition, mode, run.framework, run.backbone
@@ -99,21 +138,24 @@ def runs_of(data: ReportData, key: SeriesKey) -> list[RunView]:
     return sorted(found, key=lambda run: run.seed)
 
 
+def evidence_of(data: ReportData, key: SeriesKey) -> list[RunView]:
+    """The series' runs that are finished and count as evidence, in seed order."""
+    return [run for run in runs_of(data, key) if run.status == "finished"]
+
+
 def evaluate(data: ReportData, key: SeriesKey, measure: Measure) -> SeriesResult:
     """Final performance of one series with its interval."""
-    planned = runs_of(data, key)
-    per_run = []
-    for run in planned:
-        history = measure.history(run, key.mode) if run.status == "finished" else None
-        performance = summarise(history, run.total_env_steps) if history is not None else None
-        if performance is not None:
-            per_run.append((run, performance))
+    per_run = [
+        (run, summarise(history, run.total_env_steps))
+        for run in evidence_of(data, key)
+        if (history := measure.history(run, key.mode))
+    ]
     finals = [performance.final for _, performance in per_run]
     estimate = None
     if finals:
         rng = np.random.default_rng(BOOTSTRAP_SEED)
         estimate = mean_interval(finals, rng=rng, bounds=measure.bounds)
-    return SeriesResult(key, measure, tuple(per_run), estimate, len(planned))
+    return SeriesResult(key, measure, tuple(runs_of(data, key)), tuple(per_run), estimate)
 
 
 def evaluate_all(data: ReportData) -> list[SeriesResult]:
@@ -130,19 +172,22 @@ def aggregate(data: ReportData, results: Iterable[SeriesResult]) -> list[Aggrega
     """Series with results in every scenario of the plan; empty with fewer than two scenarios."""
     if len(data.scenarios) < 2:
         return []
-    by_label: dict[str, dict[str, list[float]]] = {}
+    by_label: dict[str, dict[str, SeriesResult]] = {}
     for result in results:
-        if result.measure.key == "test/win_rate" and result.per_run:
-            finals = by_label.setdefault(result.key.label, {})
-            finals[result.key.scenario] = list(result.finals.values())
+        if result.measure is WIN_RATE and result.per_run:
+            by_label.setdefault(result.key.label, {})[result.key.scenario] = result
     found = []
     for label, by_scenario in by_label.items():
         if len(by_scenario) < len(data.scenarios):
             continue
-        strata = [by_scenario[scenario] for scenario in data.scenarios]
+        parts = tuple(by_scenario[scenario] for scenario in data.scenarios)
         mean, iqm = (
-            stratified_interval(strata, statistic, rng=np.random.default_rng(BOOTSTRAP_SEED))
+            stratified_interval(
+                [list(part.finals.values()) for part in parts],
+                statistic,
+                rng=np.random.default_rng(BOOTSTRAP_SEED),
+            )
             for statistic in (plain_mean, interquartile_mean)
         )
-        found.append(Aggregate(label, len(by_scenario), mean, iqm))
+        found.append(Aggregate(label, parts, mean, iqm))
     return found

@@ -9,6 +9,7 @@ from reports.claims import ClaimResult, Contrast
 from reports.figures import style
 from reports.figures.learning_curves import Drawing
 from reports.figures.svg import to_svg
+from reports.numbers import MIXED_MARK
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,7 +35,8 @@ def forest(results: Sequence[ClaimResult], identifier: str) -> Drawing | None:
             claim_name, height = result.claim.name, height - 1
             _heading(axes, result, height)
         height -= 1
-        ticks[height] = f"{contrast.place} (n={len(contrast.pairs.seeds)})"
+        mark = MIXED_MARK if contrast.mixed else ""
+        ticks[height] = f"{contrast.place} (n={len(contrast.pairs.seeds)}{mark})"
         _row(axes, result, contrast, height)
     axes.axvline(0, color=style.INK, linewidth=0.8)
     axes.set_ylim(height - 0.7, -0.3)
@@ -52,6 +54,8 @@ def forest(results: Sequence[ClaimResult], identifier: str) -> Drawing | None:
         "the one that decides. Shaded: where the claim is true. Marker: verdict of the comparison "
         "alone, before correction (circle reproduced, cross not reproduced, diamond undecided)."
     )
+    if any(contrast.mixed for _, contrast in rows):
+        caption += f" {MIXED_MARK}: with runs of mixed origin."
     return Drawing(identifier, svg, caption)
 
 

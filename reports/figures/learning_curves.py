@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from reports.checks import mixed
 from reports.data import CENTRALISED, History, ReportData
 from reports.figures import style
 from reports.figures.svg import to_svg
 from reports.measures import Measure
-from reports.series import SeriesKey, runs_of
+from reports.numbers import MIXED_MARK
+from reports.series import SeriesKey, evidence_of
 from reports.statistics.performance import Curve, mean_curve
 
 if TYPE_CHECKING:
@@ -33,7 +35,8 @@ class Drawing:
 class DrawnSeries:
     """A series ready to draw: its runs' histories and their mean curve.
 
-    seeds, histories: of the finished runs, in the same order.
+    histories: of the runs that are evidence, in seed order. mixed: whether some of them were
+    continued with other code or elsewhere.
     """
 
     key: SeriesKey
@@ -41,11 +44,18 @@ class DrawnSeries:
     curve: Curve
     total_env_steps: int
     pruning_start_env_steps: int | None
+    mixed: bool
+
+    @property
+    def label(self) -> str:
+        """Name and number of seeds, for the legend."""
+        mark = MIXED_MARK if self.mixed else ""
+        return f"{self.key.label}, n={self.curve.n_runs}{mark}"
 
 
 def drawn_series(data: ReportData, key: SeriesKey, measure: Measure) -> DrawnSeries | None:
-    """The series' finished runs; None where none has tests."""
-    runs = [run for run in runs_of(data, key) if run.status == "finished"]
+    """The series' runs that are evidence; None where none has tests."""
+    runs = evidence_of(data, key)
     histories = [history for run in runs if (history := measure.history(run, key.mode))]
     if not histories:
         return None
@@ -58,6 +68,7 @@ def drawn_series(data: ReportData, key: SeriesKey, measure: Measure) -> DrawnSer
         curve,
         max(run.total_env_steps for run in runs),
         runs[0].pruning_start_env_steps,
+        bool(mixed(runs)),
     )
 
 
@@ -76,7 +87,7 @@ def backbone_panel(
             color=colour,
             linestyle=dashes,
             linewidth=1.9,
-            label=f"{one.key.label}, n={one.curve.n_runs}",
+            label=one.label,
             zorder=4,
         )
     _furnish(axes, series, measure, title)
@@ -104,7 +115,7 @@ def overview(
             color=style.BACKBONE_COLOURS.get(one.key.backbone, style.PLAIN),
             linestyle=dashes,
             linewidth=1.7,
-            label=f"{one.key.label}, n={one.curve.n_runs}",
+            label=one.label,
         )
     _furnish(axes, series, measure, title)
     for start in _pruning_starts(series):
@@ -116,6 +127,8 @@ def overview(
         "Means over seeds, all arms together; colour is the backbone. Dotted: plain arm. "
         "Solid: CADP acting centralised (C). Dashed: CADP acting decentralised (D)."
     )
+    if any(one.mixed for one in series):
+        caption += f" {MIXED_MARK}: with runs of mixed origin."
     return Drawing(identifier, svg, caption)
 
 
@@ -163,6 +176,8 @@ def _caption(series: Sequence[DrawnSeries]) -> str:
     if 1 < max(counts) <= MAX_SEED_LINES:
         parts.append("and single seeds as thin lines")
     text = " ".join(parts) + "."
+    if any(one.mixed for one in series):
+        text += f" {MIXED_MARK}: with runs of mixed origin."
     if 1 in counts:
         text += " One seed where n=1: no band."
     dropped = sum(one.curve.n_dropped for one in series)

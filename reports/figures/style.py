@@ -50,6 +50,7 @@ RC = {
     "xtick.labelsize": 8.5,
     "ytick.labelsize": 8.5,
     "text.color": INK,
+    "text.parse_math": False,  # names are no formulas
     "axes.labelcolor": INK,
     "axes.titlecolor": INK,
     "axes.edgecolor": INK,

@@ -27,12 +27,18 @@ def to_svg(figure: Figure, *, identifier: str, title: str, description: str) -> 
     drawing = re.sub(r"<metadata>.*?</metadata>", "", drawing, flags=re.DOTALL)
     drawing = re.sub(r"<style .*?</style>", "", drawing, flags=re.DOTALL)
     drawing = re.sub(r'(?<= d=")[^"]*', lambda match: _shorter_path(match[0]), drawing)
-    drawing = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", drawing)
-    drawing = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{identifier}-", drawing)
-    for stand_in, variable in THEME_COLOURS.items():
-        drawing = drawing.replace(stand_in, variable)
+    drawing = re.sub(r"<[^>]*>", lambda match: _shared_page(match[0], identifier), drawing)
     drawing = re.sub(r"\n\s*", "\n", drawing)
     return _accessible(drawing, identifier, title, description)
+
+
+def _shared_page(tag: str, identifier: str) -> str:
+    """A tag with short numbers, its own ids and the page's colours; text between tags stays."""
+    tag = re.sub(r"\d+\.\d{3,}", lambda match: f"{float(match[0]):.2f}", tag)
+    tag = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{identifier}-", tag)
+    for stand_in, variable in THEME_COLOURS.items():
+        tag = tag.replace(stand_in, variable)
+    return tag
 
 
 def _shorter_path(path: str) -> str:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from reports.checks import mixed
 from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
 from reports.figures import style
 from reports.figures.learning_curves import Drawing
 from reports.figures.svg import to_svg
 from reports.measures import Measure
-from reports.series import SeriesKey, runs_of
+from reports.numbers import MIXED_MARK
+from reports.series import SeriesKey, evidence_of
 from reports.statistics.performance import Curve, mean_curve
 
 if TYPE_CHECKING:
@@ -23,8 +25,8 @@ WINDOW = 0.25
 def transition(
     data: ReportData, key: SeriesKey, measure: Measure, identifier: str, title: str
 ) -> Drawing | None:
-    """Two axes over one step axis; None where the finished runs lack tests in either mode."""
-    runs = [run for run in runs_of(data, key) if run.status == "finished"]
+    """Two axes over one step axis; None where no run is evidence of both modes."""
+    runs = evidence_of(data, key)
     both = {mode: _mode_curve(runs, mode, measure) for mode in (CENTRALISED, DECENTRALISED)}
     curves = {mode: curve for mode, curve in both.items() if curve is not None}
     if len(curves) < 2:
@@ -37,10 +39,11 @@ def transition(
         CENTRALISED: (style.BLUE, "solid"),
         DECENTRALISED: (style.VERMILION, (0, (5, 2))),
     }
+    mark = MIXED_MARK if mixed(runs) else ""
     for mode, curve in curves.items():
         colour, dashes = looks[mode]
         letter = "C" if mode == CENTRALISED else "D"
-        _draw(axes[0], curve, colour, dashes, f"({letter}) {mode}, n={len(runs)}")
+        _draw(axes[0], curve, colour, dashes, f"({letter}) {mode}, n={curve.n_runs}{mark}")
     axes[0].set_ylabel(measure.label)
     if measure.bounds == (0.0, 100.0):
         style.percent_axis(axes[0])
@@ -57,6 +60,8 @@ def transition(
             style.mark_pruning(one, start)
     style.legend_below(figure)
     told = _told(curves, attention, start)
+    if mark:
+        told += f" {mark}: with runs of mixed origin."
     svg = to_svg(figure, identifier=identifier, title=title, description=told)
     return Drawing(identifier, svg, told)
 
@@ -83,11 +88,10 @@ def _told(curves: dict[str, Curve], attention: Curve | None, start: int | None) 
     text = f"At the end: C {c.mean[-1]:.0f}, D {d.mean[-1]:.0f}"
     if attention:
         text += f", self-attention {attention.mean[-1]:.2f}"
-    before = [i for i, step in enumerate(c.steps) if start is not None and step <= start]
-    if before and len(d.mean) == len(c.mean):
-        i = before[-1]
-        head = f"Last test up to T = {start:,} steps: C {c.mean[i]:.0f}, D {d.mean[i]:.0f}"
-        if attention and i < len(attention.mean):
-            head += f", self-attention {attention.mean[i]:.2f}"
+    before = [step for step in c.steps if start is not None and step <= start]
+    if before and (d_then := d.at(before[-1])) is not None:
+        head = f"Last test up to T = {start:,} steps: C {c.at(before[-1]):.0f}, D {d_then:.0f}"
+        if attention and (paid := attention.at(before[-1])) is not None:
+            head += f", self-attention {paid:.2f}"
         text = f"{head}. {text}"
     return text + ". Bands: pointwise 95 % t."

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from reports import numbers
 from reports.analysis import DEFAULT_MARGIN_POINTS, Analysis
+from reports.checks import told_changes
 from reports.figures.compose import Figures
 from reports.figures.learning_curves import Drawing
 from reports.html import words
@@ -29,6 +30,7 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         loader=FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=StrictUndefined,
+        finalize=_visible,
         trim_blocks=True,
         lstrip_blocks=True,
     )
@@ -38,8 +40,11 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         interval=numbers.interval,
         p_value=numbers.p_value,
         duration=numbers.duration,
+        listed=numbers.listed,
         reason=reason,
+        told_changes=told_changes,
     )
+    environment.globals["mixed_mark"] = numbers.MIXED_MARK
 
     def drawing(one: Drawing) -> Markup:
         return Markup(one.svg)
@@ -65,3 +70,9 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         n_resamples=N_RESAMPLES,
         bootstrap_seed=BOOTSTRAP_SEED,
     )
+
+
+def _visible(value: object) -> object:
+    """Any text of the page but what is HTML already: nothing in it is hidden."""
+    is_plain = isinstance(value, str) and not hasattr(value, "__html__")
+    return numbers.visible(str(value)) if is_plain else value

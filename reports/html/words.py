@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from reports.analysis import Analysis
-from reports.numbers import plural
+from reports.checks import told_changes
+from reports.numbers import MIXED_MARK, plural
 
 ENVIRONMENTS = {
     "skirmish": "skirmish (embedded simulator)",
@@ -36,37 +37,27 @@ def warnings(analysis: Analysis) -> list[str]:
             f"{plural(open_runs, 'run')} of the plan not finished ({counts['unfinished']} started, "
             f"{counts['missing']} not started): this is a partial report."
         )
-    for group in analysis.duplicates:
-        names = ", ".join(f"{run.condition} seed {run.seed} ({run.run_id})" for run in group)
-        found.append(
-            f"Identical histories in {len(group)} runs: {names}. They are one sample, not "
-            f"{len(group)}; intervals that count them are too narrow."
-        )
-    for run, key, count in analysis.not_finite:
-        found.append(
-            f"{plural(count, 'value')} of {key} in run {run.run_id} ({run.condition}, seed "
-            f"{run.seed}) not finite; left out."
-        )
-    for run in analysis.short_runs:
-        found.append(
-            f"Run {run.run_id} ({run.condition}, seed {run.seed}) is marked finished, but its last "
-            f"test lies more than one test interval before its {run.total_env_steps:,} steps."
-        )
-    return found + _no_final_tests(analysis) + _mixed_provenance(analysis)
+    return found + _left_out(analysis) + _mixed(analysis) + _different_provenance(analysis)
 
 
-def _no_final_tests(analysis: Analysis) -> list[str]:
-    late = {
-        run.run_id
-        for result in analysis.results
-        for run, performance in result.per_run
-        if performance.n_final_tests == 0
-    }
-    if not late:
-        return []
+def _left_out(analysis: Analysis) -> list[str]:
+    """One sentence per kind of doubt, naming its runs."""
+    by_kind: dict[str, list[str]] = {}
+    for run in analysis.left_out:
+        for kind in dict.fromkeys(doubt.kind for doubt in run.doubts):
+            by_kind.setdefault(kind, []).append(run.name)
     return [
-        f"{plural(len(late), 'run')} had no test in the last 10 % of training; the last test "
-        "stands for the final performance."
+        f"{plural(len(names), 'finished run')} left out of every number below, because of "
+        f"{kind}: {', '.join(names)} (see Left out)."
+        for kind, names in by_kind.items()
+    ]
+
+
+def _mixed(analysis: Analysis) -> list[str]:
+    return [
+        f"Run {run.name} is of mixed origin: between its sittings changed {told_changes(run)}. "
+        f"Numbers that it enters are marked {MIXED_MARK}."
+        for run in analysis.mixed
     ]
 
 
@@ -74,14 +65,14 @@ def _no_final_tests(analysis: Analysis) -> list[str]:
 EXPECTED_TO_DIFFER = frozenset({"seed", "protocol", "environment"})
 
 
-def _mixed_provenance(analysis: Analysis) -> list[str]:
-    mixed = [
+def _different_provenance(analysis: Analysis) -> list[str]:
+    different = [
         entry.key
         for entry in analysis.provenance
         if entry.differs and entry.key not in EXPECTED_TO_DIFFER
     ]
-    if "environment_version" in mixed and len(analysis.backends) > 1:
-        mixed.remove("environment_version")
-    if not mixed:
+    if "environment_version" in different and len(analysis.backends) > 1:
+        different.remove("environment_version")
+    if not different:
         return []
-    return [f"Runs differ in {', '.join(mixed)} (see Provenance)."]
+    return [f"Runs differ in {', '.join(different)} (see Provenance)."]

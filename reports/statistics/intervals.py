@@ -107,19 +107,39 @@ def _bca(
     return float(result.confidence_interval.low), float(result.confidence_interval.high)
 
 
-def interquartile_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def plain_mean(
+    values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
+    """Weighted mean over the last axis: values (..., n), weights (n,) → (...)."""
+    return np.asarray(np.average(values, axis=-1, weights=_alike(weights, values)))
+
+
+def interquartile_mean(
+    values: NDArray[np.float64], weights: NDArray[np.float64] | None = None
+) -> NDArray[np.float64]:
     """Mean of the middle half of the last axis (Agarwal et al. 2021, "Statistical precipice").
 
-    values: (..., n) → (...). ⌊n/4⌋ values are dropped at either end.
+    values: (..., n), weights: (n,) → (...). ⌊n/4⌋ values are dropped at either end; where weights
+    differ, that share of the weight, in part where the limit falls within a value.
     """
     n = values.shape[-1]
-    cut = n // 4
-    return np.asarray(np.mean(np.sort(values, axis=-1)[..., cut : n - cut], axis=-1))
+    order = np.argsort(values, axis=-1, kind="stable")
+    weight = np.take_along_axis(_alike(weights, values), order, axis=-1)
+    upper = np.cumsum(weight / weight.sum(axis=-1, keepdims=True), axis=-1)
+    lower = np.concatenate([np.zeros_like(upper[..., :1]), upper[..., :-1]], axis=-1)
+    cut = (n // 4) / n
+    kept = np.clip(np.minimum(upper, 1 - cut) - np.maximum(lower, cut), 0.0, None)
+    return np.asarray(np.average(np.take_along_axis(values, order, axis=-1), axis=-1, weights=kept))
+
+
+def _alike(weights: NDArray[np.float64] | None, values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Weights in the shape of values; equal ones where none are given."""
+    return np.broadcast_to(np.ones(1) if weights is None else weights, values.shape)
 
 
 def stratified_interval(
     strata: Sequence[ArrayLike],
-    statistic: Callable[[NDArray[np.float64]], NDArray[np.float64]],
+    statistic: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
     *,
     rng: np.random.Generator,
     confidence: float = CONFIDENCE,
@@ -127,14 +147,18 @@ def stratified_interval(
 ) -> Estimate:
     """Percentile bootstrap of an aggregate, resampling seeds within each scenario.
 
-    strata: one (n_s,) array of per-seed values per scenario. statistic: (..., n) → (...), over the
-    values of all scenarios together. n of the result is the number of values.
+    Every scenario weighs the same, however many seeds it has: a value weighs 1 / n_s.
+
+    strata: one (n_s,) array of per-seed values per scenario. statistic: values (..., n) and their
+    weights (n,) → (...), over the values of all scenarios together. n of the result is the number
+    of values.
     """
     arrays = [np.asarray(stratum, dtype=np.float64) for stratum in strata]
     if len(arrays) < 2 or any(len(array) == 0 for array in arrays):
         raise ValueError("stratified_interval needs two or more scenarios, each with a value")
     pooled = np.concatenate(arrays)
-    point = float(statistic(pooled))
+    weights = np.concatenate([np.full(len(array), 1 / len(array)) for array in arrays])
+    point = float(statistic(pooled, weights))
     if any(len(array) < 2 for array in arrays):
         why = "a scenario has one seed only: no interval"
         return Estimate(point, None, None, len(pooled), None, confidence, why)
@@ -143,11 +167,6 @@ def stratified_interval(
         axis=1,
     )
     tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic(resampled), [tail, 1 - tail])
+    low, high = np.quantile(statistic(resampled, weights), [tail, 1 - tail])
     method = "stratified percentile bootstrap"
     return Estimate(point, float(low), float(high), len(pooled), None, confidence, method)
-
-
-def plain_mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean over the last axis: (..., n) → (...)."""
-    return np.asarray(np.mean(values, axis=-1))

@@ -29,15 +29,11 @@ class Performance:
     best: float
     best_step: float
     n_tests: int
-    n_not_finite: int
 
 
-def summarise(history: History, total_env_steps: int) -> Performance | None:
-    """Final, last and best test of one run; None where it has no finite test."""
-    is_finite = np.isfinite(history.values)
-    steps, values = history.steps[is_finite], history.values[is_finite]
-    if len(values) == 0:
-        return None
+def summarise(history: History, total_env_steps: int) -> Performance:
+    """Final, last and best test of one run. history: one test or more, all finite."""
+    steps, values = history.steps, history.values
     final = values[steps > (1 - FINAL_FRACTION) * total_env_steps]
     best = int(np.argmax(values))
     return Performance(
@@ -47,7 +43,6 @@ def summarise(history: History, total_env_steps: int) -> Performance | None:
         best=float(values[best]),
         best_step=float(steps[best]),
         n_tests=len(values),
-        n_not_finite=int(np.sum(~is_finite)),
     )
 
 
@@ -66,6 +61,11 @@ class Curve:
     n_runs: int
     n_dropped: int
 
+    def at(self, step: float) -> float | None:
+        """The mean at a test time; None where not every run has one there."""
+        found = np.flatnonzero(self.steps == step)
+        return float(self.mean[found[0]]) if len(found) else None
+
 
 def align(history: History, interval_env_steps: int) -> dict[int, float]:
     """Tests by the nearest multiple of the test interval; the last one where several share it.
@@ -73,11 +73,7 @@ def align(history: History, interval_env_steps: int) -> dict[int, float]:
     Runs test at the end of the first episode past each multiple, at slightly different steps.
     """
     bins = np.rint(history.steps / interval_env_steps).astype(int)
-    return {
-        int(index): float(value)
-        for index, value in zip(bins, history.values, strict=True)
-        if np.isfinite(value)
-    }
+    return dict(zip(bins.tolist(), history.values.tolist(), strict=True))
 
 
 def mean_curve(

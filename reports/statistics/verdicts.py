@@ -14,6 +14,8 @@ equivalent    −m < d < m                  TOST: larger of the two      two-sid
 is "undecided". So `greater` is reproduced when the whole 95 % interval lies above m, `equivalent`
 when the whole 90 % interval lies within ±m (Schuirmann 1987, two one-sided tests at 5 % each), and
 either is not reproduced when the 95 % interval lies wholly where the statement is false.
+
+Equivalence is withheld at the floor (`is_at_floor`).
 """
 
 from __future__ import annotations
@@ -61,6 +63,16 @@ def pair_by_seed(left: Mapping[int, float], right: Mapping[int, float]) -> Pairs
         tuple(sorted(left.keys() - right.keys())),
         tuple(sorted(right.keys() - left.keys())),
     )
+
+
+def is_at_floor(pairs: Pairs, margin: float) -> bool:
+    """True if no seed exceeds the margin on either side, so that no difference could.
+
+    pairs: of values that cannot be negative, in the unit of margin. Two arms that win nothing are
+    equal whatever they are. At the ceiling a worse arm would have shown: that is evidence.
+    """
+    values = np.concatenate([pairs.left, pairs.right])
+    return len(values) > 0 and bool(np.max(values) <= margin)
 
 
 def paired_estimate(differences: NDArray[np.float64], confidence: float) -> Estimate | None:

@@ -82,9 +82,9 @@ def run(
     """One finished run; the same arguments give the same run."""
     rng = np.random.default_rng([seed, sum(map(ord, scenario + arm))])
     interval = total // n_points
-    steps = np.arange(n_points + 1) * interval + rng.integers(
-        0, max(1, interval // 3), n_points + 1
-    )
+    # A test follows the first episode past each multiple, and past the end.
+    steps = np.append(np.arange(n_points) * interval, total)
+    steps += rng.integers(0, max(1, min(interval // 3, 60)), n_points + 1)
     steps[0] = 0
     is_cadp = arm.startswith("cadp_")
     backbone = arm.removeprefix("cadp_")
@@ -97,7 +97,8 @@ def run(
     if is_cadp:
         histories["test/win_rate/centralised"] = _tests(rng, steps, centralised)
         histories["train/self_attention"] = History(
-            steps.astype(float), 1 / 3 + (1 - 1 / 3) * pruned + rng.normal(0, 0.005, len(steps))
+            steps.astype(float),
+            np.minimum(1.0, 1 / 3 + (1 - 1 / 3) * pruned + rng.normal(0, 0.005, len(steps))),
         )
         decentralised = centralised * (0.15 + 0.84 * pruned)
     else:
@@ -108,6 +109,9 @@ def run(
             histories[key.replace("win_rate", "return")] = History(
                 history.steps, 20 * history.values - 1
             )
+    losses = np.random.default_rng([seed, sum(map(ord, scenario + arm)), 1]).random(n_points)
+    histories["train/loss_td"] = History(steps[1:].astype(float), losses)
+    histories["train/n_updates"] = History(steps.astype(float), np.arange(n_points + 1) * 25.0)
     return RunView(
         run_id=f"{abs(hash_text(f'{scenario}{arm}{seed}')):016x}",
         scenario=scenario,
@@ -127,13 +131,15 @@ def run(
             "training.total_env_steps": str(total),
             "alpha": "0.5" if is_cadp else "none",
         },
-        provenance={
-            "cadp-suite": "0.1.0",
-            "environment": scenario.partition("/")[0],
-            "environment_version": "1",
-            "processor": "Example processor",
-            "seed": str(seed),
-        },
+        sittings=(
+            {
+                "cadp-suite": "0.1.0",
+                "environment": scenario.partition("/")[0],
+                "environment_version": "1",
+                "processor": "Example processor",
+                "seed": str(seed),
+            },
+        ),
         histories=histories,
         elapsed_seconds=600.0 + seed,
         started="2026-01-01T00:00:00Z",

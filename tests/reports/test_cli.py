@@ -21,6 +21,7 @@ from suite.errors import InputError
 from suite.records.writer import RecordWriter
 from suite.study.definition import load_study
 from suite.study.plan import expand
+from suite.study.run import RunSpec
 
 STUDY = """
 format = 1
@@ -70,21 +71,26 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = expand(load_study(study))
     writer = RecordWriter(directory / "runs")
     for index, spec in enumerate(plan.runs):
-        writer.begin(spec, {"processor": "a test"}, resuming=False)
-        source = made_up.run(spec.scenario, spec.arm, spec.seed, n_points=10, total=10_000)
-        writer.log(
-            spec.run_id,
-            [
-                (key, int(step), float(value))
-                for key, history in source.histories.items()
-                for step, value in zip(history.steps, history.values, strict=True)
-            ],
-        )
+        _write(writer, spec)
         if index == 0:
             writer.fail(spec.run_id, "Traceback …\nValueError: as planned")
         elif index > 1:
             writer.finish(spec.run_id, 12.0, "")
     return directory
+
+
+def _write(writer: RecordWriter, spec: RunSpec, *, odd: bool = False) -> None:
+    """Begin a run and log all its metrics. odd: with a win rate of 200 %."""
+    writer.begin(spec, {"processor": "a test"}, resuming=False)
+    source = made_up.run(spec.scenario, spec.arm, spec.seed, n_points=10, total=10_000)
+    points = [
+        (key, int(step), float(value))
+        for key, history in source.histories.items()
+        for step, value in zip(history.steps, history.values, strict=True)
+    ]
+    if odd:
+        points.append(("test/win_rate/centralised", points[0][1], 2.0))
+    writer.log(spec.run_id, points)
 
 
 def call(
@@ -215,7 +221,7 @@ def test_export_writes_what_was_measured(
 ) -> None:
     assert call(["export", "small.toml"], place, monkeypatch) == 0
     document = json.loads(Path(capsys.readouterr().out.strip()).read_text())
-    assert (document["format"], document["backends"]) == (1, ["skirmish"])
+    assert (document["format"], document["backends"]) == (2, ["skirmish"])
     assert len(document["runs"]) == 6
     run = next(r for r in document["runs"] if r["status"] == "finished")
     expected = made_up.run(run["scenario"], run["arm"], run["seed"], n_points=10, total=10_000)
@@ -225,6 +231,9 @@ def test_export_writes_what_was_measured(
         "values": history.values.tolist(),
     }
     assert run["provenance"] == {"processor": "a test"}
+    assert run["sittings"] == [{"processor": "a test"}]
+    assert {r["status"] for r in document["runs"]} == {"finished", "failed", "unfinished"}
+    assert all(r["left_out"] == [] for r in document["runs"])
 
 
 def test_export_for_marl_eval(
@@ -248,6 +257,41 @@ def test_compare_with_itself_finds_no_difference(
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 + 5
     assert all(" 0.0" in line for line in lines[4:])
+
+
+def test_compare_says_what_the_numbers_lack(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """The other place lacks a run, and one recorded a win rate of 200 %."""
+    plan = expand(load_study(place / "small.toml"))
+    writer = RecordWriter(tmp_path)
+    for spec in plan.runs[1:]:
+        _write(writer, spec, odd=spec is plan.runs[-1])
+        writer.finish(spec.run_id, 12.0)
+    arguments = ["compare", "small.toml", "--against", str(tmp_path)]
+    assert call(arguments, place, monkeypatch) == 0
+    out = capsys.readouterr().out
+    last = plan.runs[-1]
+    assert (
+        f"* B without a run that is no evidence: cadp_qmix [T=7,000] seed 2 ({last.run_id})" in out
+    )
+    assert "test/win_rate/centralised is 2, possible is 0 to 1" in out
+    assert "[T=7,000] (C): the means are over different seeds (A: 1, 2; B: 1), A-B is over" in out
+
+
+def test_marl_eval_names_what_it_leaves_out(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    plan = expand(load_study(place / "small.toml"))
+    writer = RecordWriter(tmp_path)
+    _write(writer, plan.runs[-1], odd=True)
+    writer.finish(plan.runs[-1].run_id, 12.0)
+    arguments = ["export", "small.toml", "--format", "marl-eval", "--runs-dir", str(tmp_path)]
+    assert call(arguments, place, monkeypatch) == 0
+    captured = capsys.readouterr()
+    assert json.loads(Path(captured.out.strip()).read_text()) == {}
+    assert captured.err.startswith("cadp-report: left out, no evidence: cadp_qmix [T=7,000] seed 2")
+    assert captured.err.count("\n") == 1
 
 
 def test_nothing_started_is_an_input_error(place: Path) -> None:

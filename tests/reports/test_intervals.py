@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from reports.statistics.intervals import (
     interquartile_mean,
@@ -82,8 +83,54 @@ def test_stratified_bootstrap_resamples_within_scenarios_only() -> None:
 
 def test_stratified_bootstrap_with_one_seed_has_no_interval() -> None:
     estimate = stratified_interval([[1.0], [2.0, 3.0]], plain_mean, rng=rng())
-    assert estimate.mean == pytest.approx(2.0)
+    assert estimate.mean == pytest.approx((1.0 + 2.5) / 2)
     assert not estimate.has_interval
+
+
+def test_scenarios_weigh_the_same_however_many_seeds_they_have() -> None:
+    # One seed of the hard scenario is missing: 90 and 10 stay 50.
+    estimate = stratified_interval([[90.0, 90, 90, 90], [10.0]], plain_mean, rng=rng())
+    assert estimate.mean == pytest.approx(50.0)
+
+
+def test_the_order_of_two_arms_does_not_depend_on_who_finished_first() -> None:
+    """The better arm has few seeds of the easy scenario yet, the worse one few of the hard."""
+    easy, hard = [90.0] * 5, [20.0] * 5
+    better = [[value + 5 for value in easy[:1]], [value + 5 for value in hard]]
+    worse = [easy, hard[:1]]
+    for statistic in (plain_mean, interquartile_mean):
+        ahead, behind = (
+            stratified_interval(arm, statistic, rng=rng()).mean for arm in (better, worse)
+        )
+        assert ahead == pytest.approx(behind + 5)
+
+
+def test_the_bootstrap_keeps_the_weights() -> None:
+    strata = [[60.0, 80.0], [0.0, 10, 20, 30, 40, 50, 60, 70]]
+    estimate = stratified_interval(strata, plain_mean, rng=rng(4))
+    resamples = rng(5)
+    means = [
+        np.mean([np.mean(resamples.choice(values, len(values))) for values in strata])
+        for _ in range(4000)
+    ]
+    assert estimate.mean == pytest.approx((70 + 35) / 2)
+    assert [estimate.low, estimate.high] == pytest.approx(np.quantile(means, [0.025, 0.975]), abs=1)
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 5, 10, 15, 16])
+def test_equal_groups_have_the_usual_interquartile_mean(n: int) -> None:
+    values = rng(n).normal(size=(2, 3 * n))
+    usual = stats.trim_mean(values, 0.25, axis=-1)
+    assert interquartile_mean(values, np.full(3 * n, 1 / n)) == pytest.approx(usual)
+
+
+def test_weighted_interquartile_mean_by_hand() -> None:
+    # Weights 1/2, 1/2, 1/2, 1/2 and 1, 1: shares 1/8 four times, 1/4 twice; ⌊6/4⌋/6 = 1/6 is cut
+    # at either end: 1/8 and then 1/24 of the next value, below and above.
+    values = np.array([1.0, 2, 3, 4, 10, 20])
+    weights = np.array([0.5, 0.5, 0.5, 0.5, 1, 1])
+    kept = np.array([0, 1 / 8 - 1 / 24, 1 / 8, 1 / 8, 1 / 4, 1 / 4 - 1 / 6])
+    assert interquartile_mean(values, weights) == pytest.approx(kept @ values / kept.sum())
 
 
 def test_stratified_bootstrap_wants_two_scenarios() -> None:

@@ -23,12 +23,6 @@ def test_without_late_tests_the_last_one_stands_in_and_is_counted_as_none() -> N
     assert (result.final, result.n_final_tests) == (7.0, 0)
 
 
-def test_values_that_are_not_finite_are_left_out_and_counted() -> None:
-    result = summarise(history([950, 960, 970], [10, float("nan"), 30]), 1000)
-    assert (result.final, result.n_not_finite, result.n_tests) == (20.0, 1, 2)
-    assert summarise(history([950], [float("nan")]), 1000) is None
-
-
 def test_tests_fall_on_the_nearest_multiple_of_the_interval() -> None:
     assert align(history([0, 104, 197, 290], [1, 2, 3, 4]), 100) == {0: 1, 1: 2, 2: 3, 3: 4}
     assert align(history([98, 103], [1, 2]), 100) == {1: 2}
@@ -48,6 +42,11 @@ def test_points_that_a_run_lacks_are_dropped_and_counted() -> None:
     curve = mean_curve([history([0, 100, 200], [1, 2, 3]), history([0, 100], [3, 4])], 100)
     assert curve.mean.tolist() == [2, 3]
     assert curve.n_dropped == 1
+
+
+def test_a_mean_is_looked_up_by_its_test_time() -> None:
+    curve = mean_curve([history([100, 200], [3, 4])], 100)
+    assert (curve.at(200), curve.at(0)) == (4.0, None)
 
 
 def test_one_run_has_a_curve_without_band_and_no_run_none() -> None:

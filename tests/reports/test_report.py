@@ -12,6 +12,7 @@ import synthetic_study as made_up
 from reports.analysis import analyse
 from reports.build import build_html
 from reports.data import History, ReportData
+from reports.reasons import reason
 from reports.reference import load_reference
 
 PAPER = Path(__file__).resolve().parents[2] / "reference_results" / "paper"
@@ -162,9 +163,9 @@ def partial_page() -> Page:
     runs = list(data.runs)
     runs[0] = replace(runs[0], status="failed", histories={}, failure="ValueError: <bad> & worse")
     runs[1] = replace(runs[1], status="unfinished")
-    runs[2] = replace(runs[2], status="missing", histories={}, provenance={})
-    other = runs[6].provenance | {"processor": "Another processor"}
-    runs[6] = replace(runs[6], histories=runs[5].histories, provenance=other)
+    runs[2] = replace(runs[2], status="missing", histories={}, sittings=())
+    other = dict(runs[6].provenance) | {"processor": "Another processor"}
+    runs[6] = replace(runs[6], histories=runs[5].histories, sittings=(other,))
     key = "test/win_rate/centralised"
     values = runs[7].histories[key].values.copy()
     values[3] = np.nan
@@ -178,13 +179,16 @@ def partial_page() -> Page:
     [
         "1 run failed and left out of every number",
         "2 runs of the plan not finished (1 started, 1 not started): this is a partial report",
-        "Identical histories in 2 runs",
-        "1 value of test/win_rate/centralised",
+        "2 finished runs left out of every number below, because of a history identical to",
+        "1 finished run left out of every number below, because of values that are not finite",
+        "values that are not finite: 1 value of test/win_rate/centralised",
+        "Without 3 finished runs that count as no evidence",
         "Runs differ in processor",
         "ValueError: <bad> & worse",
         "1 of 4",
-        "from one seed only: no interval, no verdict",
-        "seeds without a partner are left out; only left has 0, 1, 2",
+        "1 of 4 without seeds 0, 1, 2",
+        "No seed has finished on both sides in skirmish/3m",
+        "seeds without a partner enter no difference; only left has 0; only right has 3",
     ],
 )
 def test_trouble_is_told(partial_page: Page, words: str) -> None:
@@ -218,6 +222,90 @@ def test_several_scenarios_are_aggregated_and_claims_must_hold_in_all() -> None:
     assert "Must hold in all 2 comparisons" in page.text
 
 
+def level(data: ReportData, worth: float) -> ReportData:
+    """The same study, but CADP wins this share of every test in the second scenario."""
+    runs = []
+    for run in data.runs:
+        if run.framework == "cadp" and run.scenario == data.scenarios[-1]:
+            tests = {
+                key: History(h.steps, np.full(len(h.steps), worth))
+                for key, h in run.histories.items()
+                if "win_rate" in key
+            }
+            runs.append(replace(run, histories=dict(run.histories) | tests))
+        else:
+            runs.append(run)
+    return made_up.with_runs(data, runs)
+
+
+@pytest.mark.parametrize(
+    ("worth", "verdict", "shown"),
+    [
+        (0.0, "undecided", "undecided: floor"),
+        (0.04, "undecided", "undecided: floor"),
+        (0.06, "reproduced", "reproduced"),
+        (1.0, "reproduced", "reproduced"),
+    ],
+)
+def test_equality_of_sides_that_win_nothing_shows_nothing(
+    worth: float, verdict: str, shown: str
+) -> None:
+    made = made_up.study(("skirmish/3m",), arms=("qmix", "cadp_qmix"), n_seeds=6, n_points=10)
+    data = level(made, worth)
+    (claim,) = [r for r in analyse(data).claims if r.claim.kind == "equivalent"]
+    assert (claim.verdict, claim.uncorrected) == (verdict, verdict)
+    page = Page(build_html(data, None))
+    words = "no seed of either side wins more than 5 %, so no difference beyond the margin could"
+    assert (words in page.text) == (verdict == "undecided")
+    assert shown in page.text
+
+
+def test_a_scenario_at_the_floor_withholds_a_claim_over_several() -> None:
+    scenarios = ("skirmish/8m", "skirmish/3m")
+    made = made_up.study(scenarios, arms=("qmix", "cadp_qmix"), n_seeds=6, n_points=10)
+    (claim,) = [r for r in analyse(level(made, 0.0)).claims if r.claim.kind == "equivalent"]
+    assert claim.verdict == "undecided"
+    assert "; in skirmish/3m no seed of either side wins more than 5 %" in reason(claim)
+
+
+def test_aggregates_of_a_partial_study_weigh_scenarios_alike() -> None:
+    """Arm by arm the same order as in the complete study, and what is missing beside the number."""
+    scenarios = ("skirmish/3m", "skirmish/8m")
+    made = made_up.study(scenarios, arms=("qmix", "vdn"), n_seeds=5, n_points=10)
+    levels = {("qmix", "skirmish/3m"): 30, ("qmix", "skirmish/8m"): 4}
+    levels |= {("vdn", "skirmish/3m"): 28, ("vdn", "skirmish/8m"): 2}
+    runs = []
+    for run in made.runs:
+        key = "test/win_rate/decentralised"
+        steps = run.histories[key].steps
+        values = np.full(len(steps), (levels[run.arm, run.scenario] - run.seed % 2) / 32)
+        own = replace(run, histories=dict(run.histories) | {key: History(steps, values)})
+        # qmix, which is better, still lacks the easy scenario; vdn the hard one.
+        is_late = run.scenario == ("skirmish/3m" if run.arm == "qmix" else "skirmish/8m")
+        if is_late and run.seed > 1:
+            own = replace(own, status="missing", histories={})
+        runs.append(own)
+    data = made_up.with_runs(made, runs)
+    qmix, vdn = analyse(data).aggregates
+    assert qmix.mean.mean == pytest.approx(100 / 32 * ((30 - 0.5) + (4 - 0.4)) / 2)
+    assert qmix.mean.mean > vdn.mean.mean
+    assert qmix.iqm.mean > vdn.iqm.mean
+    text = Page(build_html(data, None)).text
+    assert "7 of 10 skirmish/3m: without seeds 2, 3, 4" in text
+    assert "arms may rest on different seeds" in text
+
+
+def test_arms_without_an_aggregate_are_named() -> None:
+    made = made_up.study(("skirmish/3m", "skirmish/8m"), arms=("qmix", "vdn"), n_seeds=2)
+    runs = [
+        replace(run, status="missing", histories={}) if run.condition == "vdn" else run
+        for run in made.runs
+        if (run.arm, run.scenario) != ("vdn", "skirmish/8m")
+    ]
+    text = Page(build_html(made_up.with_runs(made, runs), None)).text
+    assert "Not shown, without results in some scenario: vdn." in text
+
+
 def test_matrix_games_show_returns_first() -> None:
     data = made_up.study(("matrix/two_step",), arms=("qmix", "cadp_qmix"), n_seeds=3, n_points=10)
     page = Page(build_html(data, None))
@@ -247,7 +335,7 @@ def test_hyperparameter_points_are_arms_of_their_own() -> None:
 def test_duplicate_runs_under_one_id_are_no_duplicates() -> None:
     data = made_up.study(arms=("qmix",), n_seeds=2, n_points=5)
     twice = made_up.with_runs(data, [*data.runs, replace(data.runs[0], arm="qmix_again")])
-    assert analyse(twice).duplicates == ()
+    assert analyse(twice).left_out == ()
 
 
 def test_holm_can_take_a_verdict_away_and_the_page_says_so() -> None:

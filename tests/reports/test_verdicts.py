@@ -7,6 +7,7 @@ from reports.statistics.verdicts import (
     combine_scenarios,
     decide,
     holm,
+    is_at_floor,
     p_above,
     p_against,
     p_for,
@@ -82,6 +83,22 @@ def test_equal_differences_fall_back_to_the_sign_test(n: int, p: float) -> None:
 def test_saturated_scenarios_need_five_seeds_to_be_equivalent() -> None:
     assert verdict("equivalent", [0, 0, 0], 5) == "undecided"
     assert verdict("equivalent", [0, 0, 0, 0, 0], 5) == "reproduced"
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [
+        ([0, 0, 0], [0, 0, 0], True),
+        ([0, 1, 5], [3, 0, 5], True),  # within the margin: no difference could exceed it
+        ([0, 0, 5.1], [0, 0, 0], False),
+        ([0, 0, 0], [90, 90, 90], False),
+        ([100, 100, 100], [100, 100, 100], False),  # a worse arm would have shown
+        ([], [], False),
+    ],
+)
+def test_floor(left: list[float], right: list[float], expected: bool) -> None:
+    pairs = pair_by_seed(dict(enumerate(left)), dict(enumerate(right)))
+    assert is_at_floor(pairs, 5.0) is expected
 
 
 @pytest.mark.parametrize("differences", [[], [50.0]])
