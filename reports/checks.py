@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from reports.data import RunView
 
 NOT_RECORDED = "not recorded"
+STARTED = "started"
 # What makes a run a mixture if it changes from one of its sittings to the next.
 CODE = ("git_commit", "git_dirty", "training_code")
 VERSIONS = ("cadp-suite", "python", "torch", "numpy", "numba", "llvmlite")
@@ -31,9 +32,13 @@ class ProvenanceEntry:
 
 
 def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
-    """Provenance keys in alphabetical order, with the runs behind each value."""
+    """Provenance keys in alphabetical order, with the runs behind each value.
+
+    When each sitting started is no fact that runs could share.
+    """
     recorded = {run.run_id: run for run in runs if any(run.sittings)}
     keys = sorted({key for run in recorded.values() for one in run.sittings for key in one})
+    keys = [key for key in keys if key != STARTED]
     entries = []
     for key in keys:
         by_value: dict[str, dict[str, None]] = {}
