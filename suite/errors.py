@@ -7,6 +7,10 @@ and how to cure it. The command lines print that line on standard error and leav
 
 from __future__ import annotations
 
+from suite.text import shortened, visible
+
+_LONGEST_VALUE = 120
+
 
 class CadpSuiteError(Exception):
     """Root of every error this project raises on purpose."""
@@ -32,9 +36,9 @@ class InputError(CadpSuiteError):
         self.where = where
         self.value = value
         self.cure = cure
-        shown = "" if value is None else f" (got {value!r})"
-        line = f"{where}: {what}{shown}; {cure}"
-        super().__init__(" ".join(line.split()))
+        shown = "" if value is None else f" (got {_shown(value)})"
+        line = f"{where}: {' '.join(what.split())}{shown}; {' '.join(cure.split())}"
+        super().__init__(visible(line))
 
 
 class StoredDataError(InputError):
@@ -43,3 +47,10 @@ class StoredDataError(InputError):
 
 class MissingDependencyError(InputError):
     """A package, game or device that the request needs is not here."""
+
+
+def _shown(value: object) -> str:
+    try:
+        return shortened(repr(value), _LONGEST_VALUE)
+    except ValueError:  # Python writes no whole number of more than some thousand digits
+        return "a number of thousands of digits"
