@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
-from suite.overview import say
+from suite.printing import make_table, print_table, say
 from suite.records.layout import database_path
 from suite.records.store import RecordStore, RunRecord
 from suite.scheduling.lock import coordinator_pid
@@ -77,20 +76,19 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     say(console, f"Study {document['study']}, profile {document['profile']}: {total}")
     if document["coordinator_pid"] is not None:
         say(console, f"A coordinator is at work (process {document['coordinator_pid']})")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("scenario", "arm", "seed", "state", "steps", "win rate D", "win rate C"):
-        table.add_column(title)
-    for run in document["runs"]:
-        rates = run["last_win_rate"]
-        shown = [
-            f"{rates[mode]:.2f}" if mode in rates else "-"
-            for mode in ("decentralised", "centralised")
-        ]
-        steps = f"{run['env_steps']:,}/{run['total_env_steps']:,}"
-        arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:g}"
-        table.add_row(run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)
-    console.print(table)
+    titles = ("scenario", "arm", "seed", "state", "steps", "win rate D", "win rate C")
+    foldable = ("arm", "steps", "win rate D", "win rate C")
+    rows = map(_row, document["runs"])
+    print_table(console, make_table(console, titles, rows, foldable=foldable))
     for run in document["runs"]:
         if run["failure"]:
-            last = run["failure"].strip().splitlines()[-1]
+            last = (run["failure"].strip().splitlines() or ["no reason was recorded"])[-1]
             say(console, f"failed: {run['scenario']} {run['arm']} seed {run['seed']}: {last}")
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:g}"
+    steps = f"{run['env_steps']:,} of {run['total_env_steps']:,}"
+    rates = [run["last_win_rate"].get(mode) for mode in ("decentralised", "centralised")]
+    shown = ("-" if rate is None else f"{rate:.2f}" for rate in rates)
+    return (run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)
