@@ -125,8 +125,8 @@ def test_colours_are_for_terminals_that_want_them(
 def test_a_width_that_is_none_is_not_believed(
     columns: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", columns)
-    monkeypatch.setenv("LINES", columns)
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.setenv(name, os.fsdecode(columns.encode()))
     with terminal() as printed:
         console = make_console(standard_output=True)
         assert 20 <= console.width <= 1000

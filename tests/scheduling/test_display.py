@@ -14,6 +14,13 @@ from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 
 
+@pytest.fixture(autouse=True)
+def _a_usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
+
+
 class Clock:
     def __init__(self) -> None:
         self.time = 0.0
