@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from reports.__main__ import main
 from suite import __version__
-from suite.command_line import run_command
 from suite.errors import InputError
+from suite.options import ProfileName, RunsDir, StudyPath, path_from
+from suite.printing import make_console, say
+from suite.text import visible
 
 _HELP = """Turn recorded runs into a report that says, claim by claim, what was reproduced.
 
@@ -28,8 +30,8 @@ Examples:
 
   cadp-report compare studies/reproduce_smac.toml --against other-machine/runs
 
-Nothing is trained and nothing recorded is changed. Exit codes: 0 done, 2 bad input, 130
-interrupted.
+Nothing is trained and nothing recorded is changed. Exit codes: 0 done, 2 bad input, 70 a
+fault of the program, 130 interrupted.
 """
 
 app = typer.Typer(
@@ -39,13 +41,24 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-StudyPath = Annotated[
-    Path, typer.Argument(metavar="STUDY", help="Study file, e.g. studies/reproduce_smac.toml.")
+HtmlFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        parser=path_from("--output"),
+        metavar="PATH",
+        help="The HTML file; default: RUNS_DIR/reports/STUDY-PROFILE.html.",
+    ),
 ]
-ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="Size of the study; the study names its default.")
+JsonFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        parser=path_from("--output"),
+        metavar="PATH",
+        help="The JSON file; default: RUNS_DIR/reports/….json.",
+    ),
 ]
-RunsDir = Annotated[Path, typer.Option("--runs-dir", help="Where the records are.")]
 
 
 class ExportFormat(StrEnum):
@@ -74,10 +87,7 @@ def build(
     study: StudyPath,
     profile: ProfileName = None,
     runs_dir: RunsDir = Path("runs"),
-    output: Annotated[
-        Path | None,
-        typer.Option(help="The HTML file; default: RUNS_DIR/reports/STUDY-PROFILE.html."),
-    ] = None,
+    output: HtmlFile = None,
 ) -> None:
     """Build the HTML report: one file that needs no network. Prints its path.
 
@@ -96,10 +106,10 @@ def build(
     directory = default_directory()
     reference = None if directory is None else load_reference(directory)
     if reference is None:
-        print("cadp-report: the paper's curves are not installed; left out", file=sys.stderr)
+        say(make_console(), "cadp-report: the paper's curves are not installed; left out")
     path = output or runs_dir / "reports" / f"{data.study}-{data.profile}.html"
     write_atomically(path, build_html(data, reference, load_replays(data, runs_dir)))
-    print(path.resolve())
+    say(make_console(standard_output=True), str(path.resolve()))
 
 
 @app.command()
@@ -107,9 +117,7 @@ def export(
     study: StudyPath,
     profile: ProfileName = None,
     runs_dir: RunsDir = Path("runs"),
-    output: Annotated[
-        Path | None, typer.Option(help="The JSON file; default: RUNS_DIR/reports/….json.")
-    ] = None,
+    output: JsonFile = None,
     kind: Annotated[
         ExportFormat,
         typer.Option("--format", help="cadp: with provenance. marl-eval: for that package."),
@@ -131,14 +139,19 @@ def export(
     path = output or runs_dir / "reports" / name
     write_atomically(path, as_json(document))
     for run in left_out(data):
-        print(f"cadp-report: left out, no evidence: {told(run)}", file=sys.stderr)
-    print(path.resolve())
+        say(make_console(), f"cadp-report: left out, no evidence: {told(run)}")
+    say(make_console(standard_output=True), str(path.resolve()))
 
 
 @app.command()
 def compare(
     study: StudyPath,
-    against: Annotated[Path, typer.Option(help="The other runs directory.")],
+    against: Annotated[
+        Path,
+        typer.Option(
+            parser=path_from("--against"), metavar="PATH", help="The other runs directory."
+        ),
+    ],
     profile: ProfileName = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
@@ -151,14 +164,10 @@ def compare(
 
     ours, theirs = (load_report_data(study, profile, place) for place in (runs_dir, against))
     rows = comparison(ours, theirs)
-    print(table(rows, str(runs_dir), str(against)))
-    if beware := notes(ours, theirs, rows):
-        print("\n" + "\n".join(beware))
-
-
-def main() -> None:
-    """Entry point: every expected error is one line on standard error and an exit code."""
-    sys.exit(run_command(app, "cadp-report", interrupted="no file was changed"))
+    text = table(rows, visible(str(runs_dir)), visible(str(against)))
+    console = make_console(standard_output=True)
+    for line in [*text.split("\n"), *notes(ours, theirs, rows)]:
+        say(console, line)
 
 
 def _refuse_directory(output: Path | None) -> None:

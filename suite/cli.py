@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import json
-import os
+import re
 import sys
 from collections.abc import Collection
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from suite import __version__
-from suite.command_line import EXIT_BAD_INPUT, run_command
+from suite.__main__ import main
+from suite.command_line import EXIT_BAD_INPUT, interrupts_deferred
 from suite.errors import InputError, MissingDependencyError
+from suite.memory import require_address_space
+from suite.options import ProfileName, RunsDir, StudyPath, path_from, whole_number
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from suite.study.plan import Plan
 
 
-# Where output is no terminal, tables need not fold.
-_FILE_WIDTH = 160
+# With less, numba and torch abort or hang in C (measured, Linux on x86-64).
+_WATCHING_ADDRESS_SPACE = 800_000_000
+_TRAINING_ADDRESS_SPACE = 1_600_000_000
 # Each is a process with its own networks; more than any machine has cores for.
-MOST_WORKERS = 1_000
+_MOST_WORKERS = 1024
 
 _HELP = """Train and compare CADP and its baselines, reproducibly.
 
@@ -47,8 +49,18 @@ Everything runs on this machine, without StarCraft, GPU or server. `run` may be 
 (or killed) at any time: the same command continues where it was. Afterwards `cadp-report build`
 makes the report.
 
-Exit codes: 0 done, 1 some runs failed, 2 bad input or configuration, 130 interrupted.
+Exit codes: 0 done, 1 some runs failed, 2 bad input or configuration, 70 a fault of the program, 130
+interrupted.
 """
+
+
+class IfChanged(StrEnum):
+    """As `suite.scheduling.recovery.IfChanged`, for the command line."""
+
+    REFUSE = "refuse"
+    RESTART = "restart"
+    CONTINUE = "continue"
+
 
 app = typer.Typer(
     help=_HELP,
@@ -57,20 +69,18 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-StudyPath = Annotated[
-    Path, typer.Argument(metavar="STUDY", help="Study file, e.g. studies/reproduce_smac.toml.")
-]
-ProfileName = Annotated[
-    str | None, typer.Option("--profile", help="Size of the study; the study names its default.")
-]
-RunsDir = Annotated[
-    Path, typer.Option("--runs-dir", help="Where records, checkpoints and weights are kept.")
-]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on standard output.")]
 Workers = Annotated[
     str | None,
     typer.Option(metavar="N", help="Training processes side by side; default: all cores."),
 ]
+
+
+def _seed(given: str | int) -> int:
+    try:
+        return whole_number(given, 0, 2**63 - 1)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error} (got {given!r})") from None
 
 
 @app.callback(invoke_without_command=True)
@@ -97,14 +107,15 @@ def plan(
     Example: cadp-suite plan studies/reproduce_smac.toml --profile paper
     """
     from suite.overview import plan_document, print_header, print_trials
+    from suite.printing import make_console, print_json
     from suite.study.cost import estimate
 
     expanded = _expanded(study, profile)
     cost = estimate(expanded, _n_workers(workers))
     if as_json:
-        _print_json(plan_document(expanded, cost))
+        print_json(plan_document(expanded, cost))
     else:
-        console = _console(standard_output=True)
+        console = make_console(standard_output=True)
         print_header(console, expanded, cost)
         print_trials(console, expanded)
 
@@ -118,28 +129,43 @@ def run(
     device: Annotated[
         str, typer.Option(help="Where networks are trained: cpu, cuda, cuda:N or mps.")
     ] = "cpu",
+    if_changed: Annotated[
+        IfChanged,
+        typer.Option(
+            help="What to do with interrupted runs that other code or library versions began: "
+            "refuse, train them anew, or continue them knowingly (the report flags them)."
+        ),
+    ] = IfChanged.REFUSE,
 ) -> None:
     """Train every run of a study that is not finished yet, and record it.
 
     Finished runs are never repeated; failed ones are tried again. Ctrl-C stops, the same command
-    continues.
+    continues; a terminal that closes does not stop it.
 
     Example: cadp-suite run studies/reproduce_smac.toml --profile quick --workers 2
     """
-    from suite.overview import print_header, say
+    require_address_space(_TRAINING_ADDRESS_SPACE, "training")
+    from suite.overview import print_header
+    from suite.printing import make_console, say
     from suite.scheduling.coordinator import run_plan
     from suite.scheduling.display import make_display
     from suite.study.cost import estimate
 
     expanded = _expanded(study, profile)
     _check_device(device)
-    n_workers, console = _n_workers(workers), _console()
+    n_workers, console = _n_workers(workers), make_console()
 
     def announce(finished: Collection[str]) -> None:
         print_header(console, expanded, estimate(expanded, n_workers, without=finished))
 
     outcome = run_plan(
-        expanded, runs_dir, n_workers, make_display(console), device=device, announce=announce
+        expanded,
+        runs_dir,
+        n_workers,
+        make_display(console),
+        device=device,
+        announce=announce,
+        if_changed=if_changed.value,
     )
     n_ended = len(outcome.finished)
     before = len(outcome.finished_before)
@@ -163,13 +189,14 @@ def status(
 
     Example: cadp-suite status studies/reproduce_smac.toml --profile quick
     """
+    from suite.printing import make_console, print_json
     from suite.status import print_status, status_document
 
     document = status_document(_expanded(study, profile), runs_dir)
     if as_json:
-        _print_json(document)
+        print_json(document)
     else:
-        print_status(_console(standard_output=True), document)
+        print_status(make_console(standard_output=True), document)
 
 
 @app.command()
@@ -180,10 +207,14 @@ def watch(
     policy: Annotated[
         str, typer.Option(help="random, nearest (SMAC's heuristic AI) or a finished run's id.")
     ] = "nearest",
-    seed: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Seed of the episode.")] = 0,
+    seed: Annotated[int, typer.Option(parser=_seed, metavar="N", help="Seed of the episode.")] = 0,
     output: Annotated[
         Path | None,
-        typer.Option(help="The HTML file; default: RUNS_DIR/replays/SCENARIO-POLICY-seedN.html."),
+        typer.Option(
+            parser=path_from("--output"),
+            metavar="PATH",
+            help="The HTML file; default: RUNS_DIR/replays/SCENARIO-POLICY-seedN.html.",
+        ),
     ] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
@@ -194,6 +225,7 @@ def watch(
 
     Example: cadp-suite watch 5m_vs_6m --policy nearest --seed 3
     """
+    require_address_space(_WATCHING_ADDRESS_SPACE, "a battle")
     from suite.disk import write_atomically
     from suite.environments.catalog import skirmish_scenario
     from suite.replays.files import replay_path
@@ -204,13 +236,14 @@ def watch(
     _refuse_other_backends(scenario)
     battle = skirmish_scenario(scenario, where="SCENARIO")
 
+    from suite.printing import make_console, say
     from suite.replays.html import render
     from suite.replays.recording import record
 
     page = render(record(battle, policy, seed, runs_dir))
     path = output or replay_path(runs_dir, battle.name, policy, seed)
     write_atomically(path, page)
-    sys.stdout.buffer.write(os.fsencode(path.resolve()) + b"\n")  # not every path is text
+    say(make_console(standard_output=True), str(path.resolve()))
 
 
 @app.command()
@@ -220,20 +253,15 @@ def doctor(as_json: Json = False) -> None:
     Example: cadp-suite doctor
     """
     from suite.doctor import examine, print_report
+    from suite.printing import make_console, print_json
 
     report = examine()
     if as_json:
-        _print_json(report)
+        print_json(report)
     else:
-        print_report(_console(standard_output=True), report)
+        print_report(make_console(standard_output=True), report)
     if not report["is_usable"]:
         raise typer.Exit(EXIT_BAD_INPUT)
-
-
-def main() -> None:
-    """Entry point: every expected error is one line on standard error and an exit code."""
-    left = "finished runs are stored, the same command continues the others"
-    sys.exit(run_command(app, "cadp-suite", interrupted=left))
 
 
 def _expanded(study: Path, profile: str | None) -> Plan:
@@ -255,12 +283,14 @@ def _check_device(device: str) -> None:
     """Before any worker starts: is there such a device?"""
     if device == "cpu":
         return
-    kind, _, number = device.partition(":")
-    if kind not in ("cuda", "mps") or (number and not number.isdecimal()):
+    named = re.fullmatch("(cuda|mps)(?::(0|[1-9][0-9]{0,8}))?", device)
+    if named is None:
         cure = "use cpu, cuda, cuda:N or mps"
         raise InputError("unknown device", where="--device", value=device, cure=cure)
-    import torch
+    with interrupts_deferred():
+        import torch
 
+    kind, number = named.groups()
     n_devices = torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available()
     if int(number or 0) >= int(n_devices):
         cure = "use --device cpu, or see what `cadp-suite doctor` finds"
@@ -273,23 +303,11 @@ def _n_workers(given: str | None) -> int:
 
     if given is None:
         return n_usable_cores()
-    if not given.isdecimal() or len(given) > 9 or not 1 <= int(given) <= MOST_WORKERS:
-        cure = f"give a whole number of at least 1 and at most {MOST_WORKERS:,}"
-        raise InputError("not a number of processes", where="--workers", value=given, cure=cure)
-    return int(given)
-
-
-def _console(*, standard_output: bool = False) -> Console:
-    from rich.console import Console
-
-    console = Console(stderr=not standard_output)
-    if not console.is_terminal:
-        console.width = _FILE_WIDTH
-    return console
-
-
-def _print_json(document: dict[str, Any]) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    try:
+        return whole_number(given, 1, _MOST_WORKERS)
+    except ValueError as error:
+        cure = "give how many shall work side by side"
+        raise InputError(str(error), where="--workers", value=given, cure=cure) from None
 
 
 if __name__ == "__main__":

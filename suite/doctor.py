@@ -13,8 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from suite import __version__
+from suite.command_line import interrupts_deferred
 from suite.environments import available
-from suite.overview import BACKEND_DESCRIPTIONS, say
+from suite.overview import BACKEND_DESCRIPTIONS
+from suite.printing import paragraph, say
 from suite.records.provenance import (
     memory_bytes,
     n_usable_cores,
@@ -68,7 +70,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         say(console, f"  {environment['name']:14} {mark}: {environment['detail']}")
         if environment["cure"]:
             say(console, f"  {'':14} cure: {environment['cure']}")
-    say(console, f"Accelerators: {report['accelerators']['detail']}")
+    say(console, f"Accelerators: {paragraph(report['accelerators']['detail'])}")
     verdict = "ready: try `cadp-suite run studies/reproduce_smac.toml --profile smoke`"
     if not report["is_usable"]:
         verdict = f"not ready: install {', '.join(report['missing_packages'])}"
@@ -124,7 +126,8 @@ def is_smac3_installed() -> bool:
 def _accelerators() -> dict[str, Any]:
     """What torch sees; importing it takes seconds, so only the doctor asks."""
     try:
-        import torch
+        with interrupts_deferred():
+            import torch
     except Exception as error:  # a broken installation fails in many ways; all are the answer
         detail = f"unknown, torch cannot be imported: {type(error).__name__}: {error}"
         return {"cuda": None, "mps": None, "detail": detail}

@@ -10,6 +10,8 @@ from __future__ import annotations
 import datetime
 import reprlib
 
+from suite.text import visible
+
 
 class CadpSuiteError(Exception):
     """Root of every error this project raises on purpose."""
@@ -39,8 +41,8 @@ class InputError(CadpSuiteError):
         self.value = value
         self.cure = cure
         shown = "" if value is None else f" (got {_VALUES.repr(value)})"
-        line = f"{where}: {what}{shown}; {cure}"
-        super().__init__(printable(" ".join(line.split())))
+        line = f"{where}: {' '.join(what.split())}{shown}; {' '.join(cure.split())}"
+        super().__init__(visible(line))
 
 
 class StoredDataError(InputError):
@@ -73,10 +75,3 @@ class _Values(reprlib.Repr):
 
 
 _VALUES = _Values()
-
-
-def printable(text: str) -> str:
-    """The text with every character that does not print as a backslash escape."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)

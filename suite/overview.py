@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
+from suite.printing import make_table, paragraph, print_table, say
 from suite.study.cost import Estimate
 from suite.study.plan import Plan
 
@@ -64,18 +64,21 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
 def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     """What a user must know before anything is trained."""
     study, profile = plan.study, plan.profile
-    say(console, f"Study {study.name}, profile {plan.profile_name}: {profile.description}")
-    say(console, f"Question: {study.question}")
+    say(
+        console,
+        f"Study {study.name}, profile {plan.profile_name}: {paragraph(profile.description)}",
+    )
+    say(console, f"Question: {paragraph(study.question)}")
     for line in environment_lines(plan):
         say(console, f"Environment: {line}")
     if profile.deviations:
         say(console, "Differs from the paper:")
         for deviation in profile.deviations:
-            say(console, f"  - {deviation}")
+            say(console, f"  - {paragraph(deviation)}")
     if profile.missing_scenarios:
         say(console, "Scenarios of the paper that are not run:")
         for scenario, reason in profile.missing_scenarios.items():
-            say(console, f"  - {scenario}: {reason}")
+            say(console, f"  - {scenario}: {paragraph(reason)}")
     n_seeds = len(profile.seeds)
     say(
         console,
@@ -95,20 +98,20 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
 
 def print_trials(console: Console, plan: Plan) -> None:
     """One row per trial."""
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("scenario", "arm", "α", "T", "steps", "seeds"):
-        table.add_column(title, justify="right" if title in ("α", "T", "steps") else "left")
-    for trial in plan.trials:
-        start = trial.pruning_start_env_steps
-        table.add_row(
+    rows = (
+        (
             trial.scenario,
             trial.arm,
             "-" if trial.alpha is None else f"{trial.alpha:g}",
-            "-" if start is None else f"{start:,}",
+            "-" if trial.pruning_start_env_steps is None else f"{trial.pruning_start_env_steps:,}",
             f"{trial.runs[0].training.total_env_steps:,}",
             " ".join(str(run.seed) for run in trial.runs),
         )
-    console.print(table)
+        for trial in plan.trials
+    )
+    titles = ("scenario", "arm", "α", "T", "steps", "seeds")
+    numbers = ("α", "T", "steps")
+    print_table(console, make_table(console, titles, rows, numbers=numbers, foldable=("seeds",)))
 
 
 def hours_text(hours: float) -> str:
@@ -116,8 +119,3 @@ def hours_text(hours: float) -> str:
     if hours < 1.5:
         return f"{max(1, round(hours * 60))} min"
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
-
-
-def say(console: Console, line: str) -> None:
-    """Print a line as it is, folded by the terminal only."""
-    console.print(line, markup=False, highlight=False, soft_wrap=True)

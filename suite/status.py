@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
-from rich.table import Table
 
-from suite.overview import say
-from suite.records.layout import database_path
+from suite.printing import make_table, print_table, say
+from suite.records.layout import database_path, reason_line, weights_path
 from suite.records.store import RecordStore, RunRecord
 from suite.scheduling.lock import coordinator_pid
 from suite.study.plan import Plan
@@ -31,7 +30,10 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
         loaded = store.load([run.run_id for run in plan.runs])
         records = {record.run_id: record for record in loaded}
     pid = coordinator_pid(runs_dir)
-    runs = [_run_document(run, records.get(run.run_id), pid is not None) for run in plan.runs]
+    runs = []
+    for run in plan.runs:
+        has_weights = weights_path(runs_dir, run.run_id).is_file()
+        runs.append(_run_document(run, records.get(run.run_id), pid is not None, has_weights))
     counts = Counter(run["state"] for run in runs)
     return {
         "study": plan.study.name,
@@ -43,12 +45,15 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     }
 
 
-def _run_document(run: RunSpec, record: RunRecord | None, is_active: bool) -> dict[str, Any]:
+def _run_document(
+    run: RunSpec, record: RunRecord | None, is_active: bool, has_weights: bool
+) -> dict[str, Any]:
+    """A run recorded as finished whose weights are gone will be trained again: interrupted."""
     state: State = "waiting"
     env_steps, win_rate = 0, {}
     if record is not None:
         state = record.status
-        if state == "running" and not is_active:
+        if (state == "running" and not is_active) or (state == "finished" and not has_weights):
             state = "interrupted"
         for key, (steps, values) in record.histories.items():
             env_steps = max(env_steps, int(steps[-1]))
@@ -77,20 +82,19 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     say(console, f"Study {document['study']}, profile {document['profile']}: {total}")
     if document["coordinator_pid"] is not None:
         say(console, f"A coordinator is at work (process {document['coordinator_pid']})")
-    table = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("scenario", "arm", "seed", "state", "steps", "win rate D", "win rate C"):
-        table.add_column(title)
-    for run in document["runs"]:
-        rates = run["last_win_rate"]
-        shown = [
-            f"{rates[mode]:.2f}" if mode in rates else "-"
-            for mode in ("decentralised", "centralised")
-        ]
-        steps = f"{run['env_steps']:,}/{run['total_env_steps']:,}"
-        arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:g}"
-        table.add_row(run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)
-    console.print(table)
+    titles = ("scenario", "arm", "seed", "state", "steps", "win rate D", "win rate C")
+    foldable = ("arm", "steps", "win rate D", "win rate C")
+    rows = map(_row, document["runs"])
+    print_table(console, make_table(console, titles, rows, foldable=foldable))
     for run in document["runs"]:
         if run["failure"]:
-            last = run["failure"].strip().splitlines()[-1]
-            say(console, f"failed: {run['scenario']} {run['arm']} seed {run['seed']}: {last}")
+            reason = reason_line(run["failure"])
+            say(console, f"failed: {run['scenario']} {run['arm']} seed {run['seed']}: {reason}")
+
+
+def _row(run: dict[str, Any]) -> tuple[str, ...]:
+    arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:g}"
+    steps = f"{run['env_steps']:,} of {run['total_env_steps']:,}"
+    rates = [run["last_win_rate"].get(mode) for mode in ("decentralised", "centralised")]
+    shown = ("-" if rate is None else f"{rate:.2f}" for rate in rates)
+    return (run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)

@@ -8,11 +8,13 @@ import subprocess
 import sys
 from email.message import Message
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from suite import __version__, doctor
-from suite.cli import main
+from suite.__main__ import main
+from suite.study.run import RunSpec
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["plan", "run", "status", "doctor"]
@@ -122,6 +124,59 @@ def test_damaged_records_are_one_line(call, make_study, tmp_path: Path) -> None:
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert "mlflow.db" in err
         assert "restore it from a backup" in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["plan", ""], "STUDY: not a path (got '')"),
+        (["plan", "no\x1b\n\udcff.toml"], r"no\x1b\n\xff.toml: no such study file"),
+        (["plan", "{study}\0"], "STUDY: not a path"),
+        (
+            ["plan", "{study}", "--profile", "\x1b[31m\u202e"],
+            r"unknown profile (got '\x1b[31m\u202e')",
+        ),
+        (["plan", "{study}", "--workers", "٣"], "--workers: not a whole number from 1 to 1024"),
+        (["plan", "{study}", "--workers", "1_0"], "--workers: not a whole number"),
+        (["plan", "{study}", "--workers", "1025"], "--workers: not a whole number"),
+        (["plan", "{study}", "--workers", "9" * 5000], "--workers: not a whole number"),
+        (["run", "{study}", "--device", "cuda:-1"], "--device: unknown device (got 'cuda:-1')"),
+        (["run", "{study}", "--device", "cuda:٣"], "--device: unknown device"),
+        (["run", "{study}", "--device", "cuda:" + "9" * 5000], "--device: unknown device"),
+        (["run", "{study}", "--device", "cuda:"], "--device: unknown device"),
+        (["run", "{study}", "--device", "cpu\n"], "--device: unknown device"),
+        (["run", "{study}", "--runs-dir", ""], "--runs-dir: not a path (got '')"),
+        (["status", "{study}", "--runs-dir", "a\0b"], "--runs-dir: not a path (got 'a\\x00b')"),
+        (["watch", "3m", "--seed", "٣"], "'--seed': not a whole number from 0"),
+        (["watch", "3m", "--seed", "9" * 5000], "'--seed': not a whole number from 0"),
+        (["watch", "3m", "--output", ""], "--output: not a path"),
+        (["\x1b[31m"], r"No such command '\x1b[31m'"),
+    ],
+)
+def test_strange_options_are_one_short_line(
+    arguments: list[str], expected: str, call, make_study
+) -> None:
+    study = str(make_study())
+    code, out, err = call(*(part.replace("{study}", study) for part in arguments))
+    assert (code, out, err.count("\n")) == (2, "", 1)
+    assert expected in err
+    assert err.rstrip("\n").isprintable()
+    assert len(err) < 500
+
+
+def test_status_names_a_failure_without_a_word(
+    call, make_study, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from suite import status
+
+    def failed(run: RunSpec, *_: object) -> dict[str, Any]:
+        return {**original(run, None, False), "state": "failed", "failure": " \n"}
+
+    original = status._run_document
+    monkeypatch.setattr(status, "_run_document", failed)
+    code, out, err = call("status", str(make_study()), "--runs-dir", str(runs_dir))
+    assert (code, err) == (0, "")
+    assert "failed: skirmish/3m qmix seed 1: no reason was recorded" in out
 
 
 def test_version(call) -> None:

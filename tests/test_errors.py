@@ -37,4 +37,4 @@ def test_the_value_is_shown_short_and_printable(value: object, shown: str) -> No
 
 def test_characters_that_do_not_print_are_escaped_wherever_they_stand() -> None:
     line = str(InputError("bad\x00", where="dir\x1b[2J\n/\udcff.toml", cure="give\u202e another"))
-    assert line == r"dir\x1b[2J /\udcff.toml: bad\x00; give\u202e another"
+    assert line == r"dir\x1b[2J\n/\xff.toml: bad\x00; give\u202e another"

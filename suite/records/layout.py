@@ -34,3 +34,9 @@ def checkpoint_path(runs_dir: Path, cohort_id: str) -> Path:
 def weights_path(runs_dir: Path, run_id: str) -> Path:
     """Where a finished run's networks are."""
     return runs_dir / "weights" / f"{run_id}.pt"
+
+
+def reason_line(failure: str) -> str:
+    """The line of a stored failure that says most: a traceback's last, or a message's first."""
+    lines = failure.strip().splitlines() or ["no reason was recorded"]
+    return lines[-1] if lines[0].startswith("Traceback") else lines[0]

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from suite.disk import disk_full_error, is_disk_full
-from suite.records.layout import checkpoint_path, weights_path
+from suite.records.layout import checkpoint_path, reason_line, weights_path
 from suite.records.provenance import provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
@@ -284,7 +284,7 @@ class _Coordinator:
         self.books.later(lambda: self.writer.fail(run_id, traceback))
         self.settled.add(run_id)
         progress = self.tracker.settle(run_id, failed=True)
-        reason = _reason(traceback)
+        reason = reason_line(traceback)
         self.outcome.failed.append(FailedRun(progress.spec, reason, exit_code))
         self.display.failed(progress, reason)
         self._close_trial_if_settled(self.trial_of[run_id])
@@ -381,12 +381,6 @@ def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
             return math.nan
         finals.append(values[-math.ceil(FINAL_FRACTION * len(values)) :].mean())
     return float(np.mean(finals)) if len(finals) == len(run_ids) else math.nan
-
-
-def _reason(traceback: str) -> str:
-    """The line that says most: a traceback's last, or the first of a plain message."""
-    lines = traceback.strip().splitlines() or ["unknown"]
-    return lines[-1] if lines[0].startswith("Traceback") else lines[0]
 
 
 @contextmanager

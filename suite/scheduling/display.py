@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from typing import Protocol
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Concatenate, ParamSpec, Protocol, TypeVar
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -11,7 +14,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from suite.printing import least_width, make_table, say
 from suite.scheduling.tracking import RunProgress, Tracker, duration_text
+from suite.text import visible
 
 PLAIN_INTERVAL_SECONDS = 30.0
 _LIVE_INTERVAL_SECONDS = 0.5
@@ -40,7 +45,7 @@ class Display(Protocol):
 
 
 def make_display(console: Console) -> Display:
-    """The live display if the console is a terminal, else plain lines."""
+    """The live display on a terminal, else plain lines; neither can stop training."""
     return LiveDisplay(console) if console.is_terminal else PlainDisplay(console)
 
 
@@ -66,19 +71,53 @@ class SilentDisplay:
         """Nothing."""
 
 
-class PlainDisplay:
-    """One line per ended run, and one every half minute."""
+_Given = ParamSpec("_Given")
+_AnyShown = TypeVar("_AnyShown", bound="_Shown")
+
+
+class _Shown:
+    """What the displays that show something have in common."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        self.console = console
+        self.is_silent = False
         self._tracker: Tracker | None = None
         self._last = 0.0
 
+    def _restore(self) -> None:
+        """Leave the terminal as it was."""
+
+
+def _harmless(show: Callable[Concatenate[_AnyShown, _Given], None]) -> Callable[..., None]:
+    """Have a method of a display fall silent instead of failing, and say so if that can be said."""
+
+    @functools.wraps(show)
+    def attempt(self: _AnyShown, *given: _Given.args, **named: _Given.kwargs) -> None:
+        if self.is_silent:
+            return
+        try:
+            show(self, *given, **named)
+        except (Exception, SystemExit) as error:  # rich leaves the program when a pipe breaks
+            self.is_silent = True
+            with suppress(Exception, SystemExit):
+                self._restore()
+            with suppress(Exception, SystemExit):
+                text = f"progress is no longer shown ({type(error).__name__}: {error})"
+                say(self.console, f"{text}; training goes on")
+
+    return attempt
+
+
+class PlainDisplay(_Shown):
+    """One line per ended run, and one every half minute."""
+
+    @_harmless
     def begin(self, tracker: Tracker) -> None:
         """Say what is to do."""
         self._tracker, self._last = tracker, time.monotonic()
         self._print(_opening(tracker))
 
+    @_harmless
     def refresh(self) -> None:
         """A summary line when the interval is over."""
         if self._tracker is None or time.monotonic() - self._last < PLAIN_INTERVAL_SECONDS:
@@ -86,66 +125,77 @@ class PlainDisplay:
         runs = [_one_run(self._tracker, run) for run in self._tracker.current.values()]
         self._print(f"{_summary(self._tracker)}; {'; '.join(runs)}")
 
+    @_harmless
     def finished(self, run: RunProgress, elapsed_seconds: float) -> None:
         """A line for the run."""
         self._print(_ending(self._tracker, run, elapsed_seconds))
 
+    @_harmless
     def failed(self, run: RunProgress, reason: str) -> None:
         """A line for the run."""
         self._print(f"FAILED {run.label}: {reason}")
 
+    @_harmless
     def notice(self, line: str) -> None:
         """A line."""
         self._print(line)
 
+    @_harmless
     def end(self) -> None:
         """Nothing to restore."""
 
     def _print(self, line: str) -> None:
         self._last = time.monotonic()
-        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        say(self.console, line)
 
 
-class LiveDisplay:
+class LiveDisplay(_Shown):
     """A bar over all runs and a row per worker, redrawn in place; ended runs scroll above it."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
+        super().__init__(console)
         self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._tracker: Tracker | None = None
-        self._last = 0.0
 
+    @_harmless
     def begin(self, tracker: Tracker) -> None:
         """Start drawing."""
         self._tracker = tracker
         self._print(_opening(tracker))
         self._live.start()
 
+    @_harmless
     def refresh(self) -> None:
         """Redraw at most twice a second."""
         if self._tracker is None or time.monotonic() - self._last < _LIVE_INTERVAL_SECONDS:
             return
         self._last = time.monotonic()
-        self._live.update(_drawing(self._tracker), refresh=True)
+        self._live.update(_drawing(self._tracker, self.console), refresh=True)
 
+    @_harmless
     def finished(self, run: RunProgress, elapsed_seconds: float) -> None:
         """A line above the drawing."""
         self._print(_ending(self._tracker, run, elapsed_seconds))
 
+    @_harmless
     def failed(self, run: RunProgress, reason: str) -> None:
         """A line above the drawing."""
         self._print(f"FAILED {run.label}: {reason}")
 
+    @_harmless
     def notice(self, line: str) -> None:
         """A line above the drawing."""
         self._print(line)
 
+    @_harmless
     def end(self) -> None:
         """Remove the drawing."""
+        self._restore()
+
+    def _restore(self) -> None:
         self._live.stop()
 
     def _print(self, line: str) -> None:
-        self._console.print(line, markup=False, highlight=False)
+        self.console.print(Text(visible(line, self.console.encoding), overflow="fold"))
 
 
 def _opening(tracker: Tracker) -> str:
@@ -175,16 +225,22 @@ def _ending(tracker: Tracker | None, run: RunProgress, elapsed_seconds: float) -
     return text if tracker is None else f"{text} ({_summary(tracker)})"
 
 
-def _drawing(tracker: Tracker) -> Group:
+def _drawing(tracker: Tracker, console: Console) -> Group:
     overall = Table.grid(padding=(0, 2, 0, 0))
-    bar = ProgressBar(total=1.0, completed=tracker.fraction, width=24)
-    overall.add_row(bar, Text(_summary(tracker), no_wrap=True))
-    workers = Table(box=None, padding=(0, 2, 0, 0))
-    for title in ("worker", "run", "done", "test win rate", "steps/s"):
-        is_number = title in ("done", "steps/s")
-        workers.add_column(title, justify="right" if is_number else "left", no_wrap=True)
-    for run in sorted(tracker.current.values(), key=lambda run: run.worker):
-        done = f"{run.env_steps / run.spec.training.total_env_steps:.0%}"
-        speed = f"{tracker.steps_per_second(run):,.0f}"
-        workers.add_row(str(run.worker), Text(run.label), done, run.win_rate_text or "-", speed)
-    return Group(overall, workers)
+    bar = ProgressBar(total=1.0, completed=tracker.fraction, width=min(24, console.width // 4))
+    overall.add_row(bar, Text(_summary(tracker)))
+    runs = sorted(tracker.current.values(), key=lambda run: run.worker)
+    titles = ("worker", "run", "done", "test win rate", "steps/s")
+    rows = (_row(tracker, run) for run in runs)
+    workers = make_table(console, titles, rows, numbers=("done", "steps/s"), foldable=("run",))
+    if least_width(workers) <= console.width:
+        return Group(overall, workers)
+    # Too narrow for columns: names stay whole in lines, folded where they must be.
+    lines = (visible(_one_run(tracker, run), console.encoding) for run in runs)
+    return Group(overall, *(Text(line, overflow="fold") for line in lines))
+
+
+def _row(tracker: Tracker, run: RunProgress) -> tuple[str, ...]:
+    done = f"{run.env_steps / run.spec.training.total_env_steps:.0%}"
+    speed = f"{tracker.steps_per_second(run):,.0f}"
+    return (str(run.worker), run.label, done, run.win_rate_text or "-", speed)

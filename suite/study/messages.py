@@ -12,8 +12,9 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import ValidationError
 
-from suite.errors import InputError, printable
+from suite.errors import InputError
 from suite.study.definition import StudyDefinition
+from suite.text import visible
 
 T = TypeVar("T")
 Keys = Sequence[str | int]
@@ -58,7 +59,7 @@ def place(path: Path, keys: Keys) -> str:
             text += f"[{key}]"
             continue
         plain = key.isascii() and key.replace("_", "").replace("-", "").isalnum()
-        shown = printable(key[: _LONGEST_SHOWN_KEY + 1])
+        shown = visible(key[: _LONGEST_SHOWN_KEY + 1])
         if len(shown) > _LONGEST_SHOWN_KEY:
             shown = shown[: _LONGEST_SHOWN_KEY - 1] + "…"
         text += ("." if text else "") + (shown if plain else f'"{shown}"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 
 import pytest
 from rich.console import Console
@@ -11,6 +12,13 @@ from suite.scheduling.display import LiveDisplay, PlainDisplay, make_display
 from suite.scheduling.tracking import Tracker, duration_text
 from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
+
+
+@pytest.fixture(autouse=True)
+def _a_usual_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("FORCE_COLOR", "NO_COLOR", "COLUMNS", "LINES", "TTY_COMPATIBLE"):
+        monkeypatch.delenv(name, raising=False)
 
 
 class Clock:
@@ -109,6 +117,90 @@ def test_live_display_draws_on_terminals_only(tracker: Tracker, plan: Plan) -> N
     drawn = terminal.file.getvalue()  # type: ignore[attr-defined]
     assert "cadp_qmix α=0.5" in drawn
     assert "0/4 runs" in drawn or "2/6 runs" in drawn
+
+
+@pytest.mark.parametrize("width", [20, 40, 60, 80, 200])
+def test_live_display_fits_and_keeps_names_whole(tracker: Tracker, plan: Plan, width: int) -> None:
+    terminal = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=width)
+    display = LiveDisplay(terminal)
+    display.begin(tracker)
+    run = plan.runs[1].model_copy(update={"arm": "cadp_qmix_of_the_many"})
+    tracker.start(run, 1)
+    points = [["test/win_rate/decentralised", 10, 0.25], ["test/win_rate/centralised", 10, 0.5]]
+    tracker.update({"event": "metrics", "run_id": run.run_id, "points": points})
+    display.refresh()
+    drawn = terminal.file.getvalue()  # type: ignore[attr-defined]
+    display.end()
+    lines = [re.sub("\x1b\\[[?0-9]*[a-zA-Z]", "", line) for line in drawn.split("\n")]
+    assert max(len(line.strip("\r")) for line in lines) <= width
+    assert {"skirmish/3m", "0.50"} <= set("\n".join(lines).split())
+    # An arm's name may be longer than the terminal is wide.
+    assert "cadp_qmix_of_the_many" in "".join(lines).replace(" ", "") or width < 21
+
+
+def test_what_a_failure_says_is_shown_as_it_is(tracker: Tracker, plan: Plan) -> None:
+    for is_terminal in (False, True):
+        console = Console(file=io.StringIO(), force_terminal=is_terminal, color_system=None)
+        console.width = 200
+        display = make_display(console)
+        display.begin(tracker)
+        run = tracker.start(plan.runs[0], 1)
+        display.failed(run, ":smile: [red]x[/red]\x1b]0;title\x07\u202e\n")
+        display.end()
+        text = console.file.getvalue()  # type: ignore[attr-defined]
+        assert r":smile: [red]x[/red]\x1b]0;title\x07\u202e\n" in text
+
+
+class Broken(io.StringIO):
+    """A stream that fails from a moment on."""
+
+    error: BaseException | None = None
+
+    def write(self, text: str) -> int:
+        if self.error is not None:
+            raise self.error
+        return super().write(text)
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+@pytest.mark.parametrize(
+    "error",
+    [OSError(5, "input/output error"), OSError(28, "no space"), ValueError("closed file")],
+    ids=repr,
+)
+def test_a_display_that_fails_is_silent(
+    error: Exception, is_terminal: bool, tracker: Tracker, plan: Plan
+) -> None:
+    stream = Broken()
+    console = Console(file=stream, force_terminal=is_terminal)
+    display = make_display(console)
+    display.begin(tracker)
+    run = tracker.start(plan.runs[0], 1)
+    shown = stream.getvalue()
+    stream.error = error
+    display.finished(run, 1.0)
+    display.failed(run, "a reason")
+    display.refresh()
+    display.end()
+    assert stream.getvalue() == shown
+
+
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_display_with_a_fault_says_that_it_stops(
+    is_terminal: bool, tracker: Tracker, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(file=io.StringIO(), force_terminal=is_terminal, width=200)
+    display = make_display(console)
+    display.begin(tracker)
+    run = tracker.start(plan.runs[0], 1)
+    monkeypatch.setattr(Tracker, "fraction", property(lambda tracker: 1 / 0))
+    display.finished(run, 1.0)
+    display.finished(run, 1.0)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    line = "progress is no longer shown (ZeroDivisionError: division by zero); training goes on"
+    assert text.count(line) == 1
+    if is_terminal:
+        assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is back
 
 
 def test_durations_read_well() -> None:

@@ -1,0 +1,58 @@
+"""Options that both command lines have, and what they refuse."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from suite.errors import InputError
+
+
+def path_from(name: str) -> Callable[[str | Path], Path]:
+    """A parser of the option `name`: an empty path would be the current folder, unasked."""
+
+    def parse(given: str | Path) -> Path:
+        if not str(given) or "\0" in str(given):
+            cure = "name a file or folder"
+            raise InputError("not a path", where=name, value=str(given), cure=cure)
+        return Path(given)
+
+    return parse
+
+
+def whole_number(given: str | int, least: int, most: int) -> int:
+    """The number that `given` writes in the digits 0 to 9; ValueError if it is none in the range.
+
+    `int` reads digits of every script, underscores and spaces, and refuses 5,000 digits.
+    """
+    text = str(given)
+    if text.isascii() and text.isdecimal() and len(text) <= len(str(most)):
+        number = int(text)
+        if least <= number <= most:
+            return number
+    raise ValueError(f"not a whole number from {least} to {most}")
+
+
+StudyPath = Annotated[
+    Path,
+    typer.Argument(
+        parser=path_from("STUDY"),
+        metavar="STUDY",
+        help="Study file, e.g. studies/reproduce_smac.toml.",
+    ),
+]
+ProfileName = Annotated[
+    str | None, typer.Option("--profile", help="Size of the study; the study names its default.")
+]
+RunsDir = Annotated[
+    Path,
+    typer.Option(
+        "--runs-dir",
+        parser=path_from("--runs-dir"),
+        metavar="PATH",
+        help="Where records, checkpoints and weights are kept.",
+    ),
+]

@@ -1,0 +1,53 @@
+"""Words that are not ours (studies, paths, options, tracebacks) are shown as they are, on one line.
+
+A terminal obeys control characters, and some invisible ones reorder or hide what follows. These,
+and letters that an encoding lacks, are shown as escapes: `\\x1b`, `\\u202e`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import unicodedata
+
+# Control and format characters, lone surrogates (bytes of a path that are not UTF-8), line ends.
+_NOT_SHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+_JOINERS = "\u200c\u200d"  # format characters that Persian, Hindi and emoji are spelt with
+_IN_ASCII = {"α": "alpha", "×": "x", "–": "-", "−": "-", "━": "-", "…": "..."}
+
+# For `errors=` of a stream: our own letters in ASCII, others as escapes.
+ENCODING_ERRORS = "cadp-suite-visible"
+
+
+def visible(text: str, encoding: str | None = "utf-8") -> str:
+    """`text` as one line that `encoding` can show and no terminal obeys."""
+    if not text.isprintable():
+        text = "".join(_escaped(letter) if _is_hidden(letter) else letter for letter in text)
+    encoding = encoding or "utf-8"
+    return text.encode(encoding, ENCODING_ERRORS).decode(encoding)
+
+
+def shortened(text: str, most: int) -> str:
+    """At most about `most` characters: the beginning and the end of a longer text."""
+    if len(text) <= most:
+        return text
+    end = most // 3
+    return f"{text[: most - end]}…{text[-end:]}"
+
+
+def _is_hidden(letter: str) -> bool:
+    return letter not in _JOINERS and unicodedata.category(letter) in _NOT_SHOWN
+
+
+def _escaped(letter: str) -> str:
+    if "\udc80" <= letter <= "\udcff":  # how Python carries a byte that is not UTF-8
+        return f"\\x{ord(letter) - 0xDC00:02x}"
+    return letter.encode("unicode_escape").decode("ascii")
+
+
+def _encoding_error(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(_IN_ASCII.get(letter) or _escaped(letter) for letter in missing), error.end
+
+
+codecs.register_error(ENCODING_ERRORS, _encoding_error)

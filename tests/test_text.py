@@ -1,0 +1,73 @@
+"""Foreign text: as it is, on one line, harmless to a terminal; errors made of it."""
+
+from __future__ import annotations
+
+import pytest
+
+from suite.errors import InputError
+from suite.text import shortened, visible
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ":smile: [bold]it[/bold] {x} %41",
+        "работает ",
+        "中文　か",
+        "🎉 👩‍👩‍👧",
+        "α × …",
+        "é",
+        "می‌خواهم",
+    ],
+)
+def test_letters_of_every_script_stay(text: str) -> None:
+    assert visible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("\x1b[31mred", r"\x1b[31mred"),
+        ("a\nb\rc\td\x00", r"a\nb\rc\td\x00"),
+        ("\x9b31m\x7f", r"\x9b31m\x7f"),  # the control sequence introducer in one character
+        ("\u202eabc\u2066", r"\u202eabc\u2066"),  # turn the direction of reading
+        ("\u2028\u200b\ufeff", r"\u2028\u200b\ufeff"),
+        ("\udcff\udc80", r"\xff\x80"),  # bytes of a path that are not UTF-8
+        ("\ud800", r"\ud800"),
+    ],
+)
+def test_what_a_terminal_obeys_is_shown_as_an_escape(text: str, shown: str) -> None:
+    assert visible(text) == shown
+    assert visible(shown) == shown
+
+
+def test_letters_an_encoding_lacks() -> None:
+    assert visible("α × … 2 × é", "latin-1") == "alpha × ... 2 × é"
+    assert visible("α=0.5 × é 中", "ascii") == r"alpha=0.5 x \xe9 \u4e2d"
+
+
+def test_long_texts_keep_both_ends() -> None:
+    assert shortened("abcdef", 6) == "abcdef"
+    short = shortened("a" * 5000 + "z", 30)
+    assert len(short) <= 31
+    assert short.startswith("aaa")
+    assert short.endswith("z")
+
+
+def test_an_error_is_one_short_line_whatever_it_is_made_of() -> None:
+    error = InputError(
+        "no\nsuch\x1b file",
+        where="runs/a\nb \udcff  c",
+        value="\x1b[31m" + "9" * 5000,
+        cure="try\n x",
+    )
+    line = str(error)
+    assert line.startswith(r"runs/a\nb \xff  c: no such\x1b file (got '\x1b[31m999")
+    assert line.endswith("9'); try x")
+    assert line.isprintable()
+    assert len(line) < 250
+
+
+def test_an_error_about_a_number_that_python_cannot_write() -> None:
+    line = str(InputError("too large", where="seeds[0]", value=10**5000, cure="give less"))
+    assert line == "seeds[0]: too large (got a number of thousands of digits); give less"
