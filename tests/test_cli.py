@@ -170,7 +170,7 @@ def test_status_names_a_failure_without_a_word(
     from suite import status
 
     def failed(run: RunSpec, *_: object) -> dict[str, Any]:
-        return {**original(run, None, False), "state": "failed", "failure": " \n"}
+        return {**original(run, None, False, False), "state": "failed", "failure": " \n"}
 
     original = status._run_document
     monkeypatch.setattr(status, "_run_document", failed)

@@ -70,4 +70,4 @@ def test_an_error_is_one_short_line_whatever_it_is_made_of() -> None:
 
 def test_an_error_about_a_number_that_python_cannot_write() -> None:
     line = str(InputError("too large", where="seeds[0]", value=10**5000, cure="give less"))
-    assert line == "seeds[0]: too large (got a number of thousands of digits); give less"
+    assert line == "seeds[0]: too large (got a very large number); give less"

@@ -267,7 +267,7 @@ def test_compare_says_what_the_numbers_lack(
     writer = RecordWriter(tmp_path)
     for spec in plan.runs[1:]:
         _write(writer, spec, odd=spec is plan.runs[-1])
-        writer.finish(spec.run_id, 12.0)
+        writer.finish(spec.run_id, 12.0, "")
     arguments = ["compare", "small.toml", "--against", str(tmp_path)]
     assert call(arguments, place, monkeypatch) == 0
     out = capsys.readouterr().out
@@ -285,7 +285,7 @@ def test_marl_eval_names_what_it_leaves_out(
     plan = expand(load_study(place / "small.toml"))
     writer = RecordWriter(tmp_path)
     _write(writer, plan.runs[-1], odd=True)
-    writer.finish(plan.runs[-1].run_id, 12.0)
+    writer.finish(plan.runs[-1].run_id, 12.0, "")
     arguments = ["export", "small.toml", "--format", "marl-eval", "--runs-dir", str(tmp_path)]
     assert call(arguments, place, monkeypatch) == 0
     captured = capsys.readouterr()
