@@ -28,6 +28,7 @@ from typing import Any, Protocol, TextIO
 from suite.algorithms.allocator import keep_freed_memory
 from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError, InputError
+from suite.memory import is_out_of_memory, out_of_memory_error
 from suite.records.provenance import differences, numerics
 from suite.study.run import RunSpec
 
@@ -106,6 +107,8 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
             emit({"event": "disk_full", "message": str(error)})
         else:
             text, exit_code = traceback.format_exc(), 1
+            if is_out_of_memory(error):
+                error = out_of_memory_error()
             if isinstance(error, CadpSuiteError):  # what a user can mend says so on one line
                 text, exit_code = str(error), error.exit_code
             run_ids = [run.run_id for run in runs]

@@ -26,7 +26,7 @@ from suite.study.run import RunSpec
 Emit = Callable[[dict[str, Any]], None]
 
 # Seeds with a meaning; others train without incident.
-RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE = 101, 102, 103, 104, 105
+RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
 
 
 def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object) -> None:
@@ -136,6 +136,8 @@ def _misbehave(run: RunSpec) -> None:
         print("and on standard error", file=sys.stderr)
     if run.seed == FINDS_DAMAGE:
         raise StoredDataError("checkpoint is damaged", where="run.ckpt", cure="delete this file")
+    if run.seed == FILLS_MEMORY:
+        raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried 8 TB")
     if run.seed == FILLS_DISK:
         raise OSError(errno.ENOSPC, "No space left on device", "weights.pt")
 

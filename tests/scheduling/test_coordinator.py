@@ -20,7 +20,7 @@ from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 
-RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE = 101, 102, 103, 104, 105
+RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
 TRAINER = "fake_trainer:train"
 
 
@@ -114,6 +114,12 @@ def test_a_damaged_checkpoint_is_one_line_with_its_cure(make_study, runs_dir: Pa
     assert {failure.reason for failure in outcome.failed} == {
         "run.ckpt: checkpoint is damaged; delete this file"
     }
+
+
+def test_memory_that_runs_out_is_one_line(make_study, runs_dir: Path) -> None:
+    outcome = run_plan(plan_of(make_study, str(FILLS_MEMORY)), runs_dir, 1, trainer=TRAINER)
+    assert {failure.exit_code for failure in outcome.failed} == {2}
+    assert outcome.failed[0].reason.startswith("memory: ran out; free some, ")
 
 
 def test_failed_runs_are_tried_again_by_the_next_invocation(make_study, runs_dir: Path) -> None:
