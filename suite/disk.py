@@ -61,7 +61,10 @@ def write_atomically(path: Path, content: str | bytes, cure: str = "give another
     except OSError as error:
         if is_disk_full(error, path.parent):
             raise
-        what = f"cannot write the file: {error.strerror or error}"
+        reason = error.strerror or str(error)
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            reason = "where its folder should be is a file"
+        what = f"cannot write the file: {reason}"
         raise InputError(what, where=str(path), cure=cure) from error
 
 
