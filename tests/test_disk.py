@@ -30,7 +30,7 @@ def test_content_and_name_reach_the_disk_before_it_returns(
     fsync, replace = os.fsync, Path.replace
 
     def note_fsync(handle: int) -> None:
-        order.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
+        order.append(Path(f"/proc/self/fd/{handle}").readlink().name)
         fsync(handle)
 
     def note_replace(self: Path, target: Path) -> Path:
