@@ -48,6 +48,7 @@ def examine() -> dict[str, Any]:
         "packages": packages,
         "missing_packages": missing,
         "environments": _environments(),
+        "kernels": _kernels(),
         "accelerators": _accelerators(),
         "is_usable": not missing,
     }
@@ -68,6 +69,9 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         say(console, f"  {environment['name']:14} {mark}: {environment['detail']}")
         if environment["cure"]:
             say(console, f"  {'':14} cure: {environment['cure']}")
+    say(console, f"Compiled kernels: {report['kernels']['detail']}")
+    if report["kernels"]["cure"]:
+        say(console, f"  cure: {report['kernels']['cure']}")
     say(console, f"Accelerators: {report['accelerators']['detail']}")
     verdict = "ready: try `cadp-suite run studies/reproduce_smac.toml --profile smoke`"
     if not report["is_usable"]:
@@ -119,6 +123,23 @@ def is_smac3_installed() -> bool:
     keys = ("Home-page", "Project-URL", "Summary", "Requires-Dist", "Author")
     text = " ".join(str(value) for key in keys for value in metadata.get_all(key, [])).lower()
     return any(word in text for word in ("automl", "smac3", "configspace"))
+
+
+def _kernels() -> dict[str, Any]:
+    """Where compiled kernels are kept, found by writing there; asked anew at each call."""
+    try:
+        from suite.compilation import CURE, find_folder
+    except Exception as error:  # as for torch below
+        detail = f"unknown, numba cannot be imported: {type(error).__name__}: {error}"
+        return {"folder": None, "is_lasting": False, "detail": detail, "cure": None}
+    kept = find_folder()
+    is_lasting = kept.path is not None and not kept.is_temporary
+    return {
+        "folder": None if kept.path is None else str(kept.path),
+        "is_lasting": is_lasting,
+        "detail": f"kept {kept}",
+        "cure": None if is_lasting else CURE,
+    }
 
 
 def _accelerators() -> dict[str, Any]:
