@@ -12,16 +12,18 @@ failure.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
 import pickle
 import stat
+import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numba
 from numba.core.caching import (
@@ -142,10 +144,6 @@ def _private_temporary_folder() -> Path | None:
 class _Locator(InTreeCacheLocator):
     """Tells numba that functions are kept in our folder."""
 
-    @classmethod
-    def from_function(cls, function: Callable[..., Any], source: str) -> _Locator:
-        return cls(function, source)
-
     def get_cache_path(self) -> str:
         return str(_chosen_folder().path)
 
@@ -154,9 +152,14 @@ class _Locator(InTreeCacheLocator):
 
 
 class _Reduction(CompileResultCacheImpl):
-    """What numba keeps of a compiled function, and where."""
+    """What numba keeps of a compiled function, and under which name."""
 
-    _locator_classes: ClassVar = [_Locator]
+    def __init__(self, function: Callable[..., Any]) -> None:
+        source = inspect.getfile(function)
+        self._lineno = function.__code__.co_firstlineno
+        self._locator = _Locator(function, source)
+        name = f"{Path(source).stem}.{function.__qualname__}"
+        self._filename_base = self.get_filename_base(name, sys.abiflags)
 
 
 class _Files(IndexDataCacheFile):

@@ -247,6 +247,14 @@ def test_numbas_usual_folders_come_first(tmp_path: Path, monkeypatch: pytest.Mon
     assert found.refused == (first, beside)
 
 
+def test_numbas_choice_of_locators_is_not_asked(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_LOCATOR_CLASSES", "Nonsense")
+    assert new_kernel()(1, 2) == 3
+    assert len(list(folder.glob("*.kernel"))) == 1
+
+
 def test_a_user_without_a_home_gets_no_folder_named_tilde(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # HOME unset, user unknown
