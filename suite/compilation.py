@@ -20,6 +20,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -115,7 +116,10 @@ def _usual_folders() -> list[Path]:
     locators = [InTreeCacheLocator, UserWideCacheLocator]
     if numba.config.CACHE_DIR:
         locators.insert(0, UserProvidedCacheLocator)
-    paths = [Path(locator(compiler, __file__).get_cache_path()) for locator in locators]
+    paths = []
+    for locator in locators:
+        with suppress(UnicodeEncodeError):  # a checkout whose path is no text has none elsewhere
+            paths.append(Path(locator(compiler, __file__).get_cache_path()))
     return [path for path in paths if path.parts[0] != "~"]  # of a user without a home
 
 

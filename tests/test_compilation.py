@@ -59,8 +59,9 @@ def unwritable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "file").touch()
     path = tmp_path / "file" / "kernels"
     monkeypatch.setattr(compilation, "_usual_folders", lambda: [path])
-    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary ü"))
-    (tmp_path / "temporary ü").mkdir()
+    temporary = tmp_path / "a temporary folder"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     return path
 
 
@@ -245,6 +246,14 @@ def test_numbas_usual_folders_come_first(tmp_path: Path, monkeypatch: pytest.Mon
     found = find_folder()
     assert (found.path, found.is_temporary) == (at_home, False)
     assert found.refused == (first, beside)
+
+
+def test_a_checkout_whose_path_is_no_text_keeps_kernels_beside_the_sources(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    monkeypatch.setattr(compilation, "__file__", "/byt\udcfces/compilation.py")
+    assert compilation._usual_folders() == [Path("/byt\udcfces/__pycache__")]
 
 
 def test_numbas_choice_of_locators_is_not_asked(

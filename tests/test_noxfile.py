@@ -39,6 +39,7 @@ def load_noxfile() -> Any:
 
 
 noxfile = load_noxfile()
+UNUSUAL = os.fsdecode("my study ü.toml".encode())  # also where file names are ASCII
 Execute = Callable[[list[str]], tuple[int, str]]
 
 
@@ -96,7 +97,7 @@ def stub(code: int = 0, n_failed: int = 0) -> Execute:
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with study files in it."""
     monkeypatch.chdir(tmp_path)
-    for name in ("s.toml", "my study ü.toml"):
+    for name in ("s.toml", UNUSUAL):
         (tmp_path / name).touch()
     return tmp_path
 
@@ -133,12 +134,12 @@ def test_every_command_gets_the_options_that_it_knows(here: Path, posargs: list[
 
 
 def test_an_option_of_the_report_is_not_given_to_the_run(here: Path) -> None:
-    session = FakeSession(["my study ü.toml", "--output", "out.html"], stub())
+    session = FakeSession([UNUSUAL, "--output", "out.html"], stub())
     noxfile.sweep(session)
     assert [command[2:] for command in session.commands] == [
-        ["my study ü.toml"],
-        ["my study ü.toml", "--output=out.html"],
-        ["my study ü.toml", "--json"],
+        [UNUSUAL],
+        [UNUSUAL, "--output=out.html"],
+        [UNUSUAL, "--json"],
     ]
 
 
@@ -276,7 +277,7 @@ def start_nox(here: Path) -> Callable[..., subprocess.Popen[str]]:
         (here / "bin" / name).write_text(STUB.format(python=sys.executable))
         (here / "bin" / name).chmod(0o755)
     path = os.pathsep.join((str(here / "bin"), os.environ["PATH"]))
-    session = ["--no-venv", "--no-install", "-s", "sweep", "--", "my study ü.toml"]
+    session = ["--no-venv", "--no-install", "-s", "sweep", "--", UNUSUAL]
 
     def start(**environment: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
