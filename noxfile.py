@@ -5,11 +5,16 @@ nox -s reproduce_smac -- --profile smoke   # about a minute after installation
 nox -s sweep -- studies/<name>.toml        # any study file
 nox -s report -- studies/<name>.toml       # rebuild a report from what is recorded
 nox -s bench                               # benchmarks beside their floors
+
+`nox -s sweep -- --help` lists the options.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
+from pathlib import Path
+from typing import Any, NoReturn
 
 import nox
 
@@ -19,56 +24,50 @@ nox.options.reuse_venv = "yes"
 
 PINS = {"PIP_CONSTRAINT": "constraints.txt", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
 
+RUN, STATUS, BUILD = "cadp-suite run", "cadp-suite status", "cadp-report build"
 
-def _install(session: nox.Session, *extra: str) -> None:
-    session.log("installing pinned packages (the first time takes a few minutes) …")
-    session.install("-e", ".", *extra, env=PINS)
+# Which of these commands know an option; all options take a value. tests/test_noxfile.py holds the
+# table against the command lines.
+OPTIONS = {
+    "--profile": {RUN, STATUS, BUILD},
+    "--runs-dir": {RUN, STATUS, BUILD},
+    "--workers": {RUN},
+    "--device": {RUN},
+    "--output": {BUILD},
+}
 
+REPRODUCTION = "studies/reproduce_smac.toml"
 
-def _without_workers(options: list[str]) -> list[str]:
-    """The options that the report shares with the run."""
-    kept = iter(options)
-    shared = []
-    for option in kept:
-        if option == "--workers":
-            next(kept, None)
-        elif not option.startswith("--workers="):
-            shared.append(option)
-    return shared
-
-
-def _run_and_report(session: nox.Session, study: str, options: list[str]) -> None:
-    """Train what is missing, then build the report; fails at the end if a run failed."""
-    session.run("cadp-suite", "run", study, *options, success_codes=[0, 1])
-    shared = _without_workers(options)
-    status = session.run("cadp-suite", "status", study, *shared, "--json", silent=True, log=False)
-    session.run("cadp-report", "build", study, *shared)
-    n_failed = json.loads(str(status))["counts"]["failed"]
-    if n_failed:
-        session.error(f"{n_failed} runs failed; the report lists them with their tracebacks")
+# After Ctrl-C the command stops its workers and says what it has kept.
+STOPPING_SECONDS = 60.0
 
 
 @nox.session
 def reproduce_smac(session: nox.Session) -> None:
-    """CADP and its baselines on SMAC scenarios; [--profile smoke|quick|paper]."""
+    """CADP and its baselines on SMAC scenarios: [--profile smoke|quick|paper] [--workers N] …"""
+    given, options = _arguments(session, RUN, BUILD)
+    if given:
+        session.error(f"reproduce_smac has its own study; run yours by: nox -s sweep -- {given[0]}")
     _install(session)
-    _run_and_report(session, "studies/reproduce_smac.toml", session.posargs)
+    _run_and_report(session, REPRODUCTION, options)
 
 
 @nox.session
 def sweep(session: nox.Session) -> None:
-    """Run any study: nox -s sweep -- studies/<name>.toml [--profile P] [--workers N]."""
-    if not session.posargs:
-        session.error("name a study: nox -s sweep -- studies/<name>.toml")
+    """Run any study: nox -s sweep -- studies/<name>.toml [--profile P] [--workers N] …"""
+    given, options = _arguments(session, RUN, BUILD)
+    study = _study(session, given)
     _install(session)
-    _run_and_report(session, session.posargs[0], list(session.posargs[1:]))
+    _run_and_report(session, study, options)
 
 
 @nox.session
 def report(session: nox.Session) -> None:
-    """Build a report from recorded runs: nox -s report -- studies/<name>.toml [--profile P]."""
+    """Build a report from recorded runs: nox -s report -- [studies/<name>.toml] [--profile P] …"""
+    given, options = _arguments(session, BUILD)
+    study = _study(session, given or [REPRODUCTION])
     _install(session)
-    session.run("cadp-report", "build", *(session.posargs or ["studies/reproduce_smac.toml"]))
+    _call(session, BUILD, study, options)
 
 
 @nox.session
@@ -81,3 +80,75 @@ def bench(session: nox.Session) -> None:
 
 def _pyproject() -> dict[str, object]:
     return nox.project.load_toml("pyproject.toml")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise ValueError(message)
+
+
+def _arguments(session: nox.Session, *commands: str) -> tuple[list[str], dict[str, str]]:
+    """What stands after `--`: study files, and the options that one of `commands` knows.
+
+    Ends the session, before anything is installed, at a wrong option and after `--help`.
+    """
+    parser = _Parser(
+        prog=f"nox -s {session.name} --",
+        description="Options are those of the commands behind them, whose --help explains them.",
+        allow_abbrev=False,
+        add_help=False,
+    )
+    parser.add_argument("study", nargs="*", metavar="STUDY", help="study files, as in studies/")
+    parser.add_argument("-h", "--help", action="store_true", help="show this and run nothing")
+    for option, known_by in OPTIONS.items():
+        asked = [command for command in commands if command in known_by]
+        if asked:
+            name = option.removeprefix("--").upper()
+            parser.add_argument(option, dest=option, metavar=name, help=" and ".join(asked))
+    try:
+        given = vars(parser.parse_intermixed_args(session.posargs))
+    except ValueError as error:
+        session.error(f"{error}; see nox -s {session.name} -- --help")
+    if given.pop("help"):
+        print(parser.format_help())
+        session.skip("only the help was asked for")
+    return given.pop("study"), {option: v for option, v in given.items() if v is not None}
+
+
+def _study(session: nox.Session, given: list[str]) -> str:
+    """The one study file; ends the session if it is not one, or not there."""
+    if len(given) != 1:
+        found = f" (got {' and '.join(given)})" if given else ""
+        session.error(f"name one study{found}: nox -s {session.name} -- studies/<name>.toml")
+    if not Path(given[0]).is_file():
+        session.error(f"no such study file: {given[0]}; those that are here lie in studies/")
+    return given[0]
+
+
+def _install(session: nox.Session, *extra: str) -> None:
+    session.log("installing pinned packages (the first time takes a few minutes) …")
+    session.install("-e", ".", *extra, env=PINS)
+
+
+def _run_and_report(session: nox.Session, study: str, options: dict[str, str]) -> None:
+    """Train what is missing, then build the report; fails at the end if a run failed."""
+    patience = {"interrupt_timeout": STOPPING_SECONDS, "terminate_timeout": STOPPING_SECONDS}
+    _call(session, RUN, study, options, success_codes=[0, 1], **patience)
+    _call(session, BUILD, study, options)
+    status = _call(session, STATUS, study, options, "--json", silent=True, stderr=None, log=False)
+    n_failed = json.loads(status)["counts"]["failed"] if status else 0  # none: --install-only
+    if n_failed:
+        session.error(f"{n_failed} runs failed; the report lists them with their tracebacks")
+
+
+def _call(
+    session: nox.Session,
+    command: str,
+    study: str,
+    options: dict[str, str],
+    *more: str,
+    **how: Any,
+) -> Any:
+    """A command with those of the options that it knows; only the environment's own packages."""
+    known = [f"{option}={v}" for option, v in options.items() if command in OPTIONS[option]]
+    return session.run(*command.split(), study, *known, *more, env={"PYTHONPATH": None}, **how)

@@ -39,6 +39,7 @@ def examine() -> dict[str, Any]:
     packages = {name: package_version(name) for name in NEEDED_PACKAGES}
     missing = [name for name, version in packages.items() if version is None]
     memory = memory_bytes()
+    accelerators = _accelerators()
     return {
         "cadp_suite": __version__,
         "python": platform.python_version(),
@@ -50,8 +51,9 @@ def examine() -> dict[str, Any]:
         "packages": packages,
         "missing_packages": missing,
         "environments": _environments(),
-        "accelerators": _accelerators(),
-        "is_usable": not missing,
+        "kernels": _kernels(),
+        "accelerators": accelerators,
+        "is_usable": not missing and accelerators["cuda"] is not None,
     }
 
 
@@ -70,10 +72,14 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         say(console, f"  {environment['name']:14} {mark}: {environment['detail']}")
         if environment["cure"]:
             say(console, f"  {'':14} cure: {environment['cure']}")
+    say(console, f"Compiled kernels: {report['kernels']['detail']}")
+    if report["kernels"]["cure"]:
+        say(console, f"  cure: {report['kernels']['cure']}")
     say(console, f"Accelerators: {paragraph(report['accelerators']['detail'])}")
     verdict = "ready: try `cadp-suite run studies/reproduce_smac.toml --profile smoke`"
     if not report["is_usable"]:
-        verdict = f"not ready: install {', '.join(report['missing_packages'])}"
+        missing = ", ".join(report["missing_packages"])
+        verdict = f"not ready: {f'install {missing}' if missing else 'torch cannot be imported'}"
     say(console, verdict)
 
 
@@ -123,8 +129,25 @@ def is_smac3_installed() -> bool:
     return any(word in text for word in ("automl", "smac3", "configspace"))
 
 
+def _kernels() -> dict[str, Any]:
+    """Where compiled kernels are kept, found by writing there; asked anew at each call."""
+    try:
+        from suite.compilation import CURE, find_folder
+    except Exception as error:  # as for torch below
+        detail = f"unknown, numba cannot be imported: {type(error).__name__}: {error}"
+        return {"folder": None, "is_lasting": False, "detail": detail, "cure": None}
+    kept = find_folder()
+    is_lasting = kept.path is not None and not kept.is_temporary
+    return {
+        "folder": None if kept.path is None else str(kept.path),
+        "is_lasting": is_lasting,
+        "detail": f"kept {kept}",
+        "cure": None if is_lasting else CURE,
+    }
+
+
 def _accelerators() -> dict[str, Any]:
-    """What torch sees; importing it takes seconds, so only the doctor asks."""
+    """What torch sees, `cuda` None if it cannot be imported, which only the doctor tries."""
     try:
         with interrupts_deferred():
             import torch

@@ -1,12 +1,89 @@
-"""Fixtures that several folders of tests share: a small study, and databases made once."""
+"""Surroundings that are the same for every test, and fixtures that several folders share.
+
+Who starts the tests may live in another locale or time zone, ignore signals, have settings for
+MLflow, matplotlib or git, a narrow terminal or no home. None of it may decide whether a test
+passes; a test that is about surroundings sets its own.
+"""
 
 from __future__ import annotations
 
+import locale
+import os
+import resource
 import shutil
+import signal
+import sys
+import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Variables that say where things are, not how they behave; all others are taken away.
+KEPT_VARIABLES = ("PATH", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES")
+KEPT_PREFIXES = ("PYTEST_", "COVERAGE_", "COV_")
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
+N_OPEN_FILES = 1024
+
+_home = tempfile.TemporaryDirectory(prefix="home-of-tests-", ignore_cleanup_errors=True)
+
+
+def set_surroundings() -> None:
+    """For this process and those it starts; before any library reads them."""
+    _set_environment()
+    _set_signals()
+    _set_text_encoding()
+    os.umask(0o022)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError):  # fewer are allowed: tests do with them or say so
+        resource.setrlimit(resource.RLIMIT_NOFILE, (N_OPEN_FILES, most))
+    sys.path.insert(0, str(ROOT))  # another `suite` on PYTHONPATH comes later
+
+
+def _set_environment() -> None:
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if (name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)) and _is_text(value)
+    }
+    os.environ.clear()
+    os.environ.update(kept)
+    os.environ.update(
+        HOME=_home.name,
+        LC_ALL="C.UTF-8",
+        TZ="UTC",
+        PYTHONPATH=str(ROOT),
+        OMP_NUM_THREADS="1",
+        MKL_NUM_THREADS="1",
+    )
+    time.tzset()
+    tempfile.tempdir = None  # asked again
+
+
+def _is_text(value: str) -> bool:
+    """False for bytes that the encoding of file names, fixed at the start, does not know."""
+    return not any("\udc80" <= character <= "\udcff" for character in value)
+
+
+def _set_signals() -> None:
+    """Nothing blocked; nothing ignored by programs started here, though still by this one."""
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would hide how programs end
+    for number in STOP_SIGNALS:
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
+def _set_text_encoding() -> None:
+    """What `open` takes for text. File names keep the encoding of the start."""
+    locale.setlocale(locale.LC_ALL, "C.UTF-8")
+
+
+set_surroundings()
 
 STUDY_TEXT = """\
 format = 1
