@@ -33,6 +33,7 @@ OPTIONS = {
     "--runs-dir": {RUN, STATUS, BUILD},
     "--workers": {RUN},
     "--device": {RUN},
+    "--if-changed": {RUN},
     "--output": {BUILD},
 }
 

@@ -19,6 +19,7 @@ from suite.records.writer import RecordWriter
 from suite.replays.files import find_replays, read_label
 from suite.replays.recording import record
 from suite.study.run import RunSpec
+from suite.text import visible
 
 if TYPE_CHECKING:
     from suite.algorithms import Learner
@@ -103,7 +104,7 @@ def test_a_directory_may_have_any_name(
     for policy in (run_id, "nearest"):
         code, out, err = call("3m", "--policy", policy, option)
         page = runs_dir / "replays" / f"3m-{policy}-seed0.html"
-        assert (code, out, err) == (0, f"{page}\n", "")
+        assert (code, out, err) == (0, f"{visible(str(page))}\n", "")
     assert [replay.label.policy for replay in find_replays(runs_dir)] == [run_id, "nearest"]
     assert list(tmp_path.iterdir()) == [runs_dir]
     assert len(list((runs_dir / "replays").iterdir())) == 2

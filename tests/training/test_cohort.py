@@ -174,6 +174,7 @@ def test_foreign_checkpoint_is_refused(tmp_path, monkeypatch):
 
 def test_a_checkpoint_of_other_code_is_refused_unless_accepted(whole, tmp_path, monkeypatch):
     monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec, events = whole
     train_until([spec], tmp_path, 9)
     other = {**numerics(), "numba": "0.1"}
