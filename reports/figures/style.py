@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reports.data import CENTRALISED
@@ -72,13 +73,22 @@ RC = {
 }
 
 
-def drawing_style() -> AbstractContextManager[None]:
-    """Settings for drawing and writing every figure; matplotlib's own stay as found."""
+@contextmanager
+def drawing_style() -> Iterator[None]:
+    """Settings for drawing and writing every figure; matplotlib's own stay as found.
+
+    The user's configuration plays no part: it may ask for LaTeX, for hand-drawn lines, for a
+    display, or be unreadable, which would end the first import.
+    """
+    os.environ.update(MATPLOTLIBRC=os.devnull, MPLBACKEND="svg")
     import matplotlib as mpl
     import seaborn as sns
 
-    settings: Any = {**sns.axes_style("ticks"), **RC}
-    return mpl.rc_context(settings)
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        settings: Any = {**sns.axes_style("ticks"), **RC}
+        mpl.rcParams.update(settings)
+        yield
 
 
 def new_figure(
