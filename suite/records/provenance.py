@@ -152,10 +152,20 @@ def _git_state(directory: Path) -> tuple[str | None, bool]:
 
 
 def _output(command: list[str]) -> str | None:
-    """Standard output of a command; None if it is absent, slow or fails."""
+    """Standard output of a command; None if it is absent, slow or fails.
+
+    The user's GIT_DIR and its like would have git look at another repository.
+    """
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, timeout=_GIT_SECONDS, check=False
+            command,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GIT_SECONDS,
+            check=False,
+            env=environment,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

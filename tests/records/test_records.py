@@ -216,6 +216,18 @@ def test_provenance_says_where_a_run_came_from(specs) -> None:
     assert (facts["environment"], facts["protocol"]) == ("skirmish", "repaired")
 
 
+def test_the_commit_is_that_of_our_own_checkout(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from suite.records import provenance
+
+    ours = provenance._git_state(Path(provenance.__file__).parents[2])
+    git = ["git", "-C", str(tmp_path)]
+    subprocess.run([*git, "init", "-q"], check=True)
+    monkeypatch.setenv("GIT_DIR", str(tmp_path / ".git"))
+    assert provenance._git_state(Path(provenance.__file__).parents[2]) == ours
+
+
 KILLED_WRITER = """
 import os, signal, sqlite3, sys
 connection = sqlite3.connect(sys.argv[1])
