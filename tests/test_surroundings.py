@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,15 @@ def test_tests_run_in_known_surroundings(tmp_path: Path) -> None:
     kept = {"PATH", "TMPDIR", "LD_LIBRARY_PATH", "VIRTUAL_ENV", "CUDA_VISIBLE_DEVICES"}
     ours = {name for name in here["environment"] if not name.startswith(("PYTEST_", "COV"))}
     assert known <= ours <= known | kept
+
+
+def test_the_checkout_may_lie_in_a_folder_with_spaces() -> None:
+    """Where pip takes PIP_CONSTRAINT for a list of files."""
+    tox = ConfigParser()
+    tox.read(ROOT / "tox.ini", encoding="utf-8")
+    settings = tox["testenv"]["set_env"].replace("{tox_root}", "/my checkout").splitlines()
+    (pins,) = (line for line in settings if line.startswith("PIP_CONSTRAINT"))
+    assert pins.partition("=")[2].split() == ["constraints.txt"]
 
 
 def test_settings_for_mlflow_and_optuna_do_not_redirect_records(
