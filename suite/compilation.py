@@ -120,7 +120,7 @@ def _usual_folders() -> list[Path]:
     for locator in locators:
         with suppress(UnicodeEncodeError):  # a checkout whose path is no text has none elsewhere
             paths.append(Path(locator(compiler, __file__).get_cache_path()))
-    return [path for path in paths if path.parts[0] != "~"]  # of a user without a home
+    return [path.absolute() for path in paths if path.parts[0] != "~"]  # a user without a home
 
 
 def _can_write(folder: Path) -> bool:
@@ -136,13 +136,13 @@ def _can_write(folder: Path) -> bool:
 def _private_temporary_folder() -> Path | None:
     """A folder that only this user can enter; None if its name is taken by anything else."""
     try:
-        path = Path(tempfile.gettempdir()) / f"cadp-suite-kernels-{os.getuid()}"
+        path = Path(tempfile.gettempdir()) / f"cadp-suite-kernels-{os.geteuid()}"
         path.mkdir(mode=0o700, exist_ok=True)
         facts = path.lstat()
     except OSError:
         return None
-    is_private = facts.st_uid == os.getuid() and stat.S_IMODE(facts.st_mode) == 0o700
-    return path if is_private and stat.S_ISDIR(facts.st_mode) else None
+    is_ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+    return path if is_ours and not facts.st_mode & 0o077 else None
 
 
 class _Locator(InTreeCacheLocator):

@@ -218,7 +218,7 @@ def link(path: Path) -> None:
 def test_a_temporary_folder_that_others_may_reach_is_not_trusted(
     unwritable: Path, caplog: pytest.LogCaptureFixture, take: Callable[[Path], object]
 ) -> None:
-    name = Path(tempfile.gettempdir()) / f"cadp-suite-kernels-{os.getuid()}"
+    name = Path(tempfile.gettempdir()) / f"cadp-suite-kernels-{os.geteuid()}"
     take(name)
     kernel = new_kernel()
     assert (kernel(1, 2), kernel(0.5, 1.0)) == (3, 1.5)
@@ -227,10 +227,18 @@ def test_a_temporary_folder_that_others_may_reach_is_not_trusted(
     assert list(Path(tempfile.gettempdir()).rglob("*.kernel")) == []
 
 
+def test_folders_that_pass_their_group_on_are_as_private(unwritable: Path) -> None:
+    Path(tempfile.gettempdir()).chmod(0o2777)
+    found = find_folder()
+    assert found.path is not None
+    assert stat.S_IMODE(found.path.stat().st_mode) & 0o077 == 0
+
+
 def test_a_folder_of_somebody_else_is_not_trusted(
     unwritable: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(os, "getuid", lambda: os.geteuid() + 1)
+    somebody = os.geteuid() + 1
+    monkeypatch.setattr(os, "geteuid", lambda: somebody)
     assert find_folder() == KernelFolder(None, is_temporary=False, refused=(unwritable,))
 
 
