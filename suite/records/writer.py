@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
@@ -155,6 +156,10 @@ def _import_mlflow() -> Any:
     """MLflow's client, telemetry and chatter off; imported late because it takes seconds."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("DO_NOT_TRACK", "true")
+    try:
+        Path.home()
+    except RuntimeError:  # a container's user without a name; MLflow asks at import
+        os.environ["HOME"] = tempfile.gettempdir()
     for name in ("mlflow", "alembic"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     from mlflow.tracking import MlflowClient

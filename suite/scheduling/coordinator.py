@@ -330,6 +330,7 @@ class _Coordinator:
             else:
                 again = ", for the second time" if run.run_id in self.taken_up_again else ""
                 self._fail(run.run_id, cause + again)
+        worker.join()
         self.workers.remove(worker)
         if self.pending:
             successor = WorkerProcess(worker.number, self.options, self.events)
@@ -387,7 +388,9 @@ def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
 def _terminable() -> Iterator[None]:
     """SIGTERM stops like Ctrl-C does (batch systems and containers send it).
 
-    SIGHUP does not: a terminal that closes is a reader that goes away, and training goes on.
+    SIGHUP does not: a terminal that closes is a reader that goes away, and training goes on. What
+    whoever started us has blocked or ignored must not keep us from stopping, or from seeing how a
+    worker ended; Ctrl-C alone stays ignored where it was (nohup, `&` in a script).
     """
 
     def interrupt(signum: int, frame: FrameType | None) -> None:
@@ -397,7 +400,9 @@ def _terminable() -> Iterator[None]:
         previous = {
             signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
             signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+            signal.SIGCHLD: signal.signal(signal.SIGCHLD, signal.SIG_DFL),
         }
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
     except ValueError:  # not the main thread: whoever runs us there handles signals
         yield
         return

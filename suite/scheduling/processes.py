@@ -128,7 +128,10 @@ class WorkerProcess:
             self._process.terminate()
 
     def join(self) -> None:
-        """Wait until it has ended; kill it if it takes too long."""
+        """Wait until it has ended; kill it if it takes too long. It gets no more work."""
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
         try:
             self._process.wait(_STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -138,9 +141,10 @@ class WorkerProcess:
     def _collect(self) -> None:
         """Reader thread: one event per line; a line cut by the worker's death is dropped."""
         assert self._process.stdout is not None
-        for line in self._process.stdout:
-            if line.endswith("\n"):
-                self._events.put((self, json.loads(line)))
+        with self._process.stdout as lines:
+            for line in lines:
+                if line.endswith("\n"):
+                    self._events.put((self, json.loads(line)))
         self._events.put((self, {"event": "exited"}))
 
 

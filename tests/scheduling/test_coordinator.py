@@ -258,6 +258,26 @@ def test_a_stopped_coordinator_leaves_no_worker_and_can_be_continued(
     assert {trial.state.name for trial in optuna_trials(runs_dir)} == {"COMPLETE"}
 
 
+HOSTILE = """
+import os, signal, sys
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+os.execv(sys.executable, [sys.executable, "-c", *sys.argv[1:]])
+"""
+
+
+def test_blocked_signals_and_children_do_not_keep_it_from_stopping(
+    make_study, runs_dir: Path
+) -> None:
+    program = [sys.executable, "-c", HOSTILE, PROGRAM, str(make_study()), str(runs_dir)]
+    process = subprocess.Popen(program)
+    deadline = time.monotonic() + 30
+    while not any((runs_dir / "checkpoints").glob("*.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.terminate()
+    assert process.wait(20) == 130
+
+
 def test_a_terminal_that_closes_does_not_stop_training(make_study, runs_dir: Path) -> None:
     study = str(make_study())
     process = subprocess.Popen([sys.executable, "-c", PROGRAM, study, str(runs_dir)])
