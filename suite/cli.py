@@ -149,6 +149,7 @@ def run(
     from suite.printing import make_console, say
     from suite.scheduling.coordinator import run_plan
     from suite.scheduling.display import make_display
+    from suite.scheduling.tracking import plural
     from suite.study.cost import estimate
 
     expanded = _expanded(study, profile)
@@ -169,12 +170,16 @@ def run(
     )
     n_ended = len(outcome.finished)
     before = len(outcome.finished_before)
-    say(console, f"{n_ended} runs finished, {before} were already, {len(outcome.failed)} failed")
+    ended = plural(n_ended, "run")
+    say(console, f"{ended} finished, {before} were already, {len(outcome.failed)} failed")
     for failure in outcome.failed:
         spec = failure.spec
         say(console, f"failed: {spec.scenario} {spec.arm} seed {spec.seed}: {failure.reason}")
     if outcome.failed:
-        say(console, "the same command tries the failed runs again; `status --json` has tracebacks")
+        cure = "mend what the lines say, then give the same command again"
+        if all(failure.exit_code == 1 for failure in outcome.failed):
+            cure = "the same command tries the failed runs again"
+        say(console, f"{cure}; `status --json` has their tracebacks")
         raise typer.Exit(max(failure.exit_code for failure in outcome.failed))
 
 
@@ -294,7 +299,7 @@ def _check_device(device: str) -> None:
     n_devices = torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available()
     if int(number or 0) >= int(n_devices):
         cure = "use --device cpu, or see what `cadp-suite doctor` finds"
-        raise MissingDependencyError("not here", where="--device", value=device, cure=cure)
+        raise MissingDependencyError("not available", where="--device", value=device, cure=cure)
 
 
 def _n_workers(given: str | None) -> int:
@@ -306,7 +311,7 @@ def _n_workers(given: str | None) -> int:
     try:
         return whole_number(given, 1, _MOST_WORKERS)
     except ValueError as error:
-        cure = "give how many shall work side by side"
+        cure = "give the number of workers"
         raise InputError(str(error), where="--workers", value=given, cure=cure) from None
 
 

@@ -105,6 +105,7 @@ def _ending(error: BaseException, name: str) -> tuple[int, str]:
 def _usage_line(error: Exception, name: str) -> str:
     """A wrong call, with the help to read."""
     message = " ".join(getattr(error, "format_message", error.__str__)().split()).rstrip(".")
+    message = message.replace("Value error, ", "")  # pydantic's prefix of typer's own words
     context = getattr(error, "ctx", None)
     command = context.command_path if context else name
     return f"{message}; see {command} --help"

@@ -9,9 +9,10 @@ from typing import Any, Literal
 from rich.console import Console
 
 from suite.printing import make_table, print_table, say
-from suite.records.layout import database_path, reason_line, weights_path
+from suite.records.layout import database_path, reason_line
 from suite.records.store import RecordStore, RunRecord
 from suite.scheduling.lock import coordinator_pid
+from suite.scheduling.recovery import has_weights
 from suite.study.plan import Plan
 from suite.study.run import RunSpec
 
@@ -32,8 +33,8 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     pid = coordinator_pid(runs_dir)
     runs = []
     for run in plan.runs:
-        has_weights = weights_path(runs_dir, run.run_id).is_file()
-        runs.append(_run_document(run, records.get(run.run_id), pid is not None, has_weights))
+        is_whole = has_weights(runs_dir, run.run_id)
+        runs.append(_run_document(run, records.get(run.run_id), pid is not None, is_whole))
     counts = Counter(run["state"] for run in runs)
     return {
         "study": plan.study.name,
@@ -46,14 +47,15 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
 
 
 def _run_document(
-    run: RunSpec, record: RunRecord | None, is_active: bool, has_weights: bool
+    run: RunSpec, record: RunRecord | None, is_active: bool, is_whole: bool
 ) -> dict[str, Any]:
     """A run recorded as finished whose weights are gone will be trained again: interrupted."""
     state: State = "waiting"
-    env_steps, win_rate = 0, {}
+    env_steps, win_rate, has_lost_weights = 0, {}, False
     if record is not None:
         state = record.status
-        if (state == "running" and not is_active) or (state == "finished" and not has_weights):
+        has_lost_weights = state == "finished" and not is_whole
+        if (state == "running" and not is_active) or has_lost_weights:
             state = "interrupted"
         for key, (steps, values) in record.histories.items():
             env_steps = max(env_steps, int(steps[-1]))
@@ -72,6 +74,7 @@ def _run_document(
         "last_win_rate": win_rate,
         "elapsed_seconds": record.elapsed_seconds if record else None,
         "failure": record.failure if record else None,
+        "has_lost_weights": has_lost_weights,
     }
 
 
@@ -86,6 +89,10 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     foldable = ("arm", "steps", "win rate D", "win rate C")
     rows = map(_row, document["runs"])
     print_table(console, make_table(console, titles, rows, foldable=foldable))
+    lost = [run["run_id"] for run in document["runs"] if run["has_lost_weights"]]
+    if lost:
+        say(console, f"finished, but their weights are gone: {', '.join(lost)}")
+        say(console, "put the files back, or `run` trains them again")
     for run in document["runs"]:
         if run["failure"]:
             reason = reason_line(run["failure"])

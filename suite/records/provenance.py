@@ -57,10 +57,17 @@ def numerics() -> dict[str, str]:
     return {"training_code": _training_code(), "python": python, **versions}
 
 
+def commit() -> str:
+    """The commit that this process runs, for people."""
+    facts = _software()
+    dirty = " with uncommitted changes" if facts["git_dirty"] == "true" else ""
+    return facts["git_commit"] + dirty
+
+
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """`torch 2.12 → 2.13, training_code a1b2 → c3d4`: what two sittings do not share."""
+    """`torch was 2.12, is 2.13`, and so on: what two sittings do not share."""
     keys = [key for key in {**before, **now} if before.get(key) != now.get(key)]
-    return ", ".join(f"{key} {before.get(key, '?')} → {now.get(key, '?')}" for key in keys)
+    return ", ".join(f"{key} was {before.get(key, '?')}, is {now.get(key, '?')}" for key in keys)
 
 
 def _training_code() -> str:

@@ -24,7 +24,7 @@ from pydantic import ValidationError
 
 from suite.errors import InputError, StoredDataError
 from suite.records import layout
-from suite.records.database import boundary
+from suite.records.database import address, boundary
 from suite.study.run import RunSpec
 
 Status = Literal["running", "finished", "failed"]
@@ -149,20 +149,22 @@ class RecordStore:
 
     def _refuse_deleted_experiment(self) -> None:
         """Runs deleted with their experiment would all be trained again, without a word."""
+        ours = "SELECT runs.experiment_id FROM runs JOIN tags USING (run_uuid) WHERE key = ?"
         deleted = self._rows(
-            """SELECT experiment_id FROM experiments
-            WHERE lifecycle_stage = 'deleted' AND name = ?
-            AND NOT EXISTS (SELECT 1 FROM runs WHERE lifecycle_stage = 'active')""",
-            (layout.EXPERIMENT,),
+            f"""SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'deleted'
+            AND (name = ? OR experiment_id IN ({ours}))
+            AND NOT EXISTS ({ours} AND runs.lifecycle_stage = 'active')""",
+            (layout.EXPERIMENT, layout.RUN_ID_TAG, layout.RUN_ID_TAG),
         )
         if deleted:
+            restore = f"python -m mlflow experiments restore -x {deleted[-1]['experiment_id']}"
             raise StoredDataError(
-                f"the experiment {layout.EXPERIMENT} was deleted in MLflow, with its runs",
+                f"the experiment {deleted[-1]['name']} was deleted in MLflow, with its runs",
                 where=str(self._path),
-                cure="restore it there (mlflow experiments restore -x "
-                f"{deleted[0]['experiment_id']}), or move this file away to start anew",
+                cure=f"restore it (MLFLOW_TRACKING_URI={address(self._path)} {restore}), "
+                "or move this file away to start anew",
             )
-        self._rows("SELECT count(*) FROM metrics, tags WHERE 0")
+        self._rows("SELECT count(*) FROM metrics WHERE 0")
 
     def _record(
         self, row: sqlite3.Row, tags: dict[str, str], histories: dict[str, History]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -16,6 +17,9 @@ from suite.records.database import patiently
 T = TypeVar("T")
 
 _LOOK_SECONDS = 0.1
+# An entry takes milliseconds, making the databases some seconds; libraries wait for a database
+# that is in use in silence, up to half a minute.
+_SLOW_SECONDS = 15.0
 
 
 class Bookkeeper:
@@ -29,6 +33,8 @@ class Bookkeeper:
         self.notices: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._actions: queue.SimpleQueue[Callable[[], Any] | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
+        self._since: float | None = None
+        self._has_said_slow = False
         self._thread = threading.Thread(target=self._work, daemon=True)
         self._thread.start()
 
@@ -59,6 +65,17 @@ class Bookkeeper:
         if self._failure is not None:
             raise self._failure
 
+    def look_at_the_clock(self) -> None:
+        """Put a line into `notices` when an entry takes long, once until one is done again."""
+        since = self._since
+        if since is None:
+            self._has_said_slow = False
+        elif time.monotonic() - since > _SLOW_SECONDS and not self._has_said_slow:
+            self._has_said_slow = True
+            self.notices.put(
+                "waiting for a database (is another program using it?); training goes on"
+            )
+
     def close(self, while_waiting: Callable[[], None], seconds: float | None = None) -> None:
         """Have everything done that was given; after `seconds`, leave it.
 
@@ -74,7 +91,9 @@ class Bookkeeper:
     def _work(self) -> None:
         while (action := self._actions.get()) is not None:
             try:
+                self._since = time.monotonic()
                 patiently(action, self.notices.put)
+                self._since = None
             except BaseException as error:
                 self._failure = error
                 return

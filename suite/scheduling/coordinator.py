@@ -43,7 +43,7 @@ from suite.scheduling.recovery import (
     finished_runs,
     settle_changed_code,
 )
-from suite.scheduling.tracking import Tracker, duration_text
+from suite.scheduling.tracking import RunProgress, Tracker, duration_text, plural
 from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
 from suite.study.run import RunSpec
@@ -135,6 +135,7 @@ class _Coordinator:
         self.events: queue.SimpleQueue[tuple[WorkerProcess, dict[str, Any]]] = queue.SimpleQueue()
         self.workers: list[WorkerProcess] = []
         self.books = Bookkeeper()
+        self.recorded: queue.SimpleQueue[tuple[RunProgress, float]] = queue.SimpleQueue()
         self.pending: deque[RunSpec] = deque()
         self.settled: set[str] = set()
         self.taken_up_again: set[str] = set()
@@ -159,10 +160,16 @@ class _Coordinator:
         self.settled = set(outcome.finished_before)
         settle_changed_code(runs_dir, self.pending, if_changed)
         clear_leftovers(runs_dir, outcome.finished_before)
-        if outcome.without_weights:
+        place = weights_path(runs_dir, "any").parent
+        if n := len(outcome.without_weights):
             self.display.notice(
-                f"{len(outcome.without_weights)} runs are recorded as finished, but their weights "
-                f"are not in {weights_path(runs_dir, 'any').parent}: they are trained again"
+                f"{plural(n, 'run')} recorded as finished, but without weights in {place}: trained "
+                "again (put the files back to avoid that)"
+            )
+        if finished.n_unknown and not finished.whole:
+            self.display.notice(
+                f"{place} has weights of {plural(finished.n_unknown, 'run')} without any record; "
+                "was mlflow.db moved or deleted?"
             )
 
     def run(self, n_workers: int) -> Outcome:
@@ -179,6 +186,7 @@ class _Coordinator:
             self._stop_workers(at_once=False)
             self.books.close(self._show_notices)
             self.books.check()
+            self._show_notices()
             return self.outcome
         except BaseException:
             self._stop_workers(at_once=True)
@@ -206,6 +214,9 @@ class _Coordinator:
             n_workers=max(1, len(self.workers)),
         )
         self.display.begin(self.tracker)
+        n_resumed = sum(self._checkpoint(run.run_id).exists() for run in self.pending)
+        if n_resumed:
+            self.display.notice(f"{plural(n_resumed, 'run')} to resume from a checkpoint")
 
     def _assign(self, worker: WorkerProcess) -> None:
         """Give an idle worker the next run, if one is left."""
@@ -235,8 +246,12 @@ class _Coordinator:
         self.display.refresh()
 
     def _show_notices(self) -> None:
+        """What the books have to say: a run is called finished when its record is."""
+        self.books.look_at_the_clock()
         while not self.books.notices.empty():
             self.display.notice(self.books.notices.get())
+        while not self.recorded.empty():
+            self.display.finished(*self.recorded.get())
 
     def _handle(self, worker: WorkerProcess, event: dict[str, Any]) -> None:
         kind = event["event"]
@@ -271,10 +286,11 @@ class _Coordinator:
             self.writer.finish(run_id, elapsed_seconds, weights_sha256)
             self._checkpoint(run_id).unlink(missing_ok=True)
 
+        progress = self.tracker.settle(run_id, failed=False)
         self.books.later(record)
+        self.books.later(lambda: self.recorded.put((progress, elapsed_seconds)))
         self.settled.add(run_id)
         self.outcome.finished.append(run_id)
-        self.display.finished(self.tracker.settle(run_id, failed=False), elapsed_seconds)
         self._close_trial_if_settled(self.trial_of[run_id])
 
     def _fail(self, run_id: str, traceback: str, exit_code: int = 1) -> None:

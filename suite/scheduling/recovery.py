@@ -14,10 +14,10 @@ from typing import Literal
 from suite.disk import remove_leftovers, sync_directory
 from suite.errors import InputError, StoredDataError
 from suite.records.layout import checkpoint_path, database_path, weights_path
-from suite.records.provenance import differences, numerics
+from suite.records.provenance import commit, differences, numerics
 from suite.records.store import RecordStore
 from suite.study.run import RunSpec
-from suite.training.checkpoint import read_header
+from suite.training.checkpoint import CheckpointHeader, read_header
 
 # What to do with the checkpoint of a run that other code or other library versions began.
 IfChanged = Literal["refuse", "restart", "continue"]
@@ -25,20 +25,31 @@ IfChanged = Literal["refuse", "restart", "continue"]
 
 @dataclass(frozen=True)
 class Finished:
-    """Run ids recorded as finished, by whether the weights are there as well."""
+    """Run ids recorded as finished, by whether the weights are there as well.
+
+    n_unknown: weights of runs that no record knows at all.
+    """
 
     whole: frozenset[str]
     without_weights: frozenset[str]
+    n_unknown: int = 0
 
 
 def finished_runs(runs_dir: Path) -> Finished:
     """What is recorded as finished in a directory, by any study; none if nothing was run there."""
+    stored = {path.stem for path in weights_path(runs_dir, "any").parent.glob("*.pt")}
     if not database_path(runs_dir).is_file():
-        return Finished(frozenset(), frozenset())
+        return Finished(frozenset(), frozenset(), len(stored))
     statuses = RecordStore.open(runs_dir).statuses()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
-    whole = frozenset(run_id for run_id in finished if weights_path(runs_dir, run_id).is_file())
-    return Finished(whole, finished - whole)
+    whole = frozenset(run_id for run_id in finished if has_weights(runs_dir, run_id))
+    return Finished(whole, finished - whole, len(stored - statuses.keys()))
+
+
+def has_weights(runs_dir: Path, run_id: str) -> bool:
+    """Whether a run's weights are there; whoever reads them checks what they hold."""
+    path = weights_path(runs_dir, run_id)
+    return path.is_file() and path.stat().st_size > 0
 
 
 def clear_leftovers(runs_dir: Path, finished: Iterable[str]) -> None:
@@ -55,7 +66,7 @@ def settle_changed_code(runs_dir: Path, runs: Iterable[RunSpec], choice: IfChang
     "continue" leaves them; the record then tells of both sittings, and the report flags the run.
     Raises InputError for "refuse" if there are any. Damaged ones are left to the worker to report.
     """
-    changed: dict[Path, str] = {}
+    changed: dict[Path, CheckpointHeader] = {}
     for run in runs:
         path = checkpoint_path(runs_dir, run.run_id)
         try:
@@ -63,15 +74,15 @@ def settle_changed_code(runs_dir: Path, runs: Iterable[RunSpec], choice: IfChang
         except StoredDataError:
             continue
         if header is not None and header.numerics != numerics():
-            changed[path] = differences(header.numerics, numerics())
+            changed[path] = header
     if changed and choice == "refuse":
-        n = len(changed)
+        n, last = len(changed), list(changed.values())[-1]
         raise InputError(
-            f"{n} interrupted run{'s were' if n > 1 else ' was'} begun with other code or versions",
+            f"{n} interrupted run{'s were' if n > 1 else ' was'} begun with other code or versions "
+            f"({differences(last.numerics, numerics())}; commit was {last.commit}, is {commit()})",
             where=str(next(iter(changed)).parent),
-            value="; ".join(dict.fromkeys(changed.values())),
-            cure="give --if-changed restart to train from the beginning, or --if-changed continue "
-            "to go on knowingly (the report flags such runs)",
+            cure="go back to those, give --if-changed restart to train from the beginning, or "
+            "--if-changed continue to go on knowingly (the report flags such runs)",
         )
     if changed and choice == "restart":
         for path in changed:

@@ -120,9 +120,9 @@ def _refuse_changed_code(recorded: dict[str, str]) -> None:
     """A worker started after an update would train with code that its record does not name."""
     if recorded != numerics():
         raise InputError(
-            "the code or its libraries have changed while this command was running",
+            "the code or its libraries have changed while this command was running "
+            f"({differences(recorded, numerics())})",
             where="suite",
-            value=differences(recorded, numerics()),
             cure="stop it and give the same command again",
         )
 

@@ -62,7 +62,9 @@ class _Checks:
 
     def _check_scenario(self, keys: Keys, scenario: str) -> None:
         if scenario not in self.known_scenarios:
-            cure = nearest(scenario, self.known_scenarios, noun="scenarios")
+            ending = f"/{scenario}".lower()  # its backend was forgotten
+            full = [name for name in self.known_scenarios if name.lower().endswith(ending)]
+            cure = nearest(full[0] if full else scenario, self.known_scenarios, noun="scenarios")
             self._fail("unknown scenario", keys, scenario, cure)
 
     def _check_profile(self, keys: list[str | int], profile: Profile) -> None:

@@ -30,10 +30,14 @@ _CURE = "delete this file to train the run from its beginning; finished runs are
 
 @dataclass(frozen=True)
 class CheckpointHeader:
-    """run_ids: the cohort. numerics: code and versions (`suite.records.provenance.numerics`)."""
+    """run_ids: the cohort. numerics: code and versions (`suite.records.provenance.numerics`).
+
+    commit: of the code that wrote it, for people.
+    """
 
     run_ids: tuple[str, ...]
     numerics: Mapping[str, str]
+    commit: str
 
 
 def write_checkpoint(path: Path, header: CheckpointHeader, content: dict[str, Any]) -> None:
@@ -101,5 +105,7 @@ def _split(path: Path) -> tuple[CheckpointHeader, bytes]:
         raise StoredDataError("checkpoint is damaged", where=str(path), cure=_CURE)
     (length,) = _LENGTH.unpack_from(rest)
     header = json.loads(rest[_LENGTH.size : _LENGTH.size + length])
-    run_ids, numerics = header["run_ids"], header["numerics"]
-    return CheckpointHeader(tuple(run_ids), dict(numerics)), rest[_LENGTH.size + length :]
+    known = CheckpointHeader(
+        tuple(header["run_ids"]), dict(header["numerics"]), str(header["commit"])
+    )
+    return known, rest[_LENGTH.size + length :]

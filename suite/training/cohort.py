@@ -26,7 +26,7 @@ from suite.environments import describe, make
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import StoredDataError
 from suite.records.layout import checkpoint_path, weights_path
-from suite.records.provenance import differences, numerics
+from suite.records.provenance import commit, differences, numerics
 from suite.study.run import RunSpec
 from suite.training.checkpoint import (
     CheckpointHeader,
@@ -263,7 +263,8 @@ class Cohort:
 
     def write(self, path: Path) -> None:
         """Write the checkpoint."""
-        header = CheckpointHeader(tuple(run.run_id for run in self.runs), numerics())
+        run_ids = tuple(run.run_id for run in self.runs)
+        header = CheckpointHeader(run_ids, numerics(), commit())
         write_checkpoint(path, header, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
@@ -303,9 +304,9 @@ class Cohort:
             )
         if header.numerics != numerics() and not accepts_changed_code:
             raise StoredDataError(
-                "checkpoint was written by other code or versions",
+                f"checkpoint was written by other code or versions (commit {header.commit}; "
+                f"{differences(header.numerics, numerics())})",
                 where=str(path),
-                value=differences(header.numerics, numerics()),
                 cure="install those to continue bit-identically, or choose with --if-changed",
             )
         with unusable_content(path):

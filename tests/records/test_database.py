@@ -114,14 +114,21 @@ def test_a_renamed_experiment_keeps_its_runs(plan: Plan, runs_dir: Path) -> None
         assert names.fetchall() == [("my thesis",)]
 
 
-def test_a_deleted_experiment_is_not_trained_again_in_silence(plan: Plan, runs_dir: Path) -> None:
+@pytest.mark.parametrize("name", ["cadp-suite", "renamed"])
+def test_a_deleted_experiment_is_not_trained_again_in_silence(
+    plan: Plan, runs_dir: Path, name: str
+) -> None:
     writer = begun(runs_dir, plan)
+    if name != "cadp-suite":
+        writer._client.rename_experiment(writer._experiment_id, name)
     writer._client.delete_experiment(writer._experiment_id)
     for use in (RecordStore.open, RecordWriter):
         with pytest.raises(StoredDataError) as caught:
             use(runs_dir)
-        assert "the experiment cadp-suite was deleted in MLflow, with its runs" in str(caught.value)
-        assert f"mlflow experiments restore -x {writer._experiment_id}" in str(caught.value)
+        assert f"the experiment {name} was deleted in MLflow, with its runs" in str(caught.value)
+        restore = f"python -m mlflow experiments restore -x {writer._experiment_id}"
+        address = f"MLFLOW_TRACKING_URI=sqlite:///{runs_dir}/mlflow.db"
+        assert f"({address} {restore})" in str(caught.value)
     writer._client.restore_experiment(writer._experiment_id)
     assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
 

@@ -18,6 +18,7 @@ from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
 from suite.scheduling.lock import PID_NAME, coordinator_lock, coordinator_pid
+from suite.scheduling.tracking import Tracker
 from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 
@@ -40,40 +41,43 @@ def held(path: Path) -> Iterator[None]:
 
 
 class Watch(SilentDisplay):
-    """Keeps how many runs had finished, by the display, when the database came free."""
+    """Keeps the tracker, and which runs were called finished."""
 
     def __init__(self) -> None:
-        self.finished_labels: list[str] = []
-        self.lines: list[str] = []
+        self.ready = threading.Event()
+        self.called_finished: list[str] = []
+
+    def begin(self, tracker: Tracker) -> None:
+        self.tracker = tracker
+        self.ready.set()
 
     def finished(self, run, elapsed_seconds: float) -> None:
-        self.finished_labels.append(run.label)
-
-    def notice(self, line: str) -> None:
-        self.lines.append(line)
+        self.called_finished.append(run.label)
 
 
 @pytest.mark.parametrize("name", ["mlflow.db", "optuna.db"])
 def test_training_goes_on_while_a_database_is_in_use(plan: Plan, runs_dir: Path, name: str) -> None:
-    """The books are opened, then the database is taken; all runs end before it is given back."""
+    """The books are opened, then the database is taken; all runs end before it is given back.
+
+    None is called finished before its record says so.
+    """
     run_plan(plan, runs_dir, 2, trainer="fake_trainer:fail_once")  # databases know the study
     watch, seen = Watch(), []
-    ready = threading.Event()
-    watch.begin = lambda tracker: ready.set()  # type: ignore[method-assign]
 
     def take() -> None:
-        ready.wait(30)
+        watch.ready.wait(30)
         with held(runs_dir / name):
             deadline = time.monotonic() + 15
-            while len(watch.finished_labels) < 4 and time.monotonic() < deadline:
+            while watch.tracker.n_finished < 4 and time.monotonic() < deadline:
                 time.sleep(0.02)
-            seen.append(len(watch.finished_labels))
+            seen.append((watch.tracker.n_finished, len(watch.called_finished)))
 
     thread = threading.Thread(target=take)
     thread.start()
     outcome = run_plan(plan, runs_dir, 2, watch, trainer="fake_trainer:train")
     thread.join()
-    assert seen == [4]
+    assert seen == [(4, 0)]
+    assert len(watch.called_finished) == 4
     assert len(outcome.finished) == 4
     assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
 

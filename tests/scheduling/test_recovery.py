@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -44,10 +46,46 @@ def test_a_run_whose_weights_are_gone_is_not_finished(plan: Plan, runs_dir: Path
     again = run_plan(plan, runs_dir, 1, notes, trainer="fake_trainer:train")
     assert (again.finished, again.without_weights) == ([lost], [lost])
     assert again.finished_before == [plan.runs[1].run_id]
-    assert "their weights are not in" in notes.lines[0]
+    assert notes.lines[0].startswith("1 run recorded as finished, but without weights in ")
     assert weights_path(runs_dir, lost).exists()
     assert len(first.finished) == 2
     assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
+
+
+def test_weights_without_any_record_are_told(plan: Plan, runs_dir: Path) -> None:
+    """`mlflow.db` was moved away: the runs are trained again, not without a word."""
+    run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    bare = runs_dir.with_name("bare")
+    shutil.copytree(runs_dir, bare, ignore=shutil.ignore_patterns("*.db"))
+    notes = Notes()
+    assert len(run_plan(plan, bare, 1, notes, trainer="fake_trainer:train").finished) == 2
+    assert notes.lines[0].endswith(
+        "has weights of 2 runs without any record; was mlflow.db moved or deleted?"
+    )
+
+
+def test_a_run_is_called_finished_when_its_record_is(
+    plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from suite.records.writer import RecordWriter
+
+    order: list[str] = []
+    finish = RecordWriter.finish
+
+    def slowly(self: RecordWriter, run_id: str, *given) -> None:
+        time.sleep(0.3)
+        finish(self, run_id, *given)
+        order.append(f"recorded {run_id}")
+
+    class Order(SilentDisplay):
+        def finished(self, run, elapsed_seconds: float) -> None:
+            order.append(f"shown {run.spec.run_id}")
+
+    monkeypatch.setattr(RecordWriter, "finish", slowly)
+    run_plan(plan, runs_dir, 1, Order(), trainer="fake_trainer:train")
+    assert len(order) == 4
+    for run in plan.runs:
+        assert order.index(f"recorded {run.run_id}") < order.index(f"shown {run.run_id}")
 
 
 def test_a_trainer_that_leaves_no_weights_has_not_finished(plan: Plan, runs_dir: Path) -> None:
@@ -111,7 +149,8 @@ def test_checkpoints_of_other_code_are_refused_with_a_choice(
         run_plan(plan, interrupted, 1, trainer="fake_trainer:train_slowly")
     message = str(caught.value)
     assert "2 interrupted runs were begun with other code or versions" in message
-    assert f"numba {numerics()['numba']} → 0.1" in message
+    assert f"numba was {numerics()['numba']}, is 0.1" in message
+    assert "commit was abc, is " in message
     assert "--if-changed restart" in message
     assert "--if-changed continue" in message
     assert all(checkpoint_path(interrupted, run.run_id).exists() for run in plan.runs)
