@@ -113,6 +113,9 @@ def _arguments(session: nox.Session, *commands: str) -> tuple[list[str], dict[st
     if given.pop("help"):
         print(parser.format_help())
         session.skip("only the help was asked for")
+    page = given.get("--output")
+    if page is not None and (not page.endswith(".html") or Path(page).is_dir()):
+        session.error(f"--output names no .html file (got {page!r})")  # not after days of training
     return given.pop("study"), {option: v for option, v in given.items() if v is not None}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +11,14 @@ import typer
 
 from reports.__main__ import main
 from suite import __version__
-from suite.errors import InputError
-from suite.options import ProfileName, RunsDir, StudyPath, path_from
+from suite.command_line import EXIT_BAD_INPUT
+from suite.memory import require_address_space
+from suite.options import ProfileName, RunsDir, StudyPath, path_from, product_path
 from suite.printing import make_console, say
 from suite.text import visible
+
+# With less, pandas and matplotlib fail in C while they are imported (measured, Linux on x86-64).
+_ADDRESS_SPACE = 800_000_000
 
 _HELP = """Turn recorded runs into a report that says, claim by claim, what was reproduced.
 
@@ -79,7 +84,8 @@ def _root(
         print(f"cadp-report {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        print(context.get_help())
+        print(context.get_help(), file=sys.stderr)
+        raise typer.Exit(EXIT_BAD_INPUT)
 
 
 @app.command()
@@ -101,7 +107,8 @@ def build(
     from reports.replays import load_replays
     from suite.disk import write_atomically
 
-    _refuse_directory(output)
+    require_address_space(_ADDRESS_SPACE, "building a report")
+    output = None if output is None else product_path(output, ".html")
     data = load_report_data(study, profile, runs_dir)
     directory = default_directory()
     reference = None if directory is None else load_reference(directory)
@@ -132,7 +139,7 @@ def export(
     from reports.load import load_report_data
     from suite.disk import write_atomically
 
-    _refuse_directory(output)
+    output = None if output is None else product_path(output, ".json")
     data = weigh(load_report_data(study, profile, runs_dir))
     document = marl_eval_document(data) if kind == "marl-eval" else results_document(data)
     name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else '-marl-eval'}.json"
@@ -168,13 +175,6 @@ def compare(
     console = make_console(standard_output=True)
     for line in [*text.split("\n"), *notes(ours, theirs, rows)]:
         say(console, line)
-
-
-def _refuse_directory(output: Path | None) -> None:
-    """Found before minutes of work, not after."""
-    if output is not None and output.is_dir():
-        cure = f"name a file in it, e.g. {output / 'report.html'}"
-        raise InputError("is a directory", where="--output", value=str(output), cure=cure)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,14 @@ from suite.__main__ import main
 from suite.command_line import EXIT_BAD_INPUT, interrupts_deferred
 from suite.errors import InputError, MissingDependencyError
 from suite.memory import require_address_space
-from suite.options import ProfileName, RunsDir, StudyPath, path_from, whole_number
+from suite.options import (
+    ProfileName,
+    RunsDir,
+    StudyPath,
+    path_from,
+    product_path,
+    whole_number,
+)
 
 if TYPE_CHECKING:
     from suite.study.plan import Plan
@@ -235,9 +242,8 @@ def watch(
     from suite.environments.catalog import skirmish_scenario
     from suite.replays.files import replay_path
 
-    if output is not None and output.is_dir():
-        cure = f"name a file in it, e.g. {output / 'replay.html'}"
-        raise InputError("is a directory", where="--output", value=str(output), cure=cure)
+    if output is not None:
+        output = product_path(output, ".html")
     _refuse_other_backends(scenario)
     battle = skirmish_scenario(scenario, where="SCENARIO")
 

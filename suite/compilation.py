@@ -181,15 +181,15 @@ class _Files(IndexDataCacheFile):
         except FileNotFoundError:
             return None
         checksum, pickled = content[:_CHECKSUM_BYTES], content[_CHECKSUM_BYTES:]
-        if hashlib.sha256(pickled).digest() != checksum:
-            raise ValueError(f"{path} is damaged")
+        if _checksum(path, pickled) != checksum:
+            raise ValueError(f"{path} is damaged, or another kernel's")
         return pickle.loads(pickled)
 
     def save(self, key: object, data: object) -> None:
         """Write the file whole or not at all."""
-        pickled = self._dump(data)
-        with self._open_for_write(str(self._path(key))) as file:
-            file.write(hashlib.sha256(pickled).digest() + pickled)
+        path, pickled = self._path(key), self._dump(data)
+        with self._open_for_write(str(path)) as file:
+            file.write(_checksum(path, pickled) + pickled)
 
     def flush(self) -> None:
         """Forget the function's signatures."""
@@ -201,6 +201,11 @@ class _Files(IndexDataCacheFile):
         identity = repr((self._version, self._source_stamp, key)).encode()
         name = self._index_name.replace(".nbi", f".{hashlib.sha256(identity).hexdigest()[:16]}")
         return Path(self._cache_path) / f"{name}.kernel"
+
+
+def _checksum(path: Path, pickled: bytes) -> bytes:
+    """Of the content and of its name, which says what it is."""
+    return hashlib.sha256(path.name.encode() + b"\0" + pickled).digest()
 
 
 class _KernelCache(FunctionCache):

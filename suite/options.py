@@ -23,6 +23,22 @@ def path_from(name: str) -> Callable[[str | Path], Path]:
     return parse
 
 
+def product_path(given: Path, suffix: str) -> Path:
+    """Where `--output` has a product written; told before minutes of work, not after.
+
+    Only a file of the product's own kind is ever replaced: not a study, a database or a device. A
+    link leads to its target. Raises InputError for anything else.
+    """
+    if given.is_dir():
+        cure = f"name a file in it, e.g. {given / f'page{suffix}'}"
+        raise InputError("is a directory", where="--output", value=str(given), cure=cure)
+    if given.suffix.lower() != suffix:
+        cure = f"let it end in {suffix}: files of other kinds are not replaced"
+        what = f"not the name of a {suffix} file"
+        raise InputError(what, where="--output", value=str(given), cure=cure)
+    return given.resolve() if given.is_symlink() and given.exists() else given
+
+
 def whole_number(given: str | int, least: int, most: int) -> int:
     """The number that `given` writes in the digits 0 to 9; ValueError if it is none in the range.
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from rich.console import Console
 
+from suite.errors import InputError
 from suite.printing import make_table, print_table, say
 from suite.records.layout import database_path, reason_line
 from suite.records.store import RecordStore, RunRecord
@@ -26,6 +27,9 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     Nothing run yet is an answer, not an error. Raises StoredDataError for damaged records.
     """
     records: dict[str, RunRecord] = {}
+    if runs_dir.exists() and not runs_dir.is_dir():
+        cure = "choose another --runs-dir"
+        raise InputError("not a directory", where=str(runs_dir), cure=cure)
     if database_path(runs_dir).is_file():
         store = RecordStore.open(runs_dir)
         loaded = store.load([run.run_id for run in plan.runs])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import logging
 import os
 import pickle
@@ -89,10 +88,6 @@ def test_other_sources_are_compiled_anew(folder: Path, tmp_path: Path) -> None:
     assert (other(1, 2), hits(other)) == (3, 0)
 
 
-def with_checksum(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest() + content
-
-
 class RaisesWhenLoaded:
     def __reduce__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return divmod, (1, 0)
@@ -107,25 +102,46 @@ DAMAGES: dict[str, Callable[[bytes], bytes]] = {
     "one bit of the code": lambda whole: whole[:3000] + bytes([whole[3000] ^ 1]) + whole[3001:],
     "longer": lambda whole: whole + b"\0",
     "without checksum": lambda whole: whole[32:],
-    "pickle of another thing": lambda _: with_checksum(pickle.dumps({"a": 1})),
-    "pickle of too few things": lambda _: with_checksum(pickle.dumps((1, 2))),
-    "no pickle": lambda _: with_checksum(b"garbage"),
-    "pickle that raises": lambda _: with_checksum(pickle.dumps(RaisesWhenLoaded())),
+}
+# Behind a checksum that is right.
+CRAFTED: dict[str, bytes] = {
+    "pickle of another thing": pickle.dumps({"a": 1}),
+    "pickle of too few things": pickle.dumps((1, 2)),
+    "no pickle": b"garbage",
+    "pickle that raises": pickle.dumps(RaisesWhenLoaded()),
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
+@pytest.mark.parametrize("damage", [*DAMAGES, *CRAFTED])
 def test_a_damaged_file_is_replaced(
     folder: Path, caplog: pytest.LogCaptureFixture, damage: str
 ) -> None:
     new_kernel()(1, 2)
     (path,) = folder.glob("*.kernel")
-    path.write_bytes(DAMAGES[damage](path.read_bytes()))
+    if damage in CRAFTED:
+        path.write_bytes(compilation._checksum(path, CRAFTED[damage]) + CRAFTED[damage])
+    else:
+        path.write_bytes(DAMAGES[damage](path.read_bytes()))
     damaged, repaired = new_kernel(), new_kernel()
     assert (damaged(1, 2), hits(damaged)) == (3, 0)
     assert len(lines(caplog)) == 1
     assert "a kept kernel cannot be used and is compiled again" in lines(caplog)[0]
     assert (repaired(1, 2), hits(repaired)) == (3, 1)
+
+
+def test_a_file_with_the_content_of_another_is_replaced(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, and of another signature: the checksum covers the name."""
+    kernel = new_kernel()
+    kernel(1, 2), kernel(1.5, 2.5)
+    first, second = folder.glob("*.kernel")
+    content = first.read_bytes(), second.read_bytes()
+    first.write_bytes(content[1])
+    second.write_bytes(content[0])
+    swapped = new_kernel()
+    assert (swapped(1, 2), swapped(1.5, 2.5), hits(swapped)) == (3, 4.0, 0)
+    assert "or another kernel's" in lines(caplog)[0]
 
 
 def test_many_damaged_files_are_one_line(folder: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -165,6 +165,8 @@ WRONG = {
     "option of another session": ("report", ["s.toml", "--device", "cpu"], "--device"),
     "no value": ("sweep", ["s.toml", "--profile"], "--profile: expected one argument"),
     "an option as value": ("sweep", ["s.toml", "--profile", "--device"], "--profile: expected"),
+    "a page of another kind": ("sweep", ["s.toml", "--output", "s.toml"], "names no .html file"),
+    "no page": ("sweep", ["s.toml", "--output="], "names no .html file"),
     "a study of the user": ("reproduce_smac", ["s.toml"], "run yours by: nox -s sweep -- s.toml"),
 }
 

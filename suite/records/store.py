@@ -137,15 +137,17 @@ class RecordStore:
             wanted = {row["run_uuid"] for row in rows}
             tags = self._tags(wanted)
             histories = self._histories(wanted) if with_histories else {}
-            return [
-                self._record(row, tags[uuid], histories.get(uuid, {}))
-                for row in rows
-                # absent only if killed while beginning the run, before version 0.1
-                if layout.SPEC_TAG in tags[uuid := row["run_uuid"]]
-            ]
+            records = []
+            for row in rows:
+                uuid = row["run_uuid"]
+                # Absent if a kill came while the run was begun, before version 0.1.
+                if layout.SPEC_TAG in tags[uuid] or _status(row["status"]) != "running":
+                    with self._boundary(f"record of run {row['run_id']}"):
+                        records.append(self._record(row, tags[uuid], histories.get(uuid, {})))
+            return records
 
-    def _boundary(self) -> AbstractContextManager[None]:
-        return boundary(self._path, "the record database cannot be read", _CURE)
+    def _boundary(self, what: str = "record database") -> AbstractContextManager[None]:
+        return boundary(self._path, f"the {what} cannot be read", _CURE)
 
     def _refuse_deleted_experiment(self) -> None:
         """Runs deleted with their experiment would all be trained again, without a word."""

@@ -143,6 +143,7 @@ class _Checks:
         if claim.kind == "equivalent" and claim.margin == 0:
             cure = "give the largest difference that still counts as equivalent, e.g. 0.05"
             self._fail("equivalence without a margin", [*keys, "margin"], claim.margin, cure)
+        self._check_no_repeats([*keys, "scenarios"], claim.scenarios or ())
         for scenario in claim.scenarios or ():
             self._check_scenario([*keys, "scenarios"], scenario)
 

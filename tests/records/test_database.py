@@ -173,3 +173,21 @@ def test_altered_records_are_one_line(plan: Plan, runs_dir: Path, statement: str
     assert "mlflow.db" in message
     assert "\n" not in message
     assert len(message) < 800
+
+
+def test_an_altered_record_names_its_run(plan: Plan, runs_dir: Path) -> None:
+    begun(runs_dir, plan)
+    spec = plan.runs[2]
+    ours = f"(SELECT run_uuid FROM tags WHERE value = '{spec.run_id}')"
+    alter(
+        runs_dir, f"UPDATE tags SET value = '?' WHERE key LIKE '%elapsed%' AND run_uuid IN {ours}"
+    )
+    with pytest.raises(StoredDataError, match=f"the record of run {spec.run_id} cannot be read"):
+        RecordStore.open(runs_dir).load()
+
+
+def test_a_finished_run_without_its_settings_is_damaged(plan: Plan, runs_dir: Path) -> None:
+    begun(runs_dir, plan)
+    alter(runs_dir, "DELETE FROM tags WHERE key = 'cadp.spec'")
+    with pytest.raises(StoredDataError, match=r"the record of run \w+ cannot be read"):
+        RecordStore.open(runs_dir).load()

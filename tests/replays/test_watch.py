@@ -169,8 +169,9 @@ def test_nor_is_a_name_from_an_altered_database(
         (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, nearest"),
         (["3m", "--seed", "-1"], "Invalid value for '--seed'"),
         (["3m", "--output", "."], "is a directory"),
-        (["3m", "--output", "pipe"], "is no plain file, and would be replaced"),
-        (["3m", "--output", "a" * 300], "File name too long"),
+        (["3m", "--output", "pipe.html"], "is no plain file, and would be replaced"),
+        (["3m", "--output", "study.toml"], "not the name of a .html file (got 'study.toml')"),
+        (["3m", "--output", "a" * 300 + ".html"], "File name too long"),
         (["3m", "--runs-dir", "file"], "cannot write the file"),
         (["3m", "--output", "file/page.html"], "cannot write the file"),
         ([], "Missing argument 'SCENARIO'; see cadp-suite watch --help"),
@@ -180,7 +181,7 @@ def test_mistakes_are_one_line_and_exit_code_two(
     call: Call, tmp_path: Path, arguments: list[str], words: str
 ) -> None:
     (tmp_path / "file").write_text("not a directory")
-    os.mkfifo(tmp_path / "pipe")
+    os.mkfifo(tmp_path / "pipe.html")
     before = sorted(tmp_path.rglob("*"))
     code, out, err = call(*arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)

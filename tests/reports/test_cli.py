@@ -175,6 +175,9 @@ def test_help_is_quick_to_import() -> None:
         (["build", "absent.toml"], "absent.toml"),
         (["build", "small.toml", "--profile", "tinny"], "unknown profile"),
         (["build", "small.toml", "--output", "runs"], "is a directory"),
+        (["build", "small.toml", "--output", "small.toml"], "not the name of a .html file"),
+        (["build", "small.toml", "--output", "/dev/stdout"], "not the name of a .html file"),
+        (["export", "small.toml", "--output", "runs/mlflow.db"], "not the name of a .json file"),
         (["build"], "Missing argument 'STUDY'; see cadp-report build --help"),
         (["bild", "small.toml"], "No such command 'bild'"),
         (["export", "small.toml", "--format", "csv"], "csv"),
@@ -202,6 +205,14 @@ def test_a_place_that_cannot_be_written_is_one_line(
     assert call(arguments, place, monkeypatch) == 2
     assert "cannot write the file" in capsys.readouterr().err
     assert (place / "small.toml").read_text() == STUDY
+
+
+def test_a_link_leads_to_its_target(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "target.html").write_text("old")
+    (place / "link.html").symlink_to("target.html")
+    assert call(["build", "small.toml", "--output", "link.html"], place, monkeypatch) == 0
+    assert (place / "link.html").is_symlink()
+    assert "<!doctype html>" in (place / "target.html").read_text()
 
 
 def test_interruption_leaves_with_130_and_no_file(

@@ -167,6 +167,10 @@ BAD_STUDIES = {
         (SIDE, SIDE + '\nscenarios = ["skirmish/4m"]'),
         ("claims[0].scenarios", "'skirmish/4m'", "did you mean"),
     ),
+    "claim with a scenario listed twice": (
+        (SIDE, SIDE + '\nscenarios = ["skirmish/3m", "skirmish/8m", "skirmish/3m"]'),
+        ("claims[0].scenarios", "listed twice", "'skirmish/3m'"),
+    ),
     "missing key": (('question = "does it work?"\n', ""), ("question", "missing key", "add it")),
     "missing format": (("format = 1\n", ""), ("format", "missing key", "add format = 1")),
     "newer format": (("format = 1", "format = 2"), ("format", "(got 2)", "update cadp-suite")),
