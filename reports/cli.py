@@ -18,7 +18,7 @@ from suite.printing import make_console, say
 from suite.text import visible
 
 # With less, pandas and matplotlib fail in C while they are imported (measured, Linux on x86-64).
-_ADDRESS_SPACE = 800_000_000
+_ADDRESS_SPACE = 600_000_000
 
 _HELP = """Turn recorded runs into a report that says, claim by claim, what was reproduced.
 
