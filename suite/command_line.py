@@ -6,6 +6,7 @@ Only what is light is imported at the top: Ctrl-C is caught from here on, import
 from __future__ import annotations
 
 import atexit
+import errno
 import importlib
 import os
 import re
@@ -129,6 +130,8 @@ def _file_error(error: OSError) -> InputError:
     if is_disk_full(error, Path()):
         return disk_full_error(Path(where))
     what = error.strerror or str(error)
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return InputError(what, where="this process", cure="raise the limit: ulimit -n 1024")
     return InputError(what, where=where, cure="make it readable and writable, or name another")
 
 

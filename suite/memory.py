@@ -31,7 +31,9 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def out_of_memory_error() -> InputError:
     """The line a user gets."""
-    cure = "free some, raise the limit (ulimit -v, or the container's), or train with fewer --workers"
+    cure = (
+        "free some, raise the limit (ulimit -v, or the container's), or train with fewer --workers"
+    )
     return InputError("ran out", where="memory", cure=cure)
 
 

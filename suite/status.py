@@ -30,7 +30,7 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     if runs_dir.exists() and not runs_dir.is_dir():
         cure = "choose another --runs-dir"
         raise InputError("not a directory", where=str(runs_dir), cure=cure)
-    if database_path(runs_dir).is_file():
+    if database_path(runs_dir).exists():
         store = RecordStore.open(runs_dir)
         loaded = store.load([run.run_id for run in plan.runs])
         records = {record.run_id: record for record in loaded}
@@ -55,11 +55,11 @@ def _run_document(
 ) -> dict[str, Any]:
     """A run recorded as finished whose weights are gone will be trained again: interrupted."""
     state: State = "waiting"
-    env_steps, win_rate, has_lost_weights = 0, {}, False
+    env_steps, win_rate, is_incomplete = 0, {}, False
     if record is not None:
         state = record.status
-        has_lost_weights = state == "finished" and not is_whole
-        if (state == "running" and not is_active) or has_lost_weights:
+        is_incomplete = state == "finished" and not (is_whole and record.histories)
+        if (state == "running" and not is_active) or is_incomplete:
             state = "interrupted"
         for key, (steps, values) in record.histories.items():
             env_steps = max(env_steps, int(steps[-1]))
@@ -78,7 +78,7 @@ def _run_document(
         "last_win_rate": win_rate,
         "elapsed_seconds": record.elapsed_seconds if record else None,
         "failure": record.failure if record else None,
-        "has_lost_weights": has_lost_weights,
+        "is_incomplete": is_incomplete,
     }
 
 
@@ -93,9 +93,9 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     foldable = ("arm", "steps", "win rate D", "win rate C")
     rows = map(_row, document["runs"])
     print_table(console, make_table(console, titles, rows, foldable=foldable))
-    lost = [run["run_id"] for run in document["runs"] if run["has_lost_weights"]]
+    lost = [run["run_id"] for run in document["runs"] if run["is_incomplete"]]
     if lost:
-        say(console, f"finished, but their weights are gone: {', '.join(lost)}")
+        say(console, f"finished, but their weights or metrics are gone: {', '.join(lost)}")
         say(console, "put the files back, or `run` trains them again")
     for run in document["runs"]:
         if run["failure"]:

@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError, InputError, StoredDataError
+from suite.memory import is_out_of_memory
 
 T = TypeVar("T")
 
@@ -24,6 +25,8 @@ _SPECIAL = frozenset("?%#{}")
 PATIENCE_SECONDS = 600.0
 _FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.5, 30.0
 _LONGEST_REASON = 300
+# SQLite's words for files that it may not open or write, however healthy they are.
+_PERMISSION_WORDS = ("readonly database", "unable to open database file", "disk I/O error")
 
 _aliases: dict[Path, tempfile.TemporaryDirectory[str]] = {}
 
@@ -70,7 +73,7 @@ def boundary(path: Path, what: str, cure: str) -> Iterator[None]:
     BusyError: another program holds the file.
     StoredDataError: anything else; the libraries raise their own errors, those of SQLite, and
         ValueError, KeyError, UnicodeDecodeError and more for contents they do not expect.
-    A full disk passes as it is, so that `suite.disk.is_disk_full` still sees it.
+    A full disk and memory that runs out pass as they are, for `is_disk_full` and its like to see.
     """
     try:
         yield
@@ -80,8 +83,10 @@ def boundary(path: Path, what: str, cure: str) -> Iterator[None]:
         if is_busy(error):
             cure = "nothing is lost: close the program that has it open, or try again later"
             raise BusyError("in use by another program", where=str(path), cure=cure) from error
-        if is_disk_full(error, path.parent):
+        if is_disk_full(error, path.parent) or is_out_of_memory(error):
             raise
+        if any(words in _reason(error) for words in _PERMISSION_WORDS):
+            cure = "nothing is lost: make the file and its folder readable and writable"
         raise StoredDataError(f"{what}: {_reason(error)}", where=str(path), cure=cure) from error
 
 

@@ -57,11 +57,9 @@ def numerics() -> dict[str, str]:
     return {"training_code": _training_code(), "python": python, **versions}
 
 
-def commit() -> str:
-    """The commit that this process runs, for people."""
-    facts = _software()
-    dirty = " with uncommitted changes" if facts["git_dirty"] == "true" else ""
-    return facts["git_commit"] + dirty
+def is_unchanged() -> bool:
+    """Whether the sources are still those that `numerics` was first asked about."""
+    return _training_code() == numerics()["training_code"]
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 import sqlite3
 from collections.abc import Collection
 from contextlib import AbstractContextManager, closing
@@ -41,6 +42,7 @@ _STATUS: dict[str, Status] = {
 # What MLflow stores for infinities.
 _LARGEST = 1.79e308
 _BUSY_SECONDS = 10
+_RUN_ID = re.compile(r"[0-9a-f]{16}")
 _CURE = "restore it from a backup, or move it away to start anew"
 
 
@@ -101,6 +103,8 @@ class RecordStore:
         Raises InputError if nothing was ever run there.
         """
         path = layout.database_path(runs_dir)
+        if path.exists() and not path.is_file():
+            raise StoredDataError("not a database", where=str(path), cure="move it away")
         if not path.is_file():
             cure = "run a study first: cadp-suite run STUDY --runs-dir " + str(runs_dir)
             raise InputError("nothing has been run here", where=str(runs_dir), cure=cure)
@@ -122,8 +126,18 @@ class RecordStore:
     def experiment_id(self) -> str | None:
         """MLflow's id of the experiment that holds our runs; it may have been renamed."""
         with self._boundary():
-            rows = self._runs()
-            return str(rows[-1]["experiment_id"]) if rows else None
+            active = self._rows("SELECT experiment_id FROM experiments")
+            known = {row["experiment_id"] for row in active}
+            ids = [row["experiment_id"] for row in self._runs() if row["experiment_id"] in known]
+            return str(ids[-1]) if ids else None
+
+    def without_metrics(self) -> set[str]:
+        """Ids of runs that have no metric at all."""
+        with self._boundary():
+            measured = "SELECT 1 FROM metrics WHERE metrics.run_uuid = runs.run_uuid"
+            rows = self._rows(f"SELECT run_uuid FROM runs WHERE NOT EXISTS ({measured})")
+            empty = {row["run_uuid"] for row in rows}
+            return {row["run_id"] for row in self._runs() if row["run_uuid"] in empty}
 
     def load(
         self, run_ids: Collection[str] | None = None, *, with_histories: bool = True
@@ -152,10 +166,13 @@ class RecordStore:
     def _refuse_deleted_experiment(self) -> None:
         """Runs deleted with their experiment would all be trained again, without a word."""
         ours = "SELECT runs.experiment_id FROM runs JOIN tags USING (run_uuid) WHERE key = ?"
+        active = "SELECT experiment_id FROM experiments WHERE lifecycle_stage = 'active'"
         deleted = self._rows(
             f"""SELECT name, experiment_id FROM experiments WHERE lifecycle_stage = 'deleted'
             AND (name = ? OR experiment_id IN ({ours}))
-            AND NOT EXISTS ({ours} AND runs.lifecycle_stage = 'active')""",
+            AND NOT EXISTS (
+                {ours} AND lifecycle_stage = 'active' AND runs.experiment_id IN ({active})
+            )""",
             (layout.EXPERIMENT, layout.RUN_ID_TAG, layout.RUN_ID_TAG),
         )
         if deleted:
@@ -212,13 +229,17 @@ class RecordStore:
             ORDER BY status = 'FINISHED', start_time, runs.rowid""",
             (layout.RUN_ID_TAG,),
         )
+        if odd := [row["run_id"] for row in rows if not _RUN_ID.fullmatch(str(row["run_id"]))]:
+            raise ValueError(f"{odd[0]!r:.40} is no run id")
         best = {row["run_id"]: row for row in rows}
         return sorted(best.values(), key=lambda row: (row["start_time"], row["run_id"]))
 
     def _tags(self, wanted: set[str]) -> dict[str, dict[str, str]]:
         tags: dict[str, dict[str, str]] = {uuid: {} for uuid in wanted}
-        for row in self._rows("SELECT run_uuid, key, value FROM tags"):
+        for row in self._rows("SELECT run_uuid, key, value FROM tags WHERE key LIKE 'cadp.%'"):
             if row["run_uuid"] in wanted:
+                if not isinstance(row["value"], str):
+                    raise ValueError(f"tag {row['key']} is no text")
                 tags[row["run_uuid"]][row["key"]] = row["value"]
         return tags
 
@@ -287,6 +308,8 @@ def _duration(stored: str | None) -> float | None:
 
 
 def _history(rows: list[tuple[str, str, int, float, int]]) -> History:
+    if not isinstance(rows[0][1], str):
+        raise ValueError("a metric's name is no text")
     stored = np.array([row[2] for row in rows])
     values = np.array([np.nan if row[4] else row[3] for row in rows])
     if stored.dtype.kind != "i" or values.dtype.kind not in "if":

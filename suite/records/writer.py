@@ -80,6 +80,25 @@ class RecordWriter:
                 tags=[RunTag(key, value) for key, value in tags.items()],
             )
 
+    def sittings(self, run_id: str, known: Sequence[Mapping[str, str]]) -> None:
+        """Record all sittings that took part in a run, as its checkpoint knows them, in order.
+
+        Records may lack some: they lag behind a checkpoint, and may be lost while it stays.
+        """
+        from mlflow.entities import RunTag
+
+        tags = [
+            RunTag(f"{layout.SITTING_PREFIX}{n:05d}", json.dumps(dict(sitting), sort_keys=True))
+            for n, sitting in enumerate(known)
+        ]
+        with self._boundary():
+            stored = self._client.get_run(self._mlflow_ids[run_id]).data.tags
+            # A sitting that ended before its first checkpoint left nothing in the run.
+            for key in stored:
+                if key.startswith(layout.SITTING_PREFIX) and key not in {tag.key for tag in tags}:
+                    self._client.delete_tag(self._mlflow_ids[run_id], key)
+            self._client.log_batch(self._mlflow_ids[run_id], tags=tags)
+
     def log(self, run_id: str, points: Sequence[Point]) -> None:
         """Store metric points `(key, step, value)`; storing a point again changes nothing."""
         from mlflow.entities import Metric
@@ -149,6 +168,10 @@ class RecordWriter:
             except Exception as error:
                 if "out-of-date database schema" in str(error):
                     raise _other_schema(self._path, str(error)) from error
+                if "must be in the 'active' state" in str(error):
+                    cure = "restore the experiment there and give the same command again"
+                    what = "the experiment was deleted in MLflow"
+                    raise StoredDataError(what, where=str(self._path), cure=cure) from error
                 raise
 
 
@@ -173,6 +196,8 @@ def _import_mlflow() -> Any:
 def _other_schema(path: Path, message: str) -> StoredDataError:
     """MLflow calls every schema but its own out of date; a newer one it does not know at all."""
     found = message.partition("found version ")[2].partition(",")[0].strip()
+    if found == "None":
+        return StoredDataError("has no schema version", where=str(path), cure=_CURE)
     known = files("mlflow.store.db_migrations").joinpath("versions").iterdir()
     if any(script.name.startswith(f"{found}_") for script in known):
         cure = f"back the file up and run: mlflow db upgrade {address(path)}"

@@ -23,7 +23,7 @@ import numpy as np
 
 from suite.disk import disk_full_error, is_disk_full
 from suite.records.layout import checkpoint_path, reason_line, weights_path
-from suite.records.provenance import provenance
+from suite.records.provenance import numerics, provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
 from suite.scheduling.bookkeeping import Bookkeeper
@@ -74,12 +74,12 @@ class FailedRun:
 class Outcome:
     """What an invocation did: run ids finished now and earlier, and the failures.
 
-    without_weights: recorded as finished, but their weights are gone: trained again.
+    incomplete: recorded as finished, but without metrics or weights: trained again.
     """
 
     finished: list[str] = field(default_factory=list)
     finished_before: list[str] = field(default_factory=list)
-    without_weights: list[str] = field(default_factory=list)
+    incomplete: list[str] = field(default_factory=list)
     failed: list[FailedRun] = field(default_factory=list)
 
 
@@ -106,6 +106,7 @@ def run_plan(
     KeyboardInterrupt: on Ctrl-C or SIGTERM, after the workers have been stopped.
     """
     runs_dir = runs_dir.absolute()
+    numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
     with coordinator_lock(runs_dir), _terminable():
         options = WorkerOptions(runs_dir, device, trainer, if_changed == "continue")
@@ -155,21 +156,23 @@ class _Coordinator:
                 outcome.finished_before.append(run.run_id)
             else:
                 self.pending.append(run)
-                if run.run_id in finished.without_weights:
-                    outcome.without_weights.append(run.run_id)
+                if run.run_id in finished.incomplete:
+                    outcome.incomplete.append(run.run_id)
         self.settled = set(outcome.finished_before)
         settle_changed_code(runs_dir, self.pending, if_changed)
         clear_leftovers(runs_dir, outcome.finished_before)
         place = weights_path(runs_dir, "any").parent
-        if n := len(outcome.without_weights):
+        if n := len(outcome.incomplete):
             self.display.notice(
-                f"{plural(n, 'run')} recorded as finished, but without weights in {place}: trained "
-                "again (put the files back to avoid that)"
+                f"{plural(n, 'run')} recorded as finished, but without metrics, or without weights "
+                f"in {place}: trained again (put the files back to avoid that)"
             )
-        if finished.n_unknown and not finished.whole:
+        unknown = [run for run in self.pending if run.run_id in finished.unknown]
+        unknown = [run for run in unknown if not self._checkpoint(run.run_id).exists()]
+        if unknown:
             self.display.notice(
-                f"{place} has weights of {plural(finished.n_unknown, 'run')} without any record; "
-                "was mlflow.db moved or deleted?"
+                f"{plural(len(unknown), 'run')} with weights in {place} and no record: trained "
+                "again (was mlflow.db moved away, or were they deleted in MLflow?)"
             )
 
     def run(self, n_workers: int) -> Outcome:
@@ -230,7 +233,7 @@ class _Coordinator:
         self.books.later(lambda: self.ledger.begin(trial))
         self.books.later(lambda: self.writer.begin(run, facts, resuming=is_resumed))
         self.tracker.start(run, worker.number)
-        worker.train([run])
+        worker.train([run], {run.run_id: facts})
 
     def _handle_next_event(self) -> None:
         try:
@@ -261,6 +264,9 @@ class _Coordinator:
             self.tracker.update(event)
             run_id, points = event["run_id"], event["points"]
             self.books.later(lambda: self.writer.log(run_id, points))
+        elif kind == "sittings":
+            run_id, sittings = event["run_id"], event["sittings"]
+            self.books.later(lambda: self.writer.sittings(run_id, sittings))
         elif kind == "finished":
             self._finish(event["run_id"], event["elapsed_seconds"], event["weights_sha256"])
         elif kind == "failed":

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,7 +82,7 @@ class WorkerProcess:
             )
         threading.Thread(target=self._collect, daemon=True).start()
 
-    def train(self, runs: Sequence[RunSpec]) -> None:
+    def train(self, runs: Sequence[RunSpec], sittings: Mapping[str, Mapping[str, str]]) -> None:
         """Give a cohort; a worker that died meanwhile shows as its "exited" event."""
         self.runs = tuple(runs)
         self.silent_seconds, self.has_begun = 0.0, False
@@ -91,6 +91,7 @@ class WorkerProcess:
             "runs_dir": str(self._options.runs_dir),
             "numerics": numerics(),
             "accepts_changed_code": self._options.accepts_changed_code,
+            "sittings": sittings,
         }
         assert self._process.stdin is not None
         with suppress(OSError):

@@ -14,7 +14,7 @@ from typing import Literal
 from suite.disk import remove_leftovers, sync_directory
 from suite.errors import InputError, StoredDataError
 from suite.records.layout import checkpoint_path, database_path, weights_path
-from suite.records.provenance import commit, differences, numerics
+from suite.records.provenance import differences, numerics
 from suite.records.store import RecordStore
 from suite.study.run import RunSpec
 from suite.training.checkpoint import CheckpointHeader, read_header
@@ -25,25 +25,27 @@ IfChanged = Literal["refuse", "restart", "continue"]
 
 @dataclass(frozen=True)
 class Finished:
-    """Run ids recorded as finished, by whether the weights are there as well.
+    """Run ids recorded as finished, by whether metrics and weights are there as well.
 
-    n_unknown: weights of runs that no record knows at all.
+    unknown: ids of runs whose weights are there, and that no record knows at all.
     """
 
     whole: frozenset[str]
-    without_weights: frozenset[str]
-    n_unknown: int = 0
+    incomplete: frozenset[str]
+    unknown: frozenset[str]
 
 
 def finished_runs(runs_dir: Path) -> Finished:
     """What is recorded as finished in a directory, by any study; none if nothing was run there."""
     stored = {path.stem for path in weights_path(runs_dir, "any").parent.glob("*.pt")}
-    if not database_path(runs_dir).is_file():
-        return Finished(frozenset(), frozenset(), len(stored))
-    statuses = RecordStore.open(runs_dir).statuses()
+    if not database_path(runs_dir).exists():
+        return Finished(frozenset(), frozenset(), frozenset(stored))
+    store = RecordStore.open(runs_dir)
+    statuses, unmeasured = store.statuses(), store.without_metrics()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
-    whole = frozenset(run_id for run_id in finished if has_weights(runs_dir, run_id))
-    return Finished(whole, finished - whole, len(stored - statuses.keys()))
+    with_weights = frozenset(run_id for run_id in finished if has_weights(runs_dir, run_id))
+    whole = with_weights - unmeasured
+    return Finished(whole, finished - whole, frozenset(stored - statuses.keys()))
 
 
 def has_weights(runs_dir: Path, run_id: str) -> bool:
@@ -79,7 +81,7 @@ def settle_changed_code(runs_dir: Path, runs: Iterable[RunSpec], choice: IfChang
         n, last = len(changed), list(changed.values())[-1]
         raise InputError(
             f"{n} interrupted run{'s were' if n > 1 else ' was'} begun with other code or versions "
-            f"({differences(last.numerics, numerics())}; commit was {last.commit}, is {commit()})",
+            f"({differences(last.numerics, numerics())}; written by commit {last.commit})",
             where=str(next(iter(changed)).parent),
             cure="go back to those, give --if-changed restart to train from the beginning, or "
             "--if-changed continue to go on knowingly (the report flags such runs)",

@@ -3,7 +3,8 @@
     python -m suite.scheduling.worker --parent-pid N --trainer module:function --device cpu
 
 Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …,
-"numerics": code and versions as the coordinator records them, "accepts_changed_code": …}.
+"numerics": code and versions as the coordinator records them, "accepts_changed_code": …,
+"sittings": run id → provenance of this sitting}.
 The original standard output carries one JSON document per line, an event (`suite.training.cohort`
 and the functions below). Whatever libraries print goes to standard error, the worker's log file.
 The process ends when its input ends, when nobody reads its events, or when its parent dies.
@@ -20,7 +21,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -29,7 +30,7 @@ from suite.algorithms.allocator import keep_freed_memory
 from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError, InputError
 from suite.memory import is_out_of_memory, out_of_memory_error
-from suite.records.provenance import differences, numerics
+from suite.records.provenance import differences, is_unchanged, numerics
 from suite.study.run import RunSpec
 
 # <linux/prctl.h>
@@ -49,6 +50,7 @@ class Trainer(Protocol):
         device: str,
         *,
         accepts_changed_code: bool,
+        sittings: Mapping[str, Mapping[str, str]],
     ) -> None: ...
 
 
@@ -60,11 +62,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     keep_freed_memory()
     channel = _take_standard_output()
+    numerics()  # before the import: what is imported is what it names, or `is_unchanged` is false
     with suppress(Exception):  # a failure here is reported with the first cohort
         load_trainer(options.trainer)
+    has_changed = not is_unchanged()
     with suppress(BrokenPipeError):
         for line in sys.stdin:
-            _serve(json.loads(line), options.trainer, options.device, channel)
+            cohort = {**json.loads(line), "has_changed": has_changed}
+            _serve(cohort, options.trainer, options.device, channel)
     # Nothing is left to flush or join; interpreter shutdown with torch loaded takes a second.
     os._exit(0)
 
@@ -97,9 +102,15 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
     runs = [RunSpec.model_validate(run) for run in cohort["runs"]]
     runs_dir = Path(cohort["runs_dir"])
     try:
-        _refuse_changed_code(cohort["numerics"])
-        accepts = cohort["accepts_changed_code"]
-        load_trainer(trainer)(runs, runs_dir, emit, device, accepts_changed_code=accepts)
+        _refuse_changed_code(cohort["numerics"], cohort["has_changed"])
+        load_trainer(trainer)(
+            runs,
+            runs_dir,
+            emit,
+            device,
+            accepts_changed_code=cohort["accepts_changed_code"],
+            sittings=cohort["sittings"],
+        )
     except BrokenPipeError:
         raise
     except Exception as error:
@@ -116,9 +127,9 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
     emit({"event": "idle"})
 
 
-def _refuse_changed_code(recorded: dict[str, str]) -> None:
-    """A worker started after an update would train with code that its record does not name."""
-    if recorded != numerics():
+def _refuse_changed_code(recorded: dict[str, str], has_changed: bool) -> None:
+    """A worker started after or during an update would train code that its record does not name."""
+    if has_changed or recorded != numerics():
         raise InputError(
             "the code or its libraries have changed while this command was running "
             f"({differences(recorded, numerics())})",

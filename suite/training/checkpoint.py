@@ -12,19 +12,23 @@ import hashlib
 import io
 import json
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from suite.disk import write_atomically
+from pydantic import TypeAdapter
+
+from suite.disk import read_plain_file, write_atomically
 from suite.errors import CadpSuiteError, StoredDataError
 
 MAGIC = b"CADPCKPT"
 CHECKPOINT_FORMAT = 2
 _PREFIX = struct.Struct("<8sI32s")
 _LENGTH = struct.Struct("<I")
+# Seeds and actions of a full replay take some ten megabytes.
+_LARGEST_BYTES = 1 << 32
 _CURE = "delete this file to train the run from its beginning; finished runs are not touched"
 
 
@@ -32,12 +36,24 @@ _CURE = "delete this file to train the run from its beginning; finished runs are
 class CheckpointHeader:
     """run_ids: the cohort. numerics: code and versions (`suite.records.provenance.numerics`).
 
-    commit: of the code that wrote it, for people.
+    sittings: run id → the provenance of every sitting so far, this one's last. Records have it too;
+    they may lag behind, or be lost.
     """
 
     run_ids: tuple[str, ...]
     numerics: Mapping[str, str]
-    commit: str
+    sittings: Mapping[str, Sequence[Mapping[str, str]]]
+
+    @property
+    def commit(self) -> str:
+        """The commit that wrote it, for people."""
+        all_sittings = [sitting for each in self.sittings.values() for sitting in each]
+        last = all_sittings[-1] if all_sittings else {}
+        dirty = " with uncommitted changes" if last.get("git_dirty") == "true" else ""
+        return last.get("git_commit", "unknown") + dirty
+
+
+_HEADER = TypeAdapter(CheckpointHeader)
 
 
 def write_checkpoint(path: Path, header: CheckpointHeader, content: dict[str, Any]) -> None:
@@ -89,7 +105,7 @@ def unusable_content(path: Path) -> Iterator[None]:
 
 
 def _split(path: Path) -> tuple[CheckpointHeader, bytes]:
-    data = path.read_bytes()
+    data = read_plain_file(path, _LARGEST_BYTES)
     if len(data) < _PREFIX.size + _LENGTH.size or not data.startswith(MAGIC):
         raise StoredDataError("not a checkpoint of this program", where=str(path), cure=_CURE)
     _, version, digest = _PREFIX.unpack_from(data)
@@ -104,8 +120,5 @@ def _split(path: Path) -> tuple[CheckpointHeader, bytes]:
     if hashlib.sha256(rest).digest() != digest:
         raise StoredDataError("checkpoint is damaged", where=str(path), cure=_CURE)
     (length,) = _LENGTH.unpack_from(rest)
-    header = json.loads(rest[_LENGTH.size : _LENGTH.size + length])
-    known = CheckpointHeader(
-        tuple(header["run_ids"]), dict(header["numerics"]), str(header["commit"])
-    )
-    return known, rest[_LENGTH.size + length :]
+    header = rest[_LENGTH.size : _LENGTH.size + length]
+    return _HEADER.validate_json(header), rest[_LENGTH.size + length :]

@@ -26,7 +26,7 @@ from suite.environments import describe, make
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import StoredDataError
 from suite.records.layout import checkpoint_path, weights_path
-from suite.records.provenance import commit, differences, numerics
+from suite.records.provenance import differences, numerics
 from suite.study.run import RunSpec
 from suite.training.checkpoint import (
     CheckpointHeader,
@@ -36,7 +36,7 @@ from suite.training.checkpoint import (
 )
 from suite.training.evaluation import run_tests, summarise
 from suite.training.exploration import epsilon
-from suite.training.progress import MemberProgress
+from suite.training.progress import MemberProgress, Point, read_progress
 from suite.training.replay import Replay
 from suite.training.rollout import Policy, play
 from suite.training.seeding import Stream, episode_seeds, generator
@@ -65,6 +65,7 @@ def train_cohort(
     device: str = "cpu",
     *,
     accepts_changed_code: bool = False,
+    sittings: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Train `runs` to their end, resuming from their checkpoint if there is one.
 
@@ -73,12 +74,19 @@ def train_cohort(
     "finished" when its final weights lie, durably, at `weights_path`; the event has their digest.
 
     accepts_changed_code: continue from a checkpoint that other code or library versions wrote.
+    sittings: run id → provenance of this sitting; all that took part are kept in the checkpoint,
+    and told in an event "sittings" after a resume.
     Raises StoredDataError for an unusable checkpoint.
     """
     path = checkpoint_path(runs_dir, cohort_id(runs))
     cohort = Cohort(runs, device)
     if path.exists():
         cohort.restore(path, lambda: emit({"event": "alive"}), accepts_changed_code)
+    for run_id, sitting in (sittings or {}).items():
+        cohort.sittings[run_id].append(dict(sitting))
+        if len(cohort.sittings[run_id]) > 1:
+            told = cohort.sittings[run_id]
+            emit({"event": "sittings", "run_id": run_id, "sittings": told})
     for member, (run, progress) in enumerate(zip(runs, cohort.progress, strict=True)):
         _emit_metrics(emit, run, progress.history)
         if not cohort.training[member]:
@@ -140,7 +148,8 @@ class Cohort:
         self._exploration = [generator(seed, Stream.EXPLORATION) for seed in self._seeds]
         self._sampling = [generator(seed, Stream.REPLAY_SAMPLING) for seed in self._seeds]
         self.progress = [MemberProgress() for _ in runs]
-        self.new_points: list[list[list[Any]]] = [[] for _ in runs]
+        self.sittings: dict[str, list[dict[str, str]]] = {run.run_id: [] for run in runs}
+        self.new_points: list[list[Point]] = [[] for _ in runs]
         self._started, self._elapsed_before = time.monotonic(), 0.0
 
     @property
@@ -264,7 +273,7 @@ class Cohort:
     def write(self, path: Path) -> None:
         """Write the checkpoint."""
         run_ids = tuple(run.run_id for run in self.runs)
-        header = CheckpointHeader(run_ids, numerics(), commit())
+        header = CheckpointHeader(run_ids, numerics(), self.sittings)
         write_checkpoint(path, header, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
@@ -310,16 +319,43 @@ class Cohort:
                 cure="install those to continue bit-identically, or choose with --if-changed",
             )
         with unusable_content(path):
+            for run_id, earlier in header.sittings.items():
+                self.sittings[run_id] = [dict(sitting) for sitting in earlier]
             self._restore(content, path, beat)
 
     def _restore(self, content: dict[str, Any], path: Path, beat: Callable[[], None]) -> None:
-        self.progress = [MemberProgress(**member) for member in json.loads(content["progress"])]
+        self.progress = read_progress(content["progress"])
+        if len(self.progress) != len(self.runs):
+            raise ValueError(f"{len(self.progress)} members, not {len(self.runs)}")
+        for member in self.progress:
+            self._check_progress(member)
         states = json.loads(content["random"])
         for g, state in zip((*self._exploration, *self._sampling), states, strict=True):
             g.bit_generator.state = state
         self.learner.load_state_dict(content["learner"])
-        self._elapsed_before, self._started = content["elapsed_seconds"], time.monotonic()
+        elapsed = content["elapsed_seconds"]
+        if type(elapsed) is not float or not 0 <= elapsed < math.inf:
+            raise ValueError(f"elapsed_seconds is {elapsed!r:.40}")
+        self._elapsed_before, self._started = elapsed, time.monotonic()
         self._rebuild_replay(content["replay"], path, beat)
+
+    def _check_progress(self, member: MemberProgress) -> None:
+        """Raise ValueError for counters that no training of these settings reaches."""
+        if member.failure is not None and len(self.runs) > 1:
+            return
+        if member.failure is not None:
+            raise ValueError("a run that had failed is not continued")
+        total, limit = self.settings.total_env_steps, self.info.episode_limit
+        if member.finished != (total < member.env_steps <= total + limit):
+            raise ValueError(f"finished: {member.finished} at step {member.env_steps:,}")
+        if not member.env_steps / limit <= member.n_episodes <= member.env_steps:
+            raise ValueError(f"{member.n_episodes:,} episodes in {member.env_steps:,} steps")
+        steps = [step for _, step, _ in member.history]
+        if steps != sorted(steps) or not all(0 < step <= member.env_steps for step in steps):
+            raise ValueError("the history has other steps than were trained")
+        for key, _, value in member.history:
+            if not math.isfinite(value) or ("win_rate" in key and not 0 <= value <= 1):
+                raise ValueError(f"{key} is {value}")
 
     def _rebuild_replay(
         self, stored: dict[str, torch.Tensor], path: Path, beat: Callable[[], None]
@@ -328,6 +364,8 @@ class Cohort:
         replay = self.replay
         replay.n_added[:] = 0
         totals = stored["reward"].numpy()
+        if stored["n_added"].tolist() != [member.n_episodes for member in self.progress]:
+            raise ValueError("other episodes in the replay than were played")
         for m in range(len(self.runs)):
             n = min(int(stored["n_added"][m]), replay.capacity)
             seeds = stored["episode_seed"][m, :n].numpy()
@@ -388,7 +426,7 @@ def _save_weights(cohort: Cohort, member: int, runs_dir: Path) -> str | None:
     return write_weights(path, run_id, cohort.learner.member_weights(member))
 
 
-def _emit_metrics(emit: Emit, run: RunSpec, points: list[list[Any]]) -> None:
+def _emit_metrics(emit: Emit, run: RunSpec, points: list[Point]) -> None:
     if points:
         emit({"event": "metrics", "run_id": run.run_id, "points": points})
 

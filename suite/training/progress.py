@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+Count = Annotated[int, Field(ge=0, lt=2**62)]
+Key = Annotated[str, Field(pattern=r"^(test|train)/[a-z_/]+$", max_length=100)]
+Point = tuple[Key, Count, float]
 
 
 @dataclass
@@ -16,32 +22,39 @@ class MemberProgress:
     training metric since the last test. history: [key, step, value] of everything measured.
     """
 
-    env_steps: int = 0
-    n_episodes: int = 0
-    n_tests: int = 0
-    n_updates: int = 0
-    last_test: int | None = None
-    last_target_copy: int = 0
+    env_steps: Count = 0
+    n_episodes: Count = 0
+    n_tests: Count = 0
+    n_updates: Count = 0
+    last_test: Count | None = None
+    last_target_copy: Count = 0
     finished: bool = False
     failure: str | None = None
-    running: dict[str, list[float]] = field(default_factory=dict)
-    history: list[list[Any]] = field(default_factory=list)
+    running: dict[Key, tuple[float, Annotated[int, Field(ge=1)]]] = field(default_factory=dict)
+    history: list[Point] = field(default_factory=list)
 
     def observe(self, metrics: dict[str, float]) -> None:
         """Take values into the running means."""
         for key, value in metrics.items():
-            entry = self.running.setdefault(key, [0.0, 0])
-            entry[0] += value
-            entry[1] += 1
+            total, count = self.running.get(key, (0.0, 0))
+            self.running[key] = (total + value, count + 1)
 
-    def record(self, metrics: dict[str, float]) -> list[list[Any]]:
+    def record(self, metrics: dict[str, float]) -> list[Point]:
         """Close the running means, add `metrics`; returns the new points of the history."""
         means = {key: total / count for key, (total, count) in self.running.items()}
         self.running.clear()
-        points = [[key, self.env_steps, value] for key, value in (means | metrics).items()]
+        points = [(key, self.env_steps, value) for key, value in (means | metrics).items()]
         self.history.extend(points)
         return points
 
     def to_dict(self) -> dict[str, Any]:
         """Plain containers for a checkpoint."""
         return asdict(self)
+
+
+_MEMBERS = TypeAdapter(list[MemberProgress])
+
+
+def read_progress(text: str) -> list[MemberProgress]:
+    """The members of a checkpoint; ValueError if something is not what was written."""
+    return _MEMBERS.validate_json(text, strict=True)

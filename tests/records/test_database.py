@@ -74,7 +74,8 @@ def test_a_plain_folder_is_named_as_it_is(tmp_path: Path) -> None:
 def alter(runs_dir: Path, statement: str) -> None:
     with sqlite3.connect(runs_dir / "mlflow.db") as connection:
         connection.execute("PRAGMA ignore_check_constraints = ON")
-        connection.execute(statement)
+        connection.commit()
+        connection.executescript(statement)
 
 
 def test_a_newer_database_is_not_told_to_upgrade(runs_dir: Path) -> None:
@@ -159,6 +160,10 @@ def test_a_deleted_experiment_is_not_trained_again_in_silence(
         "UPDATE tags SET value = 'no json' WHERE key = 'cadp.sitting.00000'",
         "UPDATE tags SET value = '3' WHERE key = 'cadp.sitting.00000'",
         "UPDATE tags SET value = NULL WHERE key = 'cadp.run_id'",
+        "UPDATE tags SET value = hex(zeroblob(200)) WHERE key = 'cadp.run_id'",
+        "UPDATE metrics SET key = CAST(key AS BLOB)",
+        "UPDATE runs SET status = 'FAILED'; INSERT INTO tags (run_uuid, key, value) "
+        "SELECT run_uuid, 'cadp.failure', x'ff41' FROM runs",
         "DROP TABLE metrics",
         "DROP TABLE experiments",
         "ALTER TABLE runs RENAME COLUMN status TO state",
@@ -191,3 +196,62 @@ def test_a_finished_run_without_its_settings_is_damaged(plan: Plan, runs_dir: Pa
     alter(runs_dir, "DELETE FROM tags WHERE key = 'cadp.spec'")
     with pytest.raises(StoredDataError, match=r"the record of run \w+ cannot be read"):
         RecordStore.open(runs_dir).load()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE experiment_id = 1",
+        "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE experiment_id = 1; "
+        "UPDATE runs SET lifecycle_stage = 'deleted'; INSERT INTO runs (run_uuid, name, status, "
+        "start_time, lifecycle_stage, experiment_id) VALUES ('a', 'a', 'FINISHED', 1, 'active', 0)",
+    ],
+    ids=["its runs are not", "somebody else's run is active"],
+)
+def test_a_deleted_experiment_is_found_whatever_else_is_there(
+    plan: Plan, runs_dir: Path, statement: str
+) -> None:
+    begun(runs_dir, plan)
+    alter(runs_dir, statement)
+    with pytest.raises(StoredDataError, match="was deleted in MLflow, with its runs; restore it"):
+        RecordStore.open(runs_dir)
+
+
+def test_an_experiment_deleted_meanwhile_is_called_so(plan: Plan, runs_dir: Path) -> None:
+    writer = begun(runs_dir, plan)
+    alter(runs_dir, "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE experiment_id = 1")
+    with pytest.raises(StoredDataError, match="was deleted in MLflow; restore the experiment"):
+        writer.begin(plan.runs[0].model_copy(update={"seed": 99}), {}, resuming=False)
+
+
+def test_a_file_that_may_not_be_written_is_not_called_damaged(
+    plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = begun(runs_dir, plan)
+
+    def refused(*_: object, **__: object) -> None:
+        raise sqlite3.OperationalError("attempt to write a readonly database")
+
+    monkeypatch.setattr(writer._client, "log_batch", refused)
+    with pytest.raises(StoredDataError, match="nothing is lost: make the file and its folder"):
+        writer.log(plan.runs[0].run_id, [("a", 1, 1.0)])
+
+
+def test_what_is_no_file_is_no_database(plan: Plan, tmp_path: Path) -> None:
+    (tmp_path / "mlflow.db").mkdir()
+    for use in (RecordStore.open, RecordWriter):
+        with pytest.raises(StoredDataError, match="mlflow.db: not a database; move it away"):
+            use(tmp_path)
+
+
+def test_sittings_are_those_that_the_checkpoint_knows(plan: Plan, runs_dir: Path) -> None:
+    """The books may have missed one, or know one that left nothing."""
+    writer, spec = RecordWriter(runs_dir), plan.runs[0]
+    for commit in ("a", "left nothing"):
+        writer.begin(spec, {"git_commit": commit}, resuming=commit != "a")
+    writer.sittings(spec.run_id, [{"git_commit": "lost"}])
+    (record,) = RecordStore.open(runs_dir).load()
+    assert record.sittings == ({"git_commit": "lost"},)
+    writer.sittings(spec.run_id, [{"git_commit": commit} for commit in "xyz"])
+    (record,) = RecordStore.open(runs_dir).load()
+    assert [sitting["git_commit"] for sitting in record.sittings] == ["x", "y", "z"]

@@ -114,7 +114,9 @@ def _finish(run: RunSpec, runs_dir: Path, emit: Emit, elapsed_seconds: float) ->
 
 def _write(checkpoint: Path, run: RunSpec, n_tests: int) -> None:
     """A checkpoint as the trainer writes it, but for its archive."""
-    header = {"run_ids": [run.run_id], "numerics": numerics(), "commit": "abc"}
+    sitting = {"git_commit": "abc", "git_dirty": "true"}
+    sittings = {run.run_id: [sitting]}
+    header = {"run_ids": [run.run_id], "numerics": numerics(), "sittings": sittings}
     text = json.dumps(header).encode()
     rest = struct.pack("<I", len(text)) + text + bytes([n_tests])
     prefix = struct.pack("<8sI32s", b"CADPCKPT", 2, hashlib.sha256(rest).digest())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import time
 from pathlib import Path
 
@@ -41,12 +42,12 @@ def test_a_run_whose_weights_are_gone_is_not_finished(plan: Plan, runs_dir: Path
     first = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
     lost = plan.runs[0].run_id
     weights_path(runs_dir, lost).unlink()
-    assert finished_runs(runs_dir).without_weights == {lost}
+    assert finished_runs(runs_dir).incomplete == {lost}
     notes = Notes()
     again = run_plan(plan, runs_dir, 1, notes, trainer="fake_trainer:train")
-    assert (again.finished, again.without_weights) == ([lost], [lost])
+    assert (again.finished, again.incomplete) == ([lost], [lost])
     assert again.finished_before == [plan.runs[1].run_id]
-    assert notes.lines[0].startswith("1 run recorded as finished, but without weights in ")
+    assert notes.lines[0].startswith("1 run recorded as finished, but without metrics, or without")
     assert weights_path(runs_dir, lost).exists()
     assert len(first.finished) == 2
     assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
@@ -59,9 +60,8 @@ def test_weights_without_any_record_are_told(plan: Plan, runs_dir: Path) -> None
     shutil.copytree(runs_dir, bare, ignore=shutil.ignore_patterns("*.db"))
     notes = Notes()
     assert len(run_plan(plan, bare, 1, notes, trainer="fake_trainer:train").finished) == 2
-    assert notes.lines[0].endswith(
-        "has weights of 2 runs without any record; was mlflow.db moved or deleted?"
-    )
+    assert notes.lines[0].startswith("2 runs with weights in ")
+    assert "was mlflow.db moved away, or were they deleted in MLflow?" in notes.lines[0]
 
 
 def test_a_run_is_called_finished_when_its_record_is(
@@ -150,7 +150,7 @@ def test_checkpoints_of_other_code_are_refused_with_a_choice(
     message = str(caught.value)
     assert "2 interrupted runs were begun with other code or versions" in message
     assert f"numba was {numerics()['numba']}, is 0.1" in message
-    assert "commit was abc, is " in message
+    assert "written by commit abc with uncommitted changes" in message
     assert "--if-changed restart" in message
     assert "--if-changed continue" in message
     assert all(checkpoint_path(interrupted, run.run_id).exists() for run in plan.runs)
@@ -200,3 +200,29 @@ def test_a_worker_started_after_an_update_does_not_train(
     assert len(outcome.failed) == 2
     assert "have changed while this command was running" in outcome.failed[0].reason
     assert outcome.failed[0].exit_code == 2
+
+
+def test_a_worker_whose_code_changed_while_it_was_imported_does_not_train(
+    plan: Plan, runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The fingerprint is taken before the import and once more after it."""
+    slow = tmp_path / "changes_sources.py"
+    slow.write_text(
+        "from suite.records import provenance\n"
+        "provenance._training_code = lambda: 'other sources'\n"
+        "from fake_trainer import train\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parent}")
+    outcome = run_plan(plan, runs_dir, 1, trainer="changes_sources:train")
+    assert len(outcome.failed) == 2
+    assert "have changed while this command was running" in outcome.failed[0].reason
+
+
+def test_a_run_without_a_single_metric_is_not_finished(plan: Plan, runs_dir: Path) -> None:
+    run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    with sqlite3.connect(runs_dir / "mlflow.db") as connection:
+        connection.execute("DELETE FROM metrics")
+    assert len(finished_runs(runs_dir).incomplete) == 2
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
+    assert len(outcome.finished) == 2
+    assert all(record.histories for record in RecordStore.open(runs_dir).load())

@@ -13,7 +13,11 @@ from suite.training.checkpoint import (
     write_checkpoint,
 )
 
-HEADER = CheckpointHeader(("0123456789abcdef",), {"torch": "2.13.0"}, "a1b2c3")
+HEADER = CheckpointHeader(
+    ("0123456789abcdef",),
+    {"torch": "2.13.0"},
+    {"0123456789abcdef": [{"git_commit": "a1b2c3"}]},
+)
 CONTENT = {"numbers": torch.arange(5), "text": "α", "nested": {"list": [1, 2.5, None]}}
 
 
@@ -67,7 +71,7 @@ def with_header(header: bytes, rest: bytes = b"") -> bytes:
     return crafted(struct.pack("<I", len(header)) + header + rest)
 
 
-GOOD_HEADER = b'{"run_ids": ["0123456789abcdef"], "numerics": {}, "commit": ""}'
+GOOD_HEADER = b'{"run_ids": ["0123456789abcdef"], "numerics": {}, "sittings": {}}'
 
 
 @pytest.mark.parametrize(
@@ -77,8 +81,8 @@ GOOD_HEADER = b'{"run_ids": ["0123456789abcdef"], "numerics": {}, "commit": ""}'
         with_header(b""),
         with_header(b"[1, 2]"),
         with_header(b"{}"),
-        with_header(b'{"run_ids": 3, "numerics": {}, "commit": ""}'),
-        with_header(b'{"run_ids": [], "numerics": 3, "commit": ""}'),
+        with_header(b'{"run_ids": 3, "numerics": {}, "sittings": {}}'),
+        with_header(b'{"run_ids": [], "numerics": 3, "sittings": {}}'),
         with_header(b"[" * 100_000),
         with_header(b"\xff\xfe"),
         with_header(GOOD_HEADER),

@@ -1,6 +1,10 @@
 """The training loop: one seed one result, resumed or not, alone or in company."""
 
+import json
+import math
+import os
 import re
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -12,6 +16,7 @@ from suite.records.layout import weights_path
 from suite.records.provenance import numerics
 from suite.study.run import RunSpec
 from suite.training import cohort as cohort_module
+from suite.training.checkpoint import read_checkpoint, read_header, write_checkpoint
 from suite.training.cohort import train_cohort
 from suite.training.settings import TrainingSettings
 from suite.training.weights import read_weights
@@ -184,6 +189,129 @@ def test_a_checkpoint_of_other_code_is_refused_unless_accepted(whole, tmp_path, 
     resumed = Events()
     train_cohort([spec], tmp_path, resumed.append, accepts_changed_code=True)
     assert resumed.histories() == events.histories()
+
+
+def test_the_checkpoint_keeps_every_sitting(tmp_path, monkeypatch):
+    """Also where records have lost them; "b" was killed before it left a checkpoint."""
+    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    spec = run_spec()
+
+    def sit(commit, n_events=None, kind=None):
+        events = Events()
+
+        def emit(event):
+            events.append(event)
+            if len(events) == n_events or event["event"] == kind:
+                raise Killed
+
+        with suppress(Killed):
+            train_cohort([spec], tmp_path, emit, sittings={spec.run_id: {"git_commit": commit}})
+        return [event["sittings"] for event in events if event["event"] == "sittings"]
+
+    assert sit("a", 9) == []
+    assert sit("b", kind="sittings") == [[{"git_commit": "a"}, {"git_commit": "b"}]]
+    assert sit("c", 20) == [[{"git_commit": "a"}, {"git_commit": "c"}]]
+    header = read_header(tmp_path / "checkpoints" / f"{spec.run_id}.ckpt")
+    assert [dict(s) for s in header.sittings[spec.run_id]] == [{"git_commit": c} for c in "ac"]
+    assert header.commit == "c"
+
+
+def changed(**changes):
+    """A change of the first member's progress."""
+
+    def change(content):
+        members = json.loads(content["progress"])
+        members[0] |= changes
+        content["progress"] = json.dumps(members)
+
+    return change
+
+
+def with_point(*point):
+    def change(content):
+        members = json.loads(content["progress"])
+        members[0]["history"].append(list(point))
+        content["progress"] = json.dumps(members)
+
+    return change
+
+
+def in_replay(**changes):
+    def change(content):
+        content["replay"] |= {key: value(content["replay"][key]) for key, value in changes.items()}
+
+    return change
+
+
+CRAFTED = {
+    "elapsed nan": lambda c: c.update(elapsed_seconds=math.nan),
+    "elapsed below 0": lambda c: c.update(elapsed_seconds=-5e9),
+    "elapsed text": lambda c: c.update(elapsed_seconds="x"),
+    "no learner": lambda c: c.pop("learner"),
+    "no members": lambda c: c.update(progress="[]"),
+    "two members": lambda c: c.update(progress=json.dumps(json.loads(c["progress"]) * 2)),
+    "progress no json": lambda c: c.update(progress="{"),
+    "steps below 0": changed(env_steps=-1_000_000),
+    "steps text": changed(env_steps="5"),
+    "steps not whole": changed(env_steps=700.5),
+    "steps beyond the end": changed(env_steps=10**6),
+    "updates missing": changed(n_updates=None),
+    "finished as text": changed(finished="no"),
+    "finished half way": changed(finished=True),
+    "failed": changed(failure="x"),
+    "failure a number": changed(failure=5),
+    "history a table": changed(history={}),
+    "history of numbers": changed(history=[5]),
+    "history too short": changed(history=[["test/a", 1]]),
+    "running empty": changed(running={"train/loss_td": [1.0, 0]}),
+    "value text": with_point("test/return/decentralised", 1, "x"),
+    "value null": with_point("test/return/decentralised", 1, None),
+    "step 1e30": with_point("test/return/decentralised", 1e30, 1.0),
+    "step ahead": with_point("test/return/decentralised", 10**9, 1.0),
+    "odd key": with_point("; DROP TABLE", 1, 1.0),
+    "long key": with_point("test/" + "a" * 500, 1, 1.0),
+    "win rate of 2": with_point("test/win_rate/decentralised", 400, 2.0),
+    "win rate nan": with_point("test/win_rate/decentralised", 400, math.nan),
+    "episodes without end": in_replay(n_added=lambda n: n * 0 + 10**12),
+    "no episodes": in_replay(length=lambda n: n * 0),
+    "other rewards": in_replay(reward=lambda r: r + 1),
+    "other actions": in_replay(actions=lambda a: a * 0 + 99),
+}
+
+
+@pytest.mark.parametrize("craft", CRAFTED.values(), ids=CRAFTED)
+def test_a_crafted_checkpoint_is_one_line(half_way, tmp_path, craft):
+    """The checksum is right, the content is not."""
+    spec, path = half_way
+    header, content = read_checkpoint(path)
+    craft(content)
+    own = tmp_path / "checkpoints" / path.name
+    write_checkpoint(own, header, content)
+    with pytest.raises(StoredDataError, match="delete this file") as caught:
+        train([spec], tmp_path)
+    assert str(own) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.fixture(scope="module")
+def half_way(tmp_path_factory):
+    """A run and its checkpoint, killed before it was finished."""
+    spec, directory = run_spec(), tmp_path_factory.mktemp("half")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+        patched.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+        train_until([spec], directory, 25)
+    return spec, directory / "checkpoints" / f"{spec.run_id}.ckpt"
+
+
+def test_what_is_no_file_is_no_checkpoint(half_way, tmp_path):
+    spec, path = half_way
+    own = tmp_path / "checkpoints" / path.name
+    own.parent.mkdir()
+    os.mkfifo(own)
+    with pytest.raises(StoredDataError, match="is not a plain file"):
+        train([spec], tmp_path)
 
 
 def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch):
