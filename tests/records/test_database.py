@@ -240,7 +240,7 @@ def test_a_file_that_may_not_be_written_is_not_called_damaged(
 def test_what_is_no_file_is_no_database(plan: Plan, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").mkdir()
     for use in (RecordStore.open, RecordWriter):
-        with pytest.raises(StoredDataError, match="mlflow.db: not a database; move it away"):
+        with pytest.raises(StoredDataError, match=r"mlflow.db: not a database; move it away"):
             use(tmp_path)
 
 
