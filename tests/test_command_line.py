@@ -64,7 +64,7 @@ def raising(
         ("import no_such_package", 2, "no_such_package: cannot be imported"),
         ("open('no/such\\x1b/file')", 2, r"no/such\x1b/file: No such file or directory; make"),
         ("open(b'no/\\xff')", 2, r"no/\xff: No such file or directory; make it"),
-        ("raise OSError(24, 'Too many open files')", 2, "the current folder: Too many open files"),
+        ("raise OSError(24, 'Too many open files')", 2, "this process: Too many open files; raise"),
         ("raise KeyboardInterrupt", 130, "interrupted; all is well"),
         ("raise typer.Abort", 130, "interrupted; all is well"),
         ("raise typer.BadParameter('a' * 5000 + '\\x1b')", 2, "aaa…aaa"),
