@@ -241,7 +241,8 @@ class _Coordinator:
         except queue.Empty:
             pass
         else:
-            worker.silent_seconds, worker.has_begun = 0.0, True
+            if event["event"] != "exited":  # its end is no sign of life
+                worker.silent_seconds, worker.has_begun = 0.0, True
             self._handle(worker, event)
         self._look_after_workers()
         self.books.check()

@@ -45,6 +45,7 @@ def test_a_stopped_worker_is_ended_and_its_run_resumed(plan: Plan, runs_dir: Pat
     told = [line for line in notes.lines if "gave no sign of life" in line]
     assert len(told) == 4
     assert "the run is resumed, this once" in told[0]
+    assert "for 1 s" in told[0]  # the limit here, 0.7 s
     for record in RecordStore.open(runs_dir).load():
         assert record.status == "finished"
         assert len(record.sittings) == 2
