@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from reports.data import DECENTRALISED, Doubt, History, ReportData, RunView
 from reports.measures import WIN_RATE
-from reports.numbers import one_line, plural
+from reports.numbers import listed, one_line, plural
 
 LOSS, N_UPDATES = "train/loss_td", "train/n_updates"
 # Means of single-precision values may pass their bound by as much.
@@ -31,9 +31,14 @@ def weigh(data: ReportData) -> ReportData:
 
     Weighing twice changes nothing.
     """
-    identical = _identical(data.finished())
+    finished = data.finished()
+    identical, repeated = _identical(finished), _repeated_seeds(finished)
     return replace(
-        data, runs=tuple(_weigh(run, identical.get(run.run_id, "")) for run in data.runs)
+        data,
+        runs=tuple(
+            _weigh(run, identical.get(run.run_id, ""), repeated.get(_place(run), ()))
+            for run in data.runs
+        ),
     )
 
 
@@ -49,12 +54,15 @@ def told(run: RunView) -> str:
     return one_line(f"{run.name}, {run.scenario}: {reasons}")
 
 
-def _weigh(run: RunView, identical_to: str) -> RunView:
+def _weigh(run: RunView, identical_to: str, of_its_seed: Sequence[str]) -> RunView:
     if run.status != "finished":
         return run
     doubts = [Doubt(kind, detail) for kind, check in CHECKS if (detail := check(run))]
     if identical_to:
         doubts.append(Doubt(IDENTICAL, f"the same as {identical_to}"))
+    if of_its_seed:
+        others = [run_id for run_id in of_its_seed if run_id != run.run_id]
+        doubts.append(Doubt(REPEATED, f"seed {run.seed} is also that of {listed(others)}"))
     return replace(run, status="left out", doubts=tuple(doubts)) if doubts else run
 
 
@@ -158,6 +166,7 @@ CHECKS: tuple[tuple[str, Callable[[RunView], str]], ...] = (
     ("no update of the networks", _no_update),
 )
 IDENTICAL = "a history identical to another run's"
+REPEATED = "a seed that its series has twice"
 
 
 def _identical(runs: Iterable[RunView]) -> dict[str, str]:
@@ -180,6 +189,18 @@ def _identical(runs: Iterable[RunView]) -> dict[str, str]:
             if n_others:
                 found[run_id] = _others(run, group.values(), n_others)
     return found
+
+
+def _repeated_seeds(runs: Iterable[RunView]) -> dict[tuple[str, str, str, int], list[str]]:
+    """Places in a series that several runs claim, and their run ids: none of them counts twice."""
+    found: dict[tuple[str, str, str, int], dict[str, None]] = {}
+    for run in runs:
+        found.setdefault(_place(run), {})[run.run_id] = None
+    return {place: list(run_ids) for place, run_ids in found.items() if len(run_ids) > 1}
+
+
+def _place(run: RunView) -> tuple[str, str, str, int]:
+    return run.scenario, run.arm, run.point, run.seed
 
 
 def _others(run: RunView, group: Iterable[RunView], count: int) -> str:
