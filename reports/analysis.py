@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, Contrast, contrast, judge
 from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
-from reports.evidence import left_out, weigh
+from reports.evidence import agreeing, left_out, weigh
 from reports.measures import WIN_RATE, backend
 from reports.series import (
     Aggregate,
@@ -27,8 +27,8 @@ DEFAULT_MARGIN_POINTS = 5.0
 class Analysis:
     """What a report shows.
 
-    data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. mixed: runs
-    continued with other code, versions or elsewhere.
+    data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. agreeing:
+    see `evidence.agreeing`. mixed: runs continued with other code, versions or elsewhere.
     mode_differences: (C − D contrast, margin in points) of every CADP condition and scenario.
     counts: run status → number of runs. parameters: see `parameter_table`.
     """
@@ -40,6 +40,7 @@ class Analysis:
     aggregates: tuple[Aggregate, ...]
     counts: Mapping[str, int]
     left_out: tuple[RunView, ...]
+    agreeing: tuple[tuple[str, tuple[str, ...]], ...]
     mixed: tuple[RunView, ...]
     provenance: tuple[ProvenanceEntry, ...]
     parameters: ParameterTable
@@ -109,6 +110,7 @@ def analyse(data: ReportData) -> Analysis:
             for status in ("finished", "left out", "failed", "unfinished", "missing")
         },
         left_out=tuple(left_out(data)),
+        agreeing=tuple(agreeing(data)),
         mixed=tuple(mixed(data.runs)),
         provenance=tuple(provenance(data.runs)),
         parameters=parameter_table(data.runs),

@@ -14,11 +14,15 @@ from reports.data import ClaimView, History, ReportData, RunStatus, RunView
 from reports.points import points
 from suite.environments.interface import EnvironmentInfo
 from suite.environments.matrix import MATRIX_GAMES
+from suite.environments.skirmish.scenario import REWARD_SCALE_RATE, load_scenario
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
 from suite.study.definition import Claim, load_study
 from suite.study.plan import Plan, Trial, expand
 from suite.study.run import RunSpec
+
+# Sums of a battle's rewards may pass their bound by as much, relative.
+ROUNDING = 1e-9
 
 STATUS: dict[str, RunStatus] = {
     "finished": "finished",
@@ -129,10 +133,17 @@ def _seconds(recorded: float | None) -> float | None:
 
 
 def _return_bounds(environment: EnvironmentInfo) -> tuple[float, float]:
-    """Possible range of a return where the game is small enough to tell."""
-    if environment.backend != "matrix":
-        return -math.inf, math.inf
-    game = MATRIX_GAMES[environment.name.removeprefix("matrix/")]
+    """Possible range of a return.
+
+    A skirmish rewards every change of the enemies' life: 20 in all, but where it also grows again.
+    """
+    _, _, name = environment.name.partition("/")
+    if environment.backend == "skirmish":
+        scenario = load_scenario(name)
+        enemies = [scenario.types[unit.type_name] for unit in scenario.enemies]
+        grows = any(e.shield or e.health_regeneration_per_loop or e.heal for e in enemies)
+        return 0.0, math.inf if grows else REWARD_SCALE_RATE * (1 + ROUNDING)
+    game = MATRIX_GAMES[name]
     return min(0.0, float(game.payoff.min())) * game.episode_limit, game.optimum
 
 
