@@ -48,33 +48,26 @@ class Analysis:
     @property
     def without_aggregate(self) -> list[str]:
         """Series that lack results in some scenario, in plan order."""
-        shown = {one.parts[0].key.across for one in self.aggregates}
-        return [
-            name_across(keys)
-            for across, keys in self._keys_across().items()
-            if across not in shown and not self._is_elsewhere_other(keys)
-        ]
+        return [name for name, has_other_points in self._not_aggregated() if not has_other_points]
 
     @property
     def with_other_points(self) -> list[str]:
         """Series whose arm has other hyperparameter points in some scenario, in plan order."""
-        series = self._keys_across().values()
-        return [name_across(keys) for keys in series if self._is_elsewhere_other(keys)]
+        return [name for name, has_other_points in self._not_aggregated() if has_other_points]
 
-    def _is_elsewhere_other(self, keys: list[SeriesKey]) -> bool:
-        missing = set(self.data.scenarios) - {key.scenario for key in keys}
-        return any(
-            arm == keys[0].arm
-            for scenario in missing
-            for arm, _ in self.data.conditions.get(scenario, {})
-        )
-
-    def _keys_across(self) -> dict[tuple[str, str, str], list[SeriesKey]]:
-        found: dict[tuple[str, str, str], list[SeriesKey]] = {}
+    def _not_aggregated(self) -> list[tuple[str, bool]]:
+        """Name of each, and whether some scenario has its arm but not its point."""
+        shown = {one.parts[0].key.across for one in self.aggregates}
+        series: dict[tuple[str, str, str], list[SeriesKey]] = {}
+        scenarios: dict[str, set[str]] = {}
         for result in self.results:
-            if result.measure is WIN_RATE:
-                found.setdefault(result.key.across, []).append(result.key)
-        return found
+            series.setdefault(result.key.across, []).append(result.key)
+            scenarios.setdefault(result.key.arm, set()).add(result.key.scenario)
+        return [
+            (name_across(keys), {key.scenario for key in keys} < scenarios[keys[0].arm])
+            for across, keys in series.items()
+            if across not in shown
+        ]
 
     @property
     def backends(self) -> tuple[str, ...]:

@@ -10,12 +10,14 @@ import pytest
 import synthetic_study as made_up
 from test_cli import STUDY
 
+from reports import series
 from reports.analysis import analyse
 from reports.build import build_html
-from reports.data import ReportData, RunView
+from reports.data import History, ReportData, RunView
 from reports.evidence import weigh
 from reports.export import marl_eval_document
 from reports.load import view
+from reports.statistics.performance import Performance, summarise
 from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 
@@ -115,6 +117,7 @@ def test_a_seed_enters_no_series_twice() -> None:
 
 TWICE_AS_LONG = '[profiles.tiny.scenario_settings."skirmish/8m".training]\ntotal_env_steps = {}\n'
 BOTH = '["skirmish/3m", "skirmish/8m"]'
+BOTH_NAMES = ("skirmish/3m", "skirmish/8m")
 
 
 def test_points_stated_as_fractions_are_found_in_every_scenario(planned: Planned) -> None:
@@ -165,3 +168,27 @@ def test_values_of_a_series_do_not_depend_on_other_points(planned: Planned) -> N
     together = {r.key: r.estimate for r in analyse(data).results}
     assert all(together[key] == estimate for key, estimate in alone.items())
     assert all(np.isfinite(e.mean) for e in alone.values() if e is not None)
+
+
+def test_a_series_is_evaluated_once_however_many_claims_use_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = made_up.study(BOTH_NAMES, arms=("qmix", "cadp_qmix"), n_seeds=3, n_points=10)
+    evaluated: list[History] = []
+
+    def counted(history: History, total_env_steps: int) -> Performance:
+        evaluated.append(history)
+        return summarise(history, total_env_steps)
+
+    monkeypatch.setattr(series, "summarise", counted)
+    analyse(replace(data, claims=data.claims * 5))
+    assert len(evaluated) == 2 * 3 * 3  # scenarios, series, seeds
+
+
+def test_a_scenario_named_twice_in_a_claim_is_tested_once(planned: Planned) -> None:
+    plan = planned("pruning_start_fraction = [0.5]")
+    (claim,) = plan.study.claims
+    twice = claim.model_copy(update={"scenarios": ("skirmish/3m", "skirmish/3m")})
+    study = plan.study.model_copy(update={"claims": (twice,)})
+    (shown,) = view(replace(plan, study=study), {}).claims
+    assert shown.scenarios == ("skirmish/3m",)
