@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.data import DECENTRALISED, Doubt, ReportData, RunView
-from reports.doubts import LOSS, doubts
+from reports.doubts import LOSS, N_UPDATES, doubts
 from reports.measures import RETURN, WIN_RATE, backend
 from reports.numbers import listed, one_line, plural
 
@@ -124,14 +124,17 @@ def _losses(run: RunView) -> bytes:
 def _tests(run: RunView) -> bytes:
     """Fingerprint of the tests acting decentralised, which runs of all arms have.
 
-    Empty where tests of different runs may agree by chance: with few different returns, and in a
-    matrix game, where few are possible.
+    Empty where tests of different runs may agree by chance: in a matrix game, which has few
+    results; and with few different returns since the first update, as all arms of a seed start from
+    the same weights and are tested on the same battles.
     """
     keys = [f"{name}/{DECENTRALISED}" for name in (RETURN.key, WIN_RATE.key, EPISODE_LENGTH)]
     tests = [_rounded(run.histories[key].values) for key in keys if key in run.histories]
     if keys[0] not in run.histories or backend(run.scenario) == "matrix":
         return b""
-    if len(np.unique(tests[0])) < FEWEST_TELLING:
+    updates = run.histories.get(N_UPDATES)
+    n_before = 0 if updates is None else np.sum(updates.values == 0)
+    if len(np.unique(tests[0][n_before:])) < FEWEST_TELLING:
         return b""
     return b"|".join(values.tobytes() for values in tests)
 

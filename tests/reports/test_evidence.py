@@ -442,6 +442,20 @@ def test_tests_with_few_results_prove_no_copy() -> None:
     assert left_out(weigh(agreeing)) == []
 
 
+def test_tests_before_the_first_updates_prove_no_copy() -> None:
+    """All arms of a seed start from the same weights and are tested on the same battles."""
+
+    def late(run: RunView) -> RunView:
+        updates, loss = run.histories[UPDATES], run.histories[LOSS]
+        values = np.where(np.arange(21) < 19, 0.0, updates.values)
+        run = with_history(run, LOSS, loss.steps[-2:], loss.values[-2:])
+        return with_history(run, UPDATES, updates.steps, values)
+
+    data = twins(study(), lambda first, second: with_values(second, first, "test/"))
+    assert len(left_out(weigh(data))) == 2
+    assert left_out(weigh(changed(data, late, 0, 1))) == []
+
+
 def test_few_losses_are_compared_with_all_their_digits() -> None:
     def short(run: RunView) -> RunView:
         loss = run.histories[LOSS]
