@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, Contrast, contrast, judge
 from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
-from reports.evidence import left_out, weigh
+from reports.evidence import agreeing, left_out, weigh
 from reports.measures import WIN_RATE, backend
-from reports.series import Aggregate, SeriesResult, aggregate, evaluate_all
+from reports.series import (
+    Aggregate,
+    SeriesKey,
+    SeriesResult,
+    aggregate,
+    evaluate_all,
+    name_across,
+)
 
 # For the table of C − D where no claim of the study states a margin for that arm.
 DEFAULT_MARGIN_POINTS = 5.0
@@ -20,8 +27,8 @@ DEFAULT_MARGIN_POINTS = 5.0
 class Analysis:
     """What a report shows.
 
-    data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. mixed: runs
-    continued with other code, versions or elsewhere.
+    data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. agreeing:
+    see `evidence.agreeing`. mixed: runs continued with other code, versions or elsewhere.
     mode_differences: (C − D contrast, margin in points) of every CADP condition and scenario.
     counts: run status → number of runs. parameters: see `parameter_table`.
     """
@@ -33,6 +40,7 @@ class Analysis:
     aggregates: tuple[Aggregate, ...]
     counts: Mapping[str, int]
     left_out: tuple[RunView, ...]
+    agreeing: tuple[tuple[str, tuple[str, ...]], ...]
     mixed: tuple[RunView, ...]
     provenance: tuple[ProvenanceEntry, ...]
     parameters: ParameterTable
@@ -40,9 +48,26 @@ class Analysis:
     @property
     def without_aggregate(self) -> list[str]:
         """Series that lack results in some scenario, in plan order."""
-        shown = {one.label for one in self.aggregates}
-        labels = (result.key.label for result in self.results)
-        return [label for label in dict.fromkeys(labels) if label not in shown]
+        return [name for name, has_other_points in self._not_aggregated() if not has_other_points]
+
+    @property
+    def with_other_points(self) -> list[str]:
+        """Series whose arm has other hyperparameter points in some scenario, in plan order."""
+        return [name for name, has_other_points in self._not_aggregated() if has_other_points]
+
+    def _not_aggregated(self) -> list[tuple[str, bool]]:
+        """Name of each, and whether some scenario has its arm but not its point."""
+        shown = {one.parts[0].key.across for one in self.aggregates}
+        series: dict[tuple[str, str, str], list[SeriesKey]] = {}
+        scenarios: dict[str, set[str]] = {}
+        for result in self.results:
+            series.setdefault(result.key.across, []).append(result.key)
+            scenarios.setdefault(result.key.arm, set()).add(result.key.scenario)
+        return [
+            (name_across(keys), {key.scenario for key in keys} < scenarios[keys[0].arm])
+            for across, keys in series.items()
+            if across not in shown
+        ]
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -52,11 +77,14 @@ class Analysis:
 
 @dataclass(frozen=True)
 class ParameterTable:
-    """Settings that all runs share, and those that differ, by (scenario, condition)."""
+    """Settings that all runs share, and those that differ.
+
+    rows: scenario, condition and settings of each scenario, arm and hyperparameter point.
+    """
 
     shared: Mapping[str, str]
     differing: tuple[str, ...]
-    rows: Mapping[tuple[str, str], Mapping[str, str]]
+    rows: tuple[tuple[str, str, Mapping[str, str]], ...]
 
 
 def analyse(data: ReportData) -> Analysis:
@@ -67,7 +95,7 @@ def analyse(data: ReportData) -> Analysis:
     return Analysis(
         data=data,
         results=tuple(results),
-        claims=tuple(judge(data)),
+        claims=tuple(judge(data, results)),
         mode_differences=tuple(_mode_differences(data, results)),
         aggregates=tuple(aggregate(data, results)),
         counts={
@@ -75,6 +103,7 @@ def analyse(data: ReportData) -> Analysis:
             for status in ("finished", "left out", "failed", "unfinished", "missing")
         },
         left_out=tuple(left_out(data)),
+        agreeing=tuple(agreeing(data)),
         mixed=tuple(mixed(data.runs)),
         provenance=tuple(provenance(data.runs)),
         parameters=parameter_table(data.runs),
@@ -83,9 +112,10 @@ def analyse(data: ReportData) -> Analysis:
 
 def parameter_table(runs: tuple[RunView, ...]) -> ParameterTable:
     """Split settings into shared and differing; seeds are not settings."""
-    rows = {(run.scenario, run.condition): dict(run.parameters) for run in runs}
-    names = dict.fromkeys(name for row in rows.values() for name in row)
-    values = {name: {row.get(name, "none") for row in rows.values()} for name in names}
+    by_condition = {(run.scenario, run.arm, run.point): run for run in runs}
+    rows = tuple((r.scenario, r.condition, r.parameters) for r in by_condition.values())
+    names = dict.fromkeys(name for _, _, row in rows for name in row)
+    values = {name: {row.get(name, "none") for _, _, row in rows} for name in names}
     shared = {name: next(iter(values[name])) for name in names if len(values[name]) == 1}
     return ParameterTable(shared, tuple(n for n in names if n not in shared), rows)
 
@@ -93,15 +123,11 @@ def parameter_table(runs: tuple[RunView, ...]) -> ParameterTable:
 def _mode_differences(
     data: ReportData, results: list[SeriesResult]
 ) -> list[tuple[Contrast, float]]:
-    sides = {
-        (result.key.scenario, result.key.condition, result.key.mode): result
-        for result in results
-        if result.measure is WIN_RATE and result.key.framework == "cadp"
-    }
+    sides = {result.key: result for result in results if result.measure is WIN_RATE}
     found = []
-    for (scenario, condition, mode), left in sides.items():
-        right = sides.get((scenario, condition, DECENTRALISED))
-        if mode == CENTRALISED and right is not None:
+    for key, left in sides.items():
+        right = sides.get(replace(key, mode=DECENTRALISED))
+        if key.mode == CENTRALISED and right is not None:
             margin = _margin(data, left.key.arm)
             found.append((contrast(left, right, "equivalent", margin), margin))
     return found

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.data import ClaimKind, ClaimView, ReportData, RunView
 from reports.measures import WIN_RATE
-from reports.series import SeriesKey, SeriesResult, evaluate, series_keys
+from reports.series import SeriesKey, SeriesResult, series_keys
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import (
     Pairs,
@@ -94,9 +95,10 @@ class ClaimResult:
         return f"{left} exceeds {right}" + (f" by more than {margin}" if self.claim.margin else "")
 
 
-def judge(data: ReportData) -> list[ClaimResult]:
-    """Every claim of the study, in its order."""
-    contrasts = [_contrasts(data, claim) for claim in data.claims]
+def judge(data: ReportData, results: Iterable[SeriesResult]) -> list[ClaimResult]:
+    """Every claim of the study, in its order. results: of every series on its win rate."""
+    by_key = {result.key: result for result in results if result.measure is WIN_RATE}
+    contrasts = [_contrasts(data, by_key, claim) for claim in data.claims]
     combined = [_combine(found) for found in contrasts]
     # Claims this profile cannot test are no part of the family that is corrected for.
     tested = [index for index, found in enumerate(contrasts) if found]
@@ -104,11 +106,11 @@ def judge(data: ReportData) -> list[ClaimResult]:
         side: dict(zip(tested, holm([combined[i][side] for i in tested]), strict=True))
         for side in (0, 1)
     }
-    results = []
+    judged = []
     for index, claim in enumerate(data.claims):
         raw_for, raw_against = combined[index]
         adjusted_for, adjusted_against = (adjusted[side].get(index, 1.0) for side in (0, 1))
-        results.append(
+        judged.append(
             ClaimResult(
                 claim=claim,
                 contrasts=contrasts[index],
@@ -121,7 +123,7 @@ def judge(data: ReportData) -> list[ClaimResult]:
                 uncorrected=decide(raw_for, raw_against),
             )
         )
-    return results
+    return judged
 
 
 def _absent(data: ReportData, claim: ClaimView) -> tuple[str, ...]:
@@ -154,7 +156,9 @@ def contrast(
     )
 
 
-def _contrasts(data: ReportData, claim: ClaimView) -> tuple[Contrast, ...]:
+def _contrasts(
+    data: ReportData, results: Mapping[SeriesKey, SeriesResult], claim: ClaimView
+) -> tuple[Contrast, ...]:
     """One per scenario and hyperparameter point; none where the profile leaves out an arm."""
     found = []
     for scenario in claim.scenarios:
@@ -164,8 +168,7 @@ def _contrasts(data: ReportData, claim: ClaimView) -> tuple[Contrast, ...]:
         lefts = [key for key in keys if (key.arm, key.mode) == claim.left]
         rights = [key for key in keys if (key.arm, key.mode) == claim.right]
         for left, right in _partners(lefts, rights):
-            sides = [evaluate(data, side, WIN_RATE) for side in (left, right)]
-            found.append(contrast(sides[0], sides[1], claim.kind, 100 * claim.margin))
+            found.append(contrast(results[left], results[right], claim.kind, 100 * claim.margin))
     return tuple(found)
 
 
@@ -173,10 +176,11 @@ def _partners(
     lefts: Sequence[SeriesKey], rights: Sequence[SeriesKey]
 ) -> Iterable[tuple[SeriesKey, SeriesKey]]:
     """Sides at the same hyperparameter point; a side with one point meets every other."""
-    for left in lefts:
-        for right in rights:
-            if left.point == right.point or 1 in (len(lefts), len(rights)):
-                yield left, right
+    if 1 in (len(lefts), len(rights)):
+        yield from itertools.product(lefts, rights)
+        return
+    at_point = {right.point: right for right in rights}
+    yield from ((left, at_point[left.point]) for left in lefts if left.point in at_point)
 
 
 def _combine(contrasts: Sequence[Contrast]) -> tuple[float, float]:

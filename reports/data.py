@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -31,6 +32,11 @@ class History:
     values: NDArray[np.float64]
 
 
+def condition(arm: str, point: str) -> str:
+    """Name of what replicates over seeds: `cadp_qmix [α=0.5]`."""
+    return f"{arm} [{point}]" if point else arm
+
+
 @dataclass(frozen=True)
 class Doubt:
     """Why a finished run is no evidence. kind: in a few words; detail: what was found, a clause."""
@@ -43,7 +49,10 @@ class Doubt:
 class RunView:
     """One planned run and what is known about it.
 
-    point: the hyperparameter point as words, "" where its arm has only one in this scenario.
+    point: the hyperparameter point as words, "" where its arm has only one in this scenario. No two
+    points of an arm and scenario have the same words.
+    counterpart: the same, for finding the point in other scenarios: T as a fraction of training
+    where the study states it so; "" where the arm has only one point in each scenario.
     status: "left out" once `reports.evidence` has found a finished run to be no evidence.
     doubts: why it is left out.
     episode_limit: most steps of an episode; None where not known.
@@ -65,6 +74,7 @@ class RunView:
     total_env_steps: int
     test_interval_env_steps: int
     n_test_episodes: int
+    counterpart: str = ""
     pruning_start_env_steps: int | None = None
     episode_limit: int | None = None
     return_bounds: tuple[float, float] = (-np.inf, np.inf)
@@ -94,8 +104,8 @@ class RunView:
 
     @property
     def condition(self) -> str:
-        """Arm and hyperparameter point: what replicates over seeds."""
-        return f"{self.arm} [{self.point}]" if self.point else self.arm
+        """Arm and hyperparameter point, for people."""
+        return condition(self.arm, self.point)
 
 
 @dataclass(frozen=True)
@@ -133,6 +143,21 @@ class ReportData:
     scenarios: tuple[str, ...]
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
+
+    @cached_property
+    def conditions(self) -> Mapping[str, Mapping[tuple[str, str], tuple[RunView, ...]]]:
+        """Scenario → (arm, hyperparameter point) → its planned runs, once each, in seed order."""
+        found: dict[str, dict[tuple[str, str], dict[str, RunView]]] = {}
+        for run in self.runs:
+            of_scenario = found.setdefault(run.scenario, {})
+            of_scenario.setdefault((run.arm, run.point), {})[run.run_id] = run
+        return {
+            scenario: {
+                key: tuple(sorted(runs.values(), key=lambda run: run.seed))
+                for key, runs in by_key.items()
+            }
+            for scenario, by_key in found.items()
+        }
 
     def finished(self, scenario: str | None = None) -> list[RunView]:
         """Finished runs, of one scenario where one is named, in plan order."""

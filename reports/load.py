@@ -11,13 +11,18 @@ from typing import Any
 import numpy as np
 
 from reports.data import ClaimView, History, ReportData, RunStatus, RunView
+from reports.points import points
 from suite.environments.interface import EnvironmentInfo
 from suite.environments.matrix import MATRIX_GAMES
+from suite.environments.skirmish.scenario import REWARD_SCALE_RATE, load_scenario
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
 from suite.study.definition import Claim, load_study
 from suite.study.plan import Plan, Trial, expand
 from suite.study.run import RunSpec
+
+# Sums of a battle's rewards may pass their bound by as much, relative.
+ROUNDING = 1e-9
 
 STATUS: dict[str, RunStatus] = {
     "finished": "finished",
@@ -60,7 +65,7 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
         claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),
         runs=tuple(
             _run(spec, trial, point, plan.environments[trial.scenario], records.get(spec.run_id))
-            for trial, point in _points(plan)
+            for trial, point in zip(plan.trials, points(plan), strict=True)
             for spec in trial.runs
         ),
     )
@@ -74,26 +79,14 @@ def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
         left=(claim.left_arm, claim.left_mode),
         right=(claim.right_arm, claim.right_mode),
         margin=claim.margin,
-        scenarios=claim.scenarios or profile_scenarios,
+        scenarios=tuple(dict.fromkeys(claim.scenarios or profile_scenarios)),
     )
-
-
-def _points(plan: Plan) -> Iterator[tuple[Trial, str]]:
-    """Each trial with its hyperparameter point in words: what varies within scenario and arm."""
-    for trial in plan.trials:
-        siblings = [t for t in plan.trials if (t.scenario, t.arm) == (trial.scenario, trial.arm)]
-        parts = []
-        if len({t.alpha for t in siblings}) > 1:
-            parts.append(f"α={trial.alpha:g}")
-        if len({t.pruning_start_env_steps for t in siblings}) > 1:
-            parts.append(f"T={trial.pruning_start_env_steps:,}")
-        yield trial, ", ".join(parts)
 
 
 def _run(
     spec: RunSpec,
     trial: Trial,
-    point: str,
+    point: tuple[str, str],
     environment: EnvironmentInfo,
     record: RunRecord | None,
 ) -> RunView:
@@ -101,7 +94,8 @@ def _run(
         run_id=spec.run_id,
         scenario=trial.scenario,
         arm=trial.arm,
-        point=point,
+        point=point[0],
+        counterpart=point[1],
         seed=spec.seed,
         status="missing" if record is None else STATUS[record.status],
         framework=spec.algorithm.framework,
@@ -139,10 +133,17 @@ def _seconds(recorded: float | None) -> float | None:
 
 
 def _return_bounds(environment: EnvironmentInfo) -> tuple[float, float]:
-    """Possible range of a return where the game is small enough to tell."""
-    if environment.backend != "matrix":
-        return -math.inf, math.inf
-    game = MATRIX_GAMES[environment.name.removeprefix("matrix/")]
+    """Possible range of a return.
+
+    A skirmish rewards every change of the enemies' life: 20 in all, but where it also grows again.
+    """
+    _, _, name = environment.name.partition("/")
+    if environment.backend == "skirmish":
+        scenario = load_scenario(name)
+        enemies = [scenario.types[unit.type_name] for unit in scenario.enemies]
+        grows = any(e.shield or e.health_regeneration_per_loop or e.heal for e in enemies)
+        return 0.0, math.inf if grows else REWARD_SCALE_RATE * (1 + ROUNDING)
+    game = MATRIX_GAMES[name]
     return min(0.0, float(game.payoff.min())) * game.episode_limit, game.optimum
 
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from reports.checks import mixed
-from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
+from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView, condition
 from reports.measures import WIN_RATE, Measure, measures
 from reports.statistics.intervals import (
     Estimate,
@@ -26,22 +26,38 @@ MODE_LETTER = {CENTRALISED: "C", DECENTRALISED: "D"}
 
 @dataclass(frozen=True)
 class SeriesKey:
-    """Identity of a series. condition: arm and hyperparameter point."""
+    """Identity of a series. counterpart: see `RunView`."""
 
     scenario: str
     arm: str
     point: str
-    condition: str
+    counterpart: str
     mode: str
     framework: str
     backbone: str
 
     @property
+    def condition(self) -> str:
+        """Arm and hyperparameter point, for people."""
+        return condition(self.arm, self.point)
+
+    @property
     def label(self) -> str:
         """Name on the page; (C) or (D) where the arm is tested in both modes."""
-        if self.framework != "cadp":
-            return self.condition
-        return f"{self.condition} ({MODE_LETTER[self.mode]})"
+        return self._in_mode(self.condition)
+
+    @property
+    def across(self) -> tuple[str, str, str]:
+        """Equal for the same series in other scenarios."""
+        return self.arm, self.counterpart or self.point, self.mode
+
+    @property
+    def label_across(self) -> str:
+        """Name of the series in all scenarios together."""
+        return self._in_mode(condition(self.arm, self.counterpart or self.point))
+
+    def _in_mode(self, name: str) -> str:
+        return f"{name} ({MODE_LETTER[self.mode]})" if self.framework == "cadp" else name
 
 
 @dataclass(frozen=True)
@@ -119,23 +135,18 @@ class Aggregate:
 
 def series_keys(data: ReportData, scenario: str) -> list[SeriesKey]:
     """Every series the plan asks for in a scenario, in plan order; (C) before (D)."""
-    keys: dict[SeriesKey, None] = {}
-    for run in data.runs:
-        if run.scenario != scenario:
-            continue
-        for mode in run.modes:
-            keys[
-                SeriesKey(
-                    scenario, run.arm, run.point, run.condition, mode, run.framework, run.backbone
-                )
-            ] = None
-    return list(keys)
+    return [
+        SeriesKey(
+            scenario, arm, point, runs[0].counterpart, mode, runs[0].framework, runs[0].backbone
+        )
+        for (arm, point), runs in data.conditions.get(scenario, {}).items()
+        for mode in runs[0].modes
+    ]
 
 
-def runs_of(data: ReportData, key: SeriesKey) -> list[RunView]:
+def runs_of(data: ReportData, key: SeriesKey) -> tuple[RunView, ...]:
     """The series' planned runs whatever their status, in seed order."""
-    found = [r for r in data.runs if r.scenario == key.scenario and r.condition == key.condition]
-    return sorted(found, key=lambda run: run.seed)
+    return data.conditions.get(key.scenario, {}).get((key.arm, key.point), ())
 
 
 def evidence_of(data: ReportData, key: SeriesKey) -> list[RunView]:
@@ -155,7 +166,7 @@ def evaluate(data: ReportData, key: SeriesKey, measure: Measure) -> SeriesResult
     if finals:
         rng = np.random.default_rng(BOOTSTRAP_SEED)
         estimate = mean_interval(finals, rng=rng, bounds=measure.bounds)
-    return SeriesResult(key, measure, tuple(runs_of(data, key)), tuple(per_run), estimate)
+    return SeriesResult(key, measure, runs_of(data, key), tuple(per_run), estimate)
 
 
 def evaluate_all(data: ReportData) -> list[SeriesResult]:
@@ -172,12 +183,12 @@ def aggregate(data: ReportData, results: Iterable[SeriesResult]) -> list[Aggrega
     """Series with results in every scenario of the plan; empty with fewer than two scenarios."""
     if len(data.scenarios) < 2:
         return []
-    by_label: dict[str, dict[str, SeriesResult]] = {}
+    series: dict[tuple[str, str, str], dict[str, SeriesResult]] = {}
     for result in results:
         if result.measure is WIN_RATE and result.per_run:
-            by_label.setdefault(result.key.label, {})[result.key.scenario] = result
+            series.setdefault(result.key.across, {})[result.key.scenario] = result
     found = []
-    for label, by_scenario in by_label.items():
+    for by_scenario in series.values():
         if len(by_scenario) < len(data.scenarios):
             continue
         parts = tuple(by_scenario[scenario] for scenario in data.scenarios)
@@ -189,5 +200,11 @@ def aggregate(data: ReportData, results: Iterable[SeriesResult]) -> list[Aggrega
             )
             for statistic in (plain_mean, interquartile_mean)
         )
-        found.append(Aggregate(label, parts, mean, iqm))
+        found.append(Aggregate(name_across([part.key for part in parts]), parts, mean, iqm))
     return found
+
+
+def name_across(keys: Sequence[SeriesKey]) -> str:
+    """Name of one series in several scenarios: its label where that is the same in all of them."""
+    labels = {key.label for key in keys}
+    return labels.pop() if len(labels) == 1 else keys[0].label_across

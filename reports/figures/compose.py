@@ -60,7 +60,7 @@ def _scenario(
     groups: dict[str, list[DrawnSeries]] = {}
     for one in drawn:
         groups.setdefault(one.key.backbone, []).append(one)
-    conditions = [one.key.condition for one in drawn]
+    conditions = [(one.key.arm, one.key.point) for one in drawn]
     is_one_per_kind = len(set(conditions)) == len(
         {(one.key.backbone, one.key.framework) for one in drawn}
     )

@@ -192,13 +192,13 @@ def line_look(key: SeriesKey, panel: list[SeriesKey]) -> tuple[str, Dashes]:
 
     One CADP condition: C blue, D vermilion. Several: a colour each, D dashed. Plain arms: grey.
     """
-    plain = list(dict.fromkeys(k.condition for k in panel if k.framework != "cadp"))
-    pruned = list(dict.fromkeys(k.condition for k in panel if k.framework == "cadp"))
+    plain = list(dict.fromkeys((k.arm, k.point) for k in panel if k.framework != "cadp"))
+    pruned = list(dict.fromkeys((k.arm, k.point) for k in panel if k.framework == "cadp"))
     dashes: Dashes = "solid"
     if key.framework != "cadp":
-        dashes = [(0, (1, 1)), (0, (4, 1, 1, 1))][plain.index(key.condition) % 2]
+        dashes = [(0, (1, 1)), (0, (4, 1, 1, 1))][plain.index((key.arm, key.point)) % 2]
         return PLAIN, dashes
     if len(pruned) == 1:
         return (BLUE, "solid") if key.mode == CENTRALISED else (VERMILION, (0, (5, 2)))
-    colour = CYCLE[pruned.index(key.condition) % len(CYCLE)]
+    colour = CYCLE[pruned.index((key.arm, key.point)) % len(CYCLE)]
     return colour, "solid" if key.mode == CENTRALISED else (0, (5, 2))

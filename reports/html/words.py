@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reports.analysis import Analysis
 from reports.checks import told_changes
-from reports.numbers import MIXED_MARK, plural
+from reports.numbers import MIXED_MARK, listed, plural
 
 ENVIRONMENTS = {
     "skirmish": "skirmish (embedded simulator)",
@@ -37,7 +37,13 @@ def warnings(analysis: Analysis) -> list[str]:
             f"{plural(open_runs, 'run')} of the plan not finished ({counts['unfinished']} started, "
             f"{counts['missing']} not started): this is a partial report."
         )
-    return found + _left_out(analysis) + _mixed(analysis) + _different_provenance(analysis)
+    return (
+        found
+        + _left_out(analysis)
+        + _agreeing(analysis)
+        + _mixed(analysis)
+        + _different_provenance(analysis)
+    )
 
 
 def _left_out(analysis: Analysis) -> list[str]:
@@ -50,6 +56,14 @@ def _left_out(analysis: Analysis) -> list[str]:
         f"{plural(len(names), 'finished run')} left out of every number below, because of "
         f"{kind}: {', '.join(names)} (see Left out)."
         for kind, names in by_kind.items()
+    ]
+
+
+def _agreeing(analysis: Analysis) -> list[str]:
+    return [
+        f"In {scenario}, {listed(conditions)} measured the same with the same seed: the settings "
+        "in which they differ changed nothing."
+        for scenario, conditions in analysis.agreeing
     ]
 
 

@@ -82,9 +82,9 @@ def run(
     """One finished run; the same arguments give the same run."""
     rng = np.random.default_rng([seed, sum(map(ord, scenario + arm))])
     interval = total // n_points
-    # A test follows the first episode past each multiple, and past the end.
+    # A test follows the first episode an interval after the one before, and the end.
     steps = np.append(np.arange(n_points) * interval, total)
-    steps += rng.integers(0, max(1, min(interval // 3, 60)), n_points + 1)
+    steps += np.sort(rng.integers(0, max(1, min(interval // 3, 60)), n_points + 1))
     steps[0] = 0
     is_cadp = arm.startswith("cadp_")
     backbone = arm.removeprefix("cadp_")
@@ -107,7 +107,7 @@ def run(
     for key, history in list(histories.items()):
         if key.startswith("test/win_rate"):
             histories[key.replace("win_rate", "return")] = History(
-                history.steps, 20 * history.values - 1
+                history.steps, 20 * history.values
             )
     losses = np.random.default_rng([seed, sum(map(ord, scenario + arm)), 1]).random(n_points)
     histories["train/loss_td"] = History(steps[1:].astype(float), losses)

@@ -11,7 +11,9 @@ from reports.analysis import analyse
 from reports.build import build_html
 from reports.data import History, ReportData, RunView
 from reports.evidence import left_out, weigh
+from reports.load import _return_bounds
 from reports.reasons import reason
+from suite.environments import describe
 
 D, C = "test/win_rate/decentralised", "test/win_rate/centralised"
 LOSS, UPDATES = "train/loss_td", "train/n_updates"
@@ -81,6 +83,59 @@ def no_update(run: RunView) -> RunView:
     return added(UPDATES, 0.0)(run)
 
 
+def episodes(count: Callable[[np.ndarray], np.ndarray]) -> Change:
+    """`train/n_episodes` from the steps of the tests, the first of which follows a step."""
+
+    def change(run: RunView) -> RunView:
+        for key, history in run.histories.items():
+            run = with_history(run, key, history.steps + 1, history.values)
+        steps = run.histories[D].steps
+        return with_history(run, "train/n_episodes", steps, count(steps))
+
+    return change
+
+
+def plausible(steps: np.ndarray) -> np.ndarray:
+    return np.ceil(steps / 40)
+
+
+def many_updates(run: RunView) -> RunView:
+    run = episodes(plausible)(run)
+    updates = run.histories[UPDATES]
+    return with_history(run, UPDATES, updates.steps, updates.values * 1e3)
+
+
+def fewer(key: str, first: int) -> Change:
+    """Only the points before number `first` of one metric."""
+
+    def change(run: RunView) -> RunView:
+        run = episodes(plausible)(run)
+        history = run.histories[key]
+        return with_history(run, key, history.steps[:first], history.values[:first])
+
+    return change
+
+
+def inserted(steps: Sequence[float], index: int) -> Change:
+    """More points of every metric before number `index`, values as in its first."""
+
+    def change(run: RunView) -> RunView:
+        for key, history in run.histories.items():
+            at = index if index <= len(history.steps) else len(history.steps)
+            more = np.insert(history.steps, at, steps)
+            values = np.insert(history.values, at, [history.values[at - 1]] * len(steps))
+            run = with_history(run, key, more, values)
+        return run
+
+    return change
+
+
+def before_updates_were_counted(run: RunView) -> RunView:
+    loss = run.histories[LOSS]
+    run = with_history(run, LOSS, np.delete(loss.steps, 5), np.delete(loss.values, 5))
+    return without(UPDATES)(run)
+
+
 def changed(data: ReportData, change: Change, *indices: int) -> ReportData:
     runs = [change(run) if i in indices else run for i, run in enumerate(data.runs)]
     return made_up.with_runs(data, runs)
@@ -111,7 +166,42 @@ DOUBTS: Sequence[tuple[Change, str, str]] = [
     (no_update, "no update of the networks", "train/n_updates stays 0"),
     (without(LOSS, UPDATES), "no update of the networks", "neither train/n_updates nor a finite"),
     (lambda run: replace(run, histories={}), "incomplete records", "acting centralised and"),
+    (inserted([1_000_100.0, 1_000_101.0], 99), "surplus tests", "though due every 50,000"),
+    (inserted([1_000_100.0], 99), "surplus tests", "of 1,000,000, which ended the training"),
+    (inserted([120_000.0], 3), "surplus tests", "and 120,000, though due every 50,000"),
+    (value(C, 0.37), "impossible win rates", "is 0.37, of 32 episodes a test"),
+    (added("train/epsilon", 7.0), "values out of range", "train/epsilon is 7, possible is 0 to 1"),
+    (added("train/epsilon", -0.1), "values out of range", "train/epsilon is -0.1"),
+    (added("train/loss_pruning", -5.0), "values out of range", "train/loss_pruning is -5"),
+    (added("train/n_episodes", 0.0), "values out of range", "train/n_episodes is 0"),
+    (added("train/n_episodes", 30.0), "impossible counts", "train/n_episodes does not ascend"),
+    (episodes(lambda steps: steps + 1), "impossible counts", "is more than steps were taken"),
+    (episodes(lambda steps: np.ceil(steps / 70)), "impossible counts", "too few for the steps"),
+    (value(UPDATES, 1e7), "impossible counts", "train/n_updates falls"),
+    (many_updates, "impossible counts", "train/n_updates is more than train/n_episodes"),
+    (fewer(UPDATES, 5), "impossible counts", "train/n_updates not recorded at every test"),
+    (fewer("train/n_episodes", 5), "impossible counts", "train/n_episodes not recorded at every"),
+    (fewer(LOSS, 8), "missing losses", "no train/loss_td at step "),
+    (without(LOSS), "missing losses", "no train/loss_td at step "),
+    (before_updates_were_counted, "missing losses", "no train/loss_td at step "),
 ]
+
+
+def test_counts_as_training_writes_them_are_no_doubt() -> None:
+    """Also ε, and where no update was made before the first tests."""
+
+    def counted(run: RunView) -> RunView:
+        run = added("train/loss_pruning", -1e-8)(
+            added("train/epsilon", 0.05)(episodes(plausible)(run))
+        )
+        updates = run.histories[UPDATES].values.copy()
+        updates[:3] = 0.0
+        loss = run.histories[LOSS]
+        run = with_history(run, LOSS, loss.steps[2:], loss.values[2:])
+        return with_history(run, UPDATES, run.histories[UPDATES].steps, updates)
+
+    data = study()
+    assert left_out(weigh(changed(data, counted, *range(len(data.runs))))) == []
 
 
 @pytest.mark.parametrize(("change", "kind", "detail"), DOUBTS)
@@ -271,3 +361,127 @@ def test_curves_do_not_show_what_was_left_out() -> None:
     page = build_html(odd, None)
     assert "qmix, n=2" in page
     assert "that not every seed reached" not in page
+
+
+def twins(data: ReportData, copy: Callable[[RunView, RunView], RunView]) -> ReportData:
+    """The study in which the second seed of the first arm is made from the first."""
+    first, second, *others = data.runs
+    return made_up.with_runs(data, [first, copy(first, second), *others])
+
+
+def with_values(run: RunView, other: RunView, phase: str) -> RunView:
+    """The run with what another measured in metrics of this beginning."""
+    for key, history in run.histories.items():
+        if key.startswith(phase):
+            run = with_history(run, key, history.steps, other.histories[key].values)
+    return run
+
+
+def with_losses_off(run: RunView, by: float) -> RunView:
+    loss = run.histories[LOSS]
+    return with_history(run, LOSS, loss.steps, loss.values + by)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        lambda first, _: with_losses_off(first, 1e-9),
+        lambda first, second: with_values(first, second, LOSS),
+        lambda first, second: with_values(second, first, LOSS),
+        lambda first, _: value(D, 0.25)(first),
+        lambda first, _: only(lambda points: points + (points > 1) * 1e-9)(first),
+    ],
+    ids=["losses a bit off", "tests alone", "losses alone", "one other test", "all a bit off"],
+)
+def test_a_copy_is_known_by_its_tests_and_by_its_losses(
+    copy: Callable[[RunView, RunView], RunView],
+) -> None:
+    def copied(first: RunView, second: RunView) -> RunView:
+        return replace(second, histories=copy(first, second).histories)
+
+    odd = twins(study(), copied)
+    assert [run.run_id for run in left_out(weigh(odd))] == [run.run_id for run in odd.runs[:2]]
+
+
+def ablation(data: ReportData, **changes: str) -> ReportData:
+    """The study with a second arm that measured what the first one did."""
+    first = [run for run in data.runs if run.arm == "qmix"]
+    again = [
+        replace(run, arm="qmix_loose", run_id=f"{run.run_id[:-4]}{i:04}", **changes)
+        for i, run in enumerate(first)
+    ]
+    return made_up.with_runs(data, [*data.runs, *again])
+
+
+def test_a_setting_may_change_nothing_and_the_page_says_so() -> None:
+    data = ablation(study())
+    assert left_out(weigh(data)) == []
+    words = "qmix, qmix_loose measured the same with the same seed: the settings in which they"
+    assert words in build_html(data, None)
+    assert "measured the same with the same seed" not in build_html(study(), None)
+
+
+@pytest.mark.parametrize("changes", [{"backbone": "vdn"}, {"framework": "other"}])
+def test_another_algorithm_cannot_have_measured_the_same(changes: dict[str, str]) -> None:
+    assert len(left_out(weigh(ablation(study(), **changes)))) == 12
+
+
+def test_tests_with_few_results_prove_no_copy() -> None:
+    """Losing every battle, or one of a matrix game's few outcomes."""
+    data = study()
+
+    def beaten(run: RunView) -> RunView:
+        for key, history in run.histories.items():
+            if key.startswith("test/"):
+                run = with_history(run, key, history.steps, np.zeros(len(history.steps)))
+        return run
+
+    assert left_out(weigh(changed(data, beaten, *range(len(data.runs))))) == []
+    game = study("matrix/climbing")
+    agreeing = twins(game, lambda first, second: with_values(second, first, "test/"))
+    assert left_out(weigh(agreeing)) == []
+
+
+def test_tests_before_the_first_updates_prove_no_copy() -> None:
+    """All arms of a seed start from the same weights and are tested on the same battles."""
+
+    def late(run: RunView) -> RunView:
+        updates, loss = run.histories[UPDATES], run.histories[LOSS]
+        values = np.where(np.arange(21) < 19, 0.0, updates.values)
+        run = with_history(run, LOSS, loss.steps[-2:], loss.values[-2:])
+        return with_history(run, UPDATES, updates.steps, values)
+
+    data = twins(study(), lambda first, second: with_values(second, first, "test/"))
+    assert len(left_out(weigh(data))) == 2
+    assert left_out(weigh(changed(data, late, 0, 1))) == []
+
+
+def test_few_losses_are_compared_with_all_their_digits() -> None:
+    def short(run: RunView) -> RunView:
+        loss = run.histories[LOSS]
+        return without(UPDATES)(with_history(run, LOSS, loss.steps[-2:], loss.values[-2:]))
+
+    data = changed(study(), short, 0, 1)
+    first = data.runs[0].histories[LOSS].values
+
+    def close(by: float) -> ReportData:
+        return twins(
+            data, lambda _, run: with_history(run, LOSS, run.histories[LOSS].steps, first + by)
+        )
+
+    assert left_out(weigh(close(1e-9))) == []
+    assert len(left_out(weigh(close(0.0)))) == 2
+
+
+def test_a_skirmish_pays_twenty_at_most_where_no_life_grows_again() -> None:
+    bounds = {
+        name: _return_bounds(describe(f"skirmish/{name}"))
+        for name in ("3m", "2s3z", "MMM", "2m_vs_1z")
+    }
+    assert {name: low for name, (low, _) in bounds.items()} == dict.fromkeys(bounds, 0.0)
+    assert bounds["3m"][1] == pytest.approx(20, rel=1e-6)
+    assert {name for name, (_, high) in bounds.items() if high == np.inf} == {
+        "2s3z",
+        "MMM",
+        "2m_vs_1z",
+    }

@@ -252,6 +252,7 @@ def test_equality_of_sides_that_win_nothing_shows_nothing(
 ) -> None:
     made = made_up.study(("skirmish/3m",), arms=("qmix", "cadp_qmix"), n_seeds=6, n_points=10)
     data = level(made, worth)
+    data = made_up.with_runs(data, [replace(run, n_test_episodes=100) for run in data.runs])
     (claim,) = [r for r in analyse(data).claims if r.claim.kind == "equivalent"]
     assert (claim.verdict, claim.uncorrected) == (verdict, verdict)
     page = Page(build_html(data, None))
