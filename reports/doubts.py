@@ -127,8 +127,9 @@ def _uneven_win_rates(run: RunView) -> str:
     """A win rate is a number of won episodes out of those of a test."""
     for key, history in _measured(run):
         if key.startswith(WIN_RATE.key):
-            won = history.values * run.n_test_episodes
-            odd = history.values[np.abs(won - np.rint(won)) > ROUNDING]
+            rates = history.values[np.isfinite(history.values)]
+            won = rates * run.n_test_episodes
+            odd = rates[np.abs(won - np.rint(won)) > ROUNDING]
             if len(odd):
                 return f"{key} is {odd[0]:g}, of {plural(run.n_test_episodes, 'episode')} a test"
     return ""

@@ -102,7 +102,7 @@ def print_trials(console: Console, plan: Plan) -> None:
         (
             trial.scenario,
             trial.arm,
-            "-" if trial.alpha is None else f"{trial.alpha:g}",
+            "-" if trial.alpha is None else f"{trial.alpha:.15g}",
             "-" if trial.pruning_start_env_steps is None else f"{trial.pruning_start_env_steps:,}",
             f"{trial.runs[0].training.total_env_steps:,}",
             " ".join(str(run.seed) for run in trial.runs),

@@ -104,7 +104,7 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
 
 
 def _row(run: dict[str, Any]) -> tuple[str, ...]:
-    arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:g}"
+    arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:.15g}"
     steps = f"{run['env_steps']:,} of {run['total_env_steps']:,}"
     rates = [run["last_win_rate"].get(mode) for mode in ("decentralised", "centralised")]
     shown = ("-" if rate is None else f"{rate:.2f}" for rate in rates)

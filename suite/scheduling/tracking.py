@@ -33,7 +33,7 @@ class RunProgress:
         spec = self.spec
         text = f"{spec.scenario} {spec.arm}"
         if spec.alpha is not None:
-            text += f" α={spec.alpha:g}"
+            text += f" α={spec.alpha:.15g}"
         return f"{text} seed {spec.seed}"
 
     @property

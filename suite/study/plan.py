@@ -39,7 +39,7 @@ class Trial:
         """For people: `skirmish/3m cadp_qmix α=0.5 T=70,000`."""
         parts = [self.scenario, self.arm]
         if self.alpha is not None:
-            parts.append(f"α={self.alpha:g}")
+            parts.append(f"α={self.alpha:.15g}")
         if self.pruning_start_env_steps is not None:
             parts.append(f"T={self.pruning_start_env_steps:,}")
         return " ".join(parts)

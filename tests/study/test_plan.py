@@ -149,3 +149,15 @@ def test_expansion_is_a_full_grid_without_repeats(
     assert len({trial.key for trial in plan.trials}) == len(plan.trials)
     assert [run.seed for run in plan.runs] == [seed for seed in seeds for _ in plan.trials]
     assert plan == expand(study_with(profile))
+
+
+def test_values_that_look_alike_are_told_apart(make_study) -> None:
+    both = (
+        "pruning_start_fraction = [0.5]",
+        "pruning_start_fraction = [0.5]\nalpha = [0.1, 0.1000001]",
+    )
+    labels = [trial.label for trial in expand(load_study(make_study(both))).trials]
+    assert labels[1:] == [
+        "skirmish/3m cadp_qmix α=0.1 T=500",
+        "skirmish/3m cadp_qmix α=0.1000001 T=500",
+    ]
