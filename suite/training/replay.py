@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+import mmap
+import sys
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,25 +15,29 @@ from numpy.typing import NDArray
 from suite.algorithms import EpisodeBatch
 from suite.environments.interface import BatchedEnvironment, EnvironmentInfo, Step
 
+# <bits/mman-map-flags-generic.h>: pages that are never used need not fit into memory.
+_NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
+
 
 class Replay:
     """The last `capacity` episodes of each member.
 
-    Arrays are (members, capacity, time, ...). They are allocated zeroed by the operating system,
-    so memory is taken only as episodes arrive. The seed and actions of every episode are kept
-    beside its data: they are all that a checkpoint of a deterministic environment needs.
+    Arrays are (members, capacity, time, ...), in memory of their own from the operating system,
+    which gives pages, zeroed, only as episodes arrive, and takes them back with the replay. The
+    seed and actions of every episode are kept beside its data: they are all that a checkpoint of a
+    deterministic environment needs.
     """
 
     def __init__(self, info: EnvironmentInfo, n_members: int, capacity: int) -> None:
         limit, agents = info.episode_limit, info.n_agents
         lead = (n_members, capacity)
         self.capacity = capacity
-        self.observations = np.zeros((*lead, limit + 1, agents, info.observation_size), np.float32)
-        self.state = np.zeros((*lead, limit + 1, info.state_size), np.float32)
-        self.available_actions = np.zeros((*lead, limit + 1, agents, info.n_actions), np.bool_)
-        self.actions = np.zeros((*lead, limit, agents), np.int64)
-        self.reward = np.zeros((*lead, limit), np.float32)
-        self.terminated = np.zeros((*lead, limit), np.bool_)
+        self.observations = _zeros((*lead, limit + 1, agents, info.observation_size), np.float32)
+        self.state = _zeros((*lead, limit + 1, info.state_size), np.float32)
+        self.available_actions = _zeros((*lead, limit + 1, agents, info.n_actions), np.bool_)
+        self.actions = _zeros((*lead, limit, agents), np.int64)
+        self.reward = _zeros((*lead, limit), np.float32)
+        self.terminated = _zeros((*lead, limit), np.bool_)
         self.length = np.zeros(lead, np.int64)
         self.episode_seed = np.zeros(lead, np.int64)
         self.n_added = np.zeros(n_members, np.int64)
@@ -99,6 +107,18 @@ class Replay:
             terminated=gather(self.terminated, longest),
             filled=torch.from_numpy(np.arange(longest) < length[..., None]).to(device),
         )
+
+
+def _zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
+    """As `np.zeros`, but never from memory that was used before.
+
+    A worker keeps what it frees (`suite.algorithms.allocator`): `np.zeros` of the next run would
+    take that, and write zeros over gigabytes that no episode will ever use.
+    """
+    n_values = math.prod(shape)
+    flags = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+    memory = mmap.mmap(-1, max(1, n_values * np.dtype(dtype).itemsize), flags=flags)
+    return np.frombuffer(memory, dtype, n_values).reshape(shape)
 
 
 class EpisodeWriter:

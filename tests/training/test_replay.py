@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -80,3 +83,31 @@ def test_asking_for_more_than_is_stored_is_an_error():
     fill(replay, [0], [0], [1], np.zeros((2, 1, 2), np.int64))
     with pytest.raises(ValueError, match="larger sample"):
         replay.sample(2, [np.random.default_rng(0)], np.array([True]), "cpu")
+
+
+MEMORY = """
+import gc
+import numpy as np
+from suite.algorithms.allocator import keep_freed_memory
+from suite.environments import describe
+from suite.training.replay import Replay
+
+def resident():
+    return int(open("/proc/self/statm").read().split()[1]) * 4096
+
+assert keep_freed_memory()
+for _ in range(2):  # the second run of a worker finds memory that the first has freed
+    used = np.ones(400_000_000, np.uint8)
+    del used
+    before = resident()
+    replay = Replay(describe("skirmish/27m_vs_30m"), 1, 5_000)
+    assert resident() - before < 50_000_000, resident() - before
+    del replay
+    gc.collect()
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc, sets glibc's options")
+def test_a_replay_takes_memory_only_as_episodes_arrive():
+    """28 GB, were it full: also in a worker that has trained another run before."""
+    subprocess.run([sys.executable, "-c", MEMORY], check=True)
