@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import math
 import queue
-import signal
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -43,6 +40,7 @@ from suite.scheduling.recovery import (
     finished_runs,
     settle_changed_code,
 )
+from suite.scheduling.signals import terminable
 from suite.scheduling.tracking import RunProgress, Tracker, duration_text, plural
 from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
@@ -108,7 +106,7 @@ def run_plan(
     runs_dir = runs_dir.absolute()
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
-    with coordinator_lock(runs_dir), _terminable():
+    with coordinator_lock(runs_dir), terminable():
         options = WorkerOptions(runs_dir, device, trainer, if_changed == "continue")
         coordinator = _Coordinator(plan, options, display)
         try:
@@ -405,32 +403,3 @@ def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
             return math.nan
         finals.append(values[-math.ceil(FINAL_FRACTION * len(values)) :].mean())
     return float(np.mean(finals)) if len(finals) == len(run_ids) else math.nan
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """SIGTERM stops like Ctrl-C does (batch systems and containers send it).
-
-    SIGHUP does not: a terminal that closes is a reader that goes away, and training goes on. What
-    whoever started us has blocked or ignored must not keep us from stopping, or from seeing how a
-    worker ended; Ctrl-C alone stays ignored where it was (nohup, `&` in a script).
-    """
-
-    def interrupt(signum: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    try:
-        previous = {
-            signal.SIGTERM: signal.signal(signal.SIGTERM, interrupt),
-            signal.SIGHUP: signal.signal(signal.SIGHUP, signal.SIG_IGN),
-            signal.SIGCHLD: signal.signal(signal.SIGCHLD, signal.SIG_DFL),
-        }
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGINT})
-    except ValueError:  # not the main thread: whoever runs us there handles signals
-        yield
-        return
-    try:
-        yield
-    finally:
-        for signum, handler in previous.items():
-            signal.signal(signum, handler)
