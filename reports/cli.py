@@ -108,7 +108,7 @@ def build(
     from suite.disk import write_atomically
 
     require_address_space(_ADDRESS_SPACE, "building a report")
-    output = None if output is None else product_path(output, ".html")
+    output = None if output is None else product_path(output, ".html", study)
     data = load_report_data(study, profile, runs_dir)
     directory = default_directory()
     reference = None if directory is None else load_reference(directory)
@@ -139,7 +139,7 @@ def export(
     from reports.load import load_report_data
     from suite.disk import write_atomically
 
-    output = None if output is None else product_path(output, ".json")
+    output = None if output is None else product_path(output, ".json", study)
     data = weigh(load_report_data(study, profile, runs_dir))
     document = marl_eval_document(data) if kind == "marl-eval" else results_document(data)
     name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else '-marl-eval'}.json"

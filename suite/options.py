@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -23,20 +24,24 @@ def path_from(name: str) -> Callable[[str | Path], Path]:
     return parse
 
 
-def product_path(given: Path, suffix: str) -> Path:
+def product_path(given: Path, suffix: str, study: Path | None = None) -> Path:
     """Where `--output` has a product written; told before minutes of work, not after.
 
     Only a file of the product's own kind is ever replaced: not a study, a database or a device. A
-    link leads to its target. Raises InputError for anything else.
+    link leads to its target. Raises InputError for anything else, and for the `study` itself.
     """
+    path = Path(os.path.realpath(given))
     if given.is_dir():
         cure = f"name a file in it, e.g. {given / f'page{suffix}'}"
         raise InputError("is a directory", where="--output", value=str(given), cure=cure)
-    if given.suffix.lower() != suffix:
+    if path.suffix.lower() != suffix:
         cure = f"let it end in {suffix}: files of other kinds are not replaced"
         what = f"not the name of a {suffix} file"
         raise InputError(what, where="--output", value=str(given), cure=cure)
-    return given.resolve() if given.is_symlink() and given.exists() else given
+    if study is not None and path == Path(os.path.realpath(study)):
+        cure = "give another name"
+        raise InputError("is the study itself", where="--output", value=str(given), cure=cure)
+    return path
 
 
 def whole_number(given: str | int, least: int, most: int) -> int:

@@ -54,12 +54,7 @@ def numerics() -> dict[str, str]:
     """
     versions = {name: package_version(name) or "missing" for name in NUMERIC_PACKAGES}
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"training_code": _training_code(), "python": python, **versions}
-
-
-def is_unchanged() -> bool:
-    """Whether the sources are still those that `numerics` was first asked about."""
-    return _training_code() == numerics()["training_code"]
+    return {"training_code": training_code(), "python": python, **versions}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
@@ -68,7 +63,8 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
     return ", ".join(f"{key} was {before.get(key, '?')}, is {now.get(key, '?')}" for key in keys)
 
 
-def _training_code() -> str:
+def training_code() -> str:
+    """Fingerprint of the sources as they are at this moment; `numerics` keeps the first."""
     home = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
     for place in _TRAINING_CODE:

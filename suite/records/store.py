@@ -41,6 +41,7 @@ _STATUS: dict[str, Status] = {
 }
 # What MLflow stores for infinities.
 _LARGEST = 1.79e308
+_RUN_CURE = "restore the file from a backup, or delete this run in MLflow: it is trained again"
 _BUSY_SECONDS = 10
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _CURE = "restore it from a backup, or move it away to start anew"
@@ -156,12 +157,14 @@ class RecordStore:
                 uuid = row["run_uuid"]
                 # Absent if a kill came while the run was begun, before version 0.1.
                 if layout.SPEC_TAG in tags[uuid] or _status(row["status"]) != "running":
-                    with self._boundary(f"record of run {row['run_id']}"):
+                    with self._boundary(f"record of run {row['run_id']}", _RUN_CURE):
                         records.append(self._record(row, tags[uuid], histories.get(uuid, {})))
             return records
 
-    def _boundary(self, what: str = "record database") -> AbstractContextManager[None]:
-        return boundary(self._path, f"the {what} cannot be read", _CURE)
+    def _boundary(
+        self, what: str = "record database", cure: str = _CURE
+    ) -> AbstractContextManager[None]:
+        return boundary(self._path, f"the {what} cannot be read", cure)
 
     def _refuse_deleted_experiment(self) -> None:
         """Runs deleted with their experiment would all be trained again, without a word."""
@@ -205,7 +208,7 @@ class RecordStore:
 
     def _spec(self, run_id: str, text: str) -> RunSpec:
         where = f"{self._path}: run {run_id}"
-        cure = "read it with the version that wrote it, or use another --runs-dir"
+        cure = f"read it with the version that wrote it, or {_RUN_CURE}"
         try:
             spec = RunSpec.model_validate_json(text)
         except ValidationError as error:

@@ -30,7 +30,7 @@ from suite.algorithms.allocator import keep_freed_memory
 from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError, InputError
 from suite.memory import is_out_of_memory, out_of_memory_error
-from suite.records.provenance import differences, is_unchanged, numerics
+from suite.records.provenance import differences, numerics, training_code
 from suite.study.run import RunSpec
 
 # <linux/prctl.h>
@@ -62,14 +62,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
     faulthandler.enable()
     keep_freed_memory()
     channel = _take_standard_output()
-    numerics()  # before the import: what is imported is what it names, or `is_unchanged` is false
+    numerics()  # before the import, so that what is imported is what it names, or later
     with suppress(Exception):  # a failure here is reported with the first cohort
         load_trainer(options.trainer)
-    has_changed = not is_unchanged()
     with suppress(BrokenPipeError):
         for line in sys.stdin:
-            cohort = {**json.loads(line), "has_changed": has_changed}
-            _serve(cohort, options.trainer, options.device, channel)
+            _serve(json.loads(line), options.trainer, options.device, channel)
     # Nothing is left to flush or join; interpreter shutdown with torch loaded takes a second.
     os._exit(0)
 
@@ -99,14 +97,20 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
         channel.write(json.dumps(event) + "\n")
         channel.flush()
 
+    def emit_if_unchanged(event: dict[str, Any]) -> None:
+        # By its first event a trainer has imported all that it needs.
+        _refuse_changed_sources()
+        emit(event)
+
     runs = [RunSpec.model_validate(run) for run in cohort["runs"]]
     runs_dir = Path(cohort["runs_dir"])
     try:
-        _refuse_changed_code(cohort["numerics"], cohort["has_changed"])
+        if cohort["numerics"] != numerics():
+            raise _changed_code(cohort["numerics"], numerics())
         load_trainer(trainer)(
             runs,
             runs_dir,
-            emit,
+            emit_if_unchanged,
             device,
             accepts_changed_code=cohort["accepts_changed_code"],
             sittings=cohort["sittings"],
@@ -127,15 +131,31 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
     emit({"event": "idle"})
 
 
-def _refuse_changed_code(recorded: dict[str, str], has_changed: bool) -> None:
-    """A worker started after or during an update would train code that its record does not name."""
-    if has_changed or recorded != numerics():
-        raise InputError(
-            "the code or its libraries have changed while this command was running "
-            f"({differences(recorded, numerics())})",
-            where="suite",
-            cure="stop it and give the same command again",
-        )
+_modules_of_known_code: set[str] = set()
+
+
+def _refuse_changed_sources() -> None:
+    """What was imported since the last look must be what this process's fingerprint names.
+
+    Sources may change later on: what is in memory stays as it is.
+    """
+    modules = {name for name in sys.modules if name.startswith("suite.")}
+    if modules <= _modules_of_known_code:
+        return
+    now = {**numerics(), "training_code": training_code()}
+    if now != numerics():
+        raise _changed_code(numerics(), now)
+    _modules_of_known_code.update(modules)
+
+
+def _changed_code(recorded: dict[str, str], now: dict[str, str]) -> InputError:
+    """A worker that started during or after an update would train what its record does not name."""
+    return InputError(
+        "the code or its libraries have changed while this command was running "
+        f"({differences(recorded, now)})",
+        where="suite",
+        cure="stop it and give the same command again",
+    )
 
 
 def _take_standard_output() -> TextIO:

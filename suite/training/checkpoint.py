@@ -99,7 +99,8 @@ def unusable_content(path: Path) -> Iterator[None]:
     except CadpSuiteError:
         raise
     except Exception as error:
-        reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        text = str(error).partition("For further information")[0]  # pydantic's
+        reason = " ".join(f"{type(error).__name__}: {text}".split())[:200]
         what = f"checkpoint cannot be used ({reason})"
         raise StoredDataError(what, where=str(path), cure=_CURE) from error
 

@@ -25,7 +25,7 @@ from suite.algorithms import Learner, Sizes
 from suite.environments import describe, make
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import StoredDataError
-from suite.records.layout import checkpoint_path, weights_path
+from suite.records.layout import LONGEST_TAG, checkpoint_path, weights_path
 from suite.records.provenance import differences, numerics
 from suite.study.run import RunSpec
 from suite.training.checkpoint import (
@@ -48,6 +48,9 @@ Emit = Callable[[dict[str, Any]], None]
 # milliseconds.
 CHECKPOINT_INTERVAL_SECONDS = 20.0
 PROGRESS_INTERVAL_SECONDS = 0.5
+# A run that was interrupted more often than this is not continued.
+MOST_SITTINGS = 1_000
+_PER_EPISODE = ("episode_seed", "length", "actions", "reward")
 REBUILD_SLOTS = 64  # episodes replayed side by side when a replay is rebuilt
 
 
@@ -319,8 +322,13 @@ class Cohort:
                 cure="install those to continue bit-identically, or choose with --if-changed",
             )
         with unusable_content(path):
+            if not header.sittings.keys() <= self.sittings.keys():
+                raise ValueError("sittings of other runs")
             for run_id, earlier in header.sittings.items():
                 self.sittings[run_id] = [dict(sitting) for sitting in earlier]
+                longest = max((len(json.dumps(sitting)) for sitting in earlier), default=0)
+                if longest > LONGEST_TAG or len(earlier) > MOST_SITTINGS:
+                    raise ValueError("sittings that cannot be recorded")
             self._restore(content, path, beat)
 
     def _restore(self, content: dict[str, Any], path: Path, beat: Callable[[], None]) -> None:
@@ -364,6 +372,9 @@ class Cohort:
         replay = self.replay
         replay.n_added[:] = 0
         totals = stored["reward"].numpy()
+        n_stored = min(int(stored["n_added"].max()), replay.capacity)
+        if any(stored[key].shape[:2] != (len(self.runs), n_stored) for key in _PER_EPISODE):
+            raise ValueError("another number of episodes in the replay than were played")
         if stored["n_added"].tolist() != [member.n_episodes for member in self.progress]:
             raise ValueError("other episodes in the replay than were played")
         for m in range(len(self.runs)):

@@ -207,6 +207,32 @@ def test_a_place_that_cannot_be_written_is_one_line(
     assert (place / "small.toml").read_text() == STUDY
 
 
+@pytest.mark.parametrize(
+    ("link", "target"),
+    [("a.html", "small.toml"), ("b.html", "runs/mlflow.db"), ("c.html", "/dev/stdout")],
+)
+def test_a_link_to_something_else_is_refused(
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    link: str,
+    target: str,
+) -> None:
+    (place / link).symlink_to(target)
+    assert call(["build", "small.toml", "--output", link], place, monkeypatch) == 2
+    assert "not the name of a .html file" in capsys.readouterr().err
+    assert (place / "small.toml").read_text() == STUDY
+
+
+def test_the_study_itself_is_no_place_for_its_results(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (place / "study.json").write_text(STUDY)
+    assert call(["export", "study.json", "--output", "study.json"], place, monkeypatch) == 2
+    assert "is the study itself" in capsys.readouterr().err
+    assert (place / "study.json").read_text() == STUDY
+
+
 def test_a_link_leads_to_its_target(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (place / "target.html").write_text("old")
     (place / "link.html").symlink_to("target.html")

@@ -205,17 +205,18 @@ def test_a_worker_started_after_an_update_does_not_train(
 def test_a_worker_whose_code_changed_while_it_was_imported_does_not_train(
     plan: Plan, runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The fingerprint is taken before the import and once more after it."""
+    """The fingerprint is taken before the import and once more when all has been imported."""
     slow = tmp_path / "changes_sources.py"
     slow.write_text(
-        "from suite.records import provenance\n"
-        "provenance._training_code = lambda: 'other sources'\n"
+        "import __main__\n"  # the worker
+        "__main__.training_code = lambda: 'other sources'\n"
         "from fake_trainer import train\n"
     )
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{Path(__file__).parent}")
     outcome = run_plan(plan, runs_dir, 1, trainer="changes_sources:train")
     assert len(outcome.failed) == 2
     assert "have changed while this command was running" in outcome.failed[0].reason
+    assert "is other sources" in outcome.failed[0].reason
 
 
 def test_a_run_without_a_single_metric_is_not_finished(plan: Plan, runs_dir: Path) -> None:

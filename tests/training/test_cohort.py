@@ -5,6 +5,7 @@ import math
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -273,6 +274,7 @@ CRAFTED = {
     "long key": with_point("test/" + "a" * 500, 1, 1.0),
     "win rate of 2": with_point("test/win_rate/decentralised", 400, 2.0),
     "win rate nan": with_point("test/win_rate/decentralised", 400, math.nan),
+    "no episodes at all": in_replay(length=lambda n: n[:, :0], reward=lambda r: r[:, :0]),
     "episodes without end": in_replay(n_added=lambda n: n * 0 + 10**12),
     "no episodes": in_replay(length=lambda n: n * 0),
     "other rewards": in_replay(reward=lambda r: r + 1),
@@ -303,6 +305,24 @@ def half_way(tmp_path_factory):
         patched.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
         train_until([spec], directory, 25)
     return spec, directory / "checkpoints" / f"{spec.run_id}.ckpt"
+
+
+@pytest.mark.parametrize(
+    "sittings",
+    [
+        lambda run_id: {run_id: [{"git_commit": "a" * 20_000}]},
+        lambda run_id: {run_id: [{"git_commit": "a"}] * 3_000},
+        lambda run_id: {"0" * 16: [{"git_commit": "a"}]},
+    ],
+    ids=["long", "many", "of another run"],
+)
+def test_sittings_that_no_record_takes_are_one_line(half_way, tmp_path, sittings):
+    spec, path = half_way
+    header, content = read_checkpoint(path)
+    own = tmp_path / "checkpoints" / path.name
+    write_checkpoint(own, replace(header, sittings=sittings(spec.run_id)), content)
+    with pytest.raises(StoredDataError, match="delete this file"):
+        train([spec], tmp_path)
 
 
 def test_what_is_no_file_is_no_checkpoint(half_way, tmp_path):
