@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 
 from reports.statistics.intervals import Estimate
+from suite.text import plural as plural
 
 # Control characters but for tab and line feed, halves of surrogate pairs, and what turns the
 # direction of writing: a text must not reorder, or command, what stands around it.
@@ -66,8 +67,3 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """Text for a terminal: on one line, and nothing in it hidden."""
     return visible(" ".join(text.split()))
-
-
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{count} {noun if count == 1 else many or noun + 's'}"

@@ -156,8 +156,8 @@ def run(
     from suite.printing import make_console, say
     from suite.scheduling.coordinator import run_plan
     from suite.scheduling.display import make_display
-    from suite.scheduling.tracking import plural
     from suite.study.cost import estimate
+    from suite.text import plural
 
     expanded = _expanded(study, profile)
     _check_device(device)

@@ -34,6 +34,11 @@ def shortened(text: str, most: int) -> str:
     return f"{text[: most - end]}…{text[-end:]}"
 
 
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 run`, `2 runs`."""
+    return f"{count} {noun if count == 1 else many or noun + 's'}"
+
+
 def _is_hidden(letter: str) -> bool:
     return letter not in _JOINERS and unicodedata.category(letter) in _NOT_SHOWN
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-from suite.disk import is_disk_full
+from suite.disk import is_disk_full, sync_directory
 from suite.errors import CadpSuiteError, InputError, StoredDataError
 from suite.memory import is_out_of_memory
 
@@ -62,6 +62,20 @@ def _alias(directory: Path) -> Path:
         _aliases[directory] = tempfile.TemporaryDirectory(prefix="cadp-runs-", dir=places[0])
         (Path(_aliases[directory].name) / "runs").symlink_to(directory, target_is_directory=True)
     return Path(_aliases[directory].name) / "runs"
+
+
+@contextmanager
+def created_aside(path: Path) -> Iterator[Path]:
+    """Where to build a new database, which is moved to `path` at the end: no one sees half of one.
+
+    What a killed creation left there is removed first. Nobody else may be creating the same.
+    """
+    unfinished = path.with_suffix(".creating")
+    for leftover in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
+        leftover.unlink(missing_ok=True)
+    yield unfinished
+    unfinished.replace(path)
+    sync_directory(path.parent)
 
 
 @contextmanager

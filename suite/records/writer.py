@@ -18,10 +18,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from suite.disk import sync_directory
 from suite.errors import StoredDataError
 from suite.records import layout
-from suite.records.database import address, boundary
+from suite.records.database import address, boundary, created_aside
 from suite.records.store import RecordStore
 from suite.study.run import RunSpec
 
@@ -148,16 +147,10 @@ class RecordWriter:
         return str(experiment.experiment_id)
 
     def _create(self, mlflow_client: Any) -> None:
-        """Build the database beside its place and move it there: no one ever sees half of one."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = self._path.with_suffix(".creating")
-        for leftover in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
-            leftover.unlink(missing_ok=True)
-        with self._boundary():
+        with self._boundary(), created_aside(self._path) as unfinished:
             client = mlflow_client(tracking_uri=address(unfinished))
             client.create_experiment(layout.EXPERIMENT)
-        unfinished.replace(self._path)
-        sync_directory(self._path.parent)
 
     @contextmanager
     def _boundary(self) -> Iterator[None]:

@@ -41,10 +41,11 @@ from suite.scheduling.recovery import (
     settle_changed_code,
 )
 from suite.scheduling.signals import terminable
-from suite.scheduling.tracking import RunProgress, Tracker, duration_text, plural
+from suite.scheduling.tracking import RunProgress, Tracker, duration_text
 from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
 from suite.study.run import RunSpec
+from suite.text import plural
 
 _TICK_SECONDS = 0.25
 # A worker's silence is counted in ticks of at most this: while the coordinator itself was stopped
@@ -95,11 +96,13 @@ def run_plan(
     """Train every run of the plan that is not finished yet; returns when all have ended.
 
     announce: called once with the run ids finished earlier, after the directory has proved usable
-    and before anything is trained.
+    and before anything is trained. if_changed: what becomes of interrupted runs that other code or
+    library versions began.
 
     Raises
     ------
-    InputError: another coordinator is at work in `runs_dir`, its databases are damaged, or the
+    InputError: another coordinator is at work in `runs_dir`, its databases are damaged or held by
+        another program for long, interrupted runs are of other code (see `if_changed`), or the
         disk is full. Everything finished until then is stored.
     KeyboardInterrupt: on Ctrl-C or SIGTERM, after the workers have been stopped.
     """

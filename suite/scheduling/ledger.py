@@ -14,8 +14,7 @@ from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from suite.disk import sync_directory
-from suite.records.database import address, boundary
+from suite.records.database import address, boundary, created_aside
 from suite.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
@@ -41,7 +40,8 @@ class TrialLedger:
         self._path = runs_dir / DATABASE_NAME
         with self._boundary():
             if not self._path.exists():
-                self._create()
+                with created_aside(self._path) as unfinished:
+                    _storage(unfinished).engine.dispose()
             self._refuse_foreign()
             self._study = optuna.create_study(
                 storage=_storage(self._path),
@@ -117,16 +117,6 @@ class TrialLedger:
         for stored in self._study.get_trials(deepcopy=False):
             if stored.state.name == "RUNNING" and _KEY in stored.user_attrs:
                 self._numbers[stored.user_attrs[_KEY]] = stored.number
-
-    def _create(self) -> None:
-        """Build the database beside its place and move it there: no one ever sees half of one."""
-        unfinished = self._path.with_suffix(".creating")
-        for leftover in (unfinished, unfinished.with_name(unfinished.name + "-journal")):
-            leftover.unlink(missing_ok=True)
-        storage = _storage(unfinished)
-        storage.engine.dispose()
-        unfinished.replace(self._path)
-        sync_directory(self._path.parent)
 
     def _refuse_foreign(self) -> None:
         """Optuna would fill an empty or foreign database with its tables."""

@@ -141,11 +141,6 @@ class Tracker:
         return self._cost[run.spec.run_id] * max(0.0, part)
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{count} {noun}{'s' * (count != 1)}"
-
-
 def duration_text(seconds: float) -> str:
     """`45 s`, `12 min`, `3.4 h`."""
     if seconds < 90:
