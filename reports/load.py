@@ -17,9 +17,9 @@ from suite.environments.matrix import MATRIX_GAMES
 from suite.environments.skirmish.scenario import REWARD_SCALE_RATE, load_scenario
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
+from suite.runs.spec import RunSpec
 from suite.study.definition import Claim, load_study
 from suite.study.plan import Plan, Trial, expand
-from suite.study.run import RunSpec
 
 # Sums of a battle's rewards may pass their bound by as much, relative.
 ROUNDING = 1e-9

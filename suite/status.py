@@ -12,10 +12,10 @@ from suite.errors import InputError
 from suite.printing import make_table, print_table, say
 from suite.records.layout import database_path, reason_line
 from suite.records.store import RecordStore, RunRecord
+from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_pid
 from suite.scheduling.recovery import has_weights
 from suite.study.plan import Plan
-from suite.study.run import RunSpec
 
 State = Literal["finished", "failed", "running", "interrupted", "waiting"]
 STATES: tuple[State, ...] = ("finished", "failed", "running", "interrupted", "waiting")

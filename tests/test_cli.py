@@ -14,7 +14,7 @@ import pytest
 
 from suite import __version__, doctor
 from suite.__main__ import main
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["plan", "run", "status", "doctor"]

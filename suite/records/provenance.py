@@ -17,13 +17,13 @@ from pathlib import Path
 
 from suite import __version__
 from suite.environments import describe
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 RECORDED_PACKAGES = ("torch", "numpy", "numba", "llvmlite", "optuna", "mlflow-skinny")
 # What the last digits of a result may hang on, besides the run's own settings and the processor.
 NUMERIC_PACKAGES = ("torch", "numpy", "numba", "llvmlite")
 # Folders and files of this package that can change a result.
-_TRAINING_CODE = ("algorithms", "environments", "training", "study/run.py", "compilation.py")
+_TRAINING_CODE = ("algorithms", "environments", "training", "runs", "compilation.py")
 _GIT_SECONDS = 10
 
 

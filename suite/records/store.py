@@ -26,7 +26,7 @@ from pydantic import ValidationError
 from suite.errors import InputError, StoredDataError
 from suite.records import layout
 from suite.records.database import address, boundary
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 Status = Literal["running", "finished", "failed"]
 History = tuple[NDArray[np.int64], NDArray[np.float64]]

@@ -22,7 +22,7 @@ from suite.errors import StoredDataError
 from suite.records import layout
 from suite.records.database import address, boundary, created_aside
 from suite.records.store import RecordStore
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 # MLflow refuses larger batches.
 _LARGEST_BATCH = 1_000

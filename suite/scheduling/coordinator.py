@@ -23,6 +23,7 @@ from suite.records.layout import checkpoint_path, reason_line, weights_path
 from suite.records.provenance import numerics, provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
+from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.display import Display, SilentDisplay
 from suite.scheduling.ledger import TrialLedger
@@ -44,7 +45,6 @@ from suite.scheduling.signals import terminable
 from suite.scheduling.tracking import RunProgress, Tracker, duration_text
 from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
-from suite.study.run import RunSpec
 from suite.text import plural
 
 _TICK_SECONDS = 0.25

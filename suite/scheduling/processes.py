@@ -17,10 +17,10 @@ from typing import Any
 
 import suite
 from suite.records.provenance import numerics
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 # By name: only workers import it, and torch with it.
-DEFAULT_TRAINER = "suite.training.cohort:train_cohort"
+DEFAULT_TRAINER = "suite.training.train:train_cohort"
 
 # One thread per process: a second thread waits for busy cores most of the time.
 WORKER_ENVIRONMENT = {

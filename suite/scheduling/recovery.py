@@ -16,7 +16,7 @@ from suite.errors import InputError, StoredDataError
 from suite.records.layout import checkpoint_path, database_path, weights_path
 from suite.records.provenance import differences, numerics
 from suite.records.store import RecordStore
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 from suite.training.checkpoint import CheckpointHeader, read_header
 
 # What to do with the checkpoint of a run that other code or other library versions began.

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 _SHORT_MODES = {"decentralised": "D", "centralised": "C"}
 _WIN_RATE = "test/win_rate/"

@@ -5,7 +5,7 @@
 Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …,
 "numerics": code and versions as the coordinator records them, "accepts_changed_code": …,
 "sittings": run id → provenance of this sitting}.
-The original standard output carries one JSON document per line, an event (`suite.training.cohort`
+The original standard output carries one JSON document per line, an event (`suite.training.train`
 and the functions below). Whatever libraries print goes to standard error, the worker's log file.
 The process ends when its input ends, when nobody reads its events, or when its parent dies.
 """
@@ -31,7 +31,7 @@ from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError, InputError
 from suite.memory import is_out_of_memory, out_of_memory_error
 from suite.records.provenance import differences, numerics, training_code
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
@@ -40,7 +40,7 @@ Emit = Callable[[dict[str, Any]], None]
 
 
 class Trainer(Protocol):
-    """Trains runs to their end; `suite.training.cohort.train_cohort` says what it must emit."""
+    """Trains runs to their end; `suite.training.train.train_cohort` says what it must emit."""
 
     def __call__(
         self,

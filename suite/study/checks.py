@@ -9,9 +9,9 @@ from typing import NoReturn
 from suite.algorithms.settings import PUBLISHED_ALPHA
 from suite.environments import available, describe
 from suite.errors import InputError
+from suite.runs.protocol import TrainingProtocol
 from suite.study.definition import Claim, Profile, StudyDefinition, modes_of
 from suite.study.messages import Keys, in_one_line, nearest, place
-from suite.training.settings import TrainingSettings
 
 # What a replay's observations may take: more than any machine that trains this suite's networks.
 _LARGEST_REPLAY_BYTES = 2**40
@@ -88,7 +88,7 @@ class _Checks:
             self._check_hyperparameters(keys, scenario, profile)
 
     def _check_training(
-        self, profile_keys: list[str | int], scenario: str, training: TrainingSettings
+        self, profile_keys: list[str | int], scenario: str, training: TrainingProtocol
     ) -> None:
         keys = [*profile_keys, "training", "batch_size_episodes"]
         if training.batch_size_episodes > training.buffer_size_episodes:

@@ -18,9 +18,9 @@ from functools import cache
 import numpy as np
 
 from suite.environments.interface import EnvironmentInfo
+from suite.runs.spec import RunSpec
 from suite.study.definition import modes_of
 from suite.study.plan import Plan
-from suite.study.run import RunSpec
 
 # An update takes this many times its bare matrix products (softmax, element-wise work, optimiser).
 OVER_PRODUCTS = 2.0

@@ -11,8 +11,8 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from suite.algorithms.settings import AlgorithmSettings, Alpha
-from suite.study.run import Name, PruningStart, ScenarioName
-from suite.training.settings import Fraction, Seed, TrainingSettings
+from suite.runs.protocol import Fraction, Seed, TrainingProtocol
+from suite.runs.spec import Name, PruningStart, ScenarioName
 
 # Raised when a study file means something else than before.
 STUDY_FORMAT = 1
@@ -70,7 +70,7 @@ class Hyperparameters(_Table):
 class ScenarioSettings(_Table):
     """What one scenario changes of its profile's training settings and hyperparameters."""
 
-    training: TrainingSettings = TrainingSettings()
+    training: TrainingProtocol = TrainingProtocol()
     hyperparameters: Hyperparameters = Hyperparameters()
 
 
@@ -86,12 +86,12 @@ class Profile(_Table):
     scenarios: tuple[ScenarioName, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
     arms: tuple[Name, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
-    training: TrainingSettings = TrainingSettings()
+    training: TrainingProtocol = TrainingProtocol()
     hyperparameters: Hyperparameters = Hyperparameters()
     scenario_settings: dict[ScenarioName, ScenarioSettings] = Field({}, max_length=MOST_ENTRIES)
     missing_scenarios: dict[ScenarioName, Text] = Field({}, max_length=MOST_ENTRIES)
 
-    def training_for(self, scenario: str) -> TrainingSettings:
+    def training_for(self, scenario: str) -> TrainingProtocol:
         """The training settings of `scenario`, its own overrides applied."""
         own = self.scenario_settings.get(scenario, ScenarioSettings())
         return self.training.model_copy(update=own.training.model_dump(exclude_unset=True))

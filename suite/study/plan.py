@@ -10,9 +10,9 @@ from suite.algorithms.settings import PUBLISHED_ALPHA, AlgorithmSettings
 from suite.environments import describe
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
+from suite.runs.spec import RunSpec
 from suite.study.definition import LARGEST_PLAN, Profile, StudyDefinition
 from suite.study.messages import in_one_line, nearest
-from suite.study.run import RunSpec
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import numpy as np
 
 from suite.algorithms import Learner
 from suite.environments.interface import BatchedEnvironment
+from suite.runs.seeding import Stream, episode_seeds
 from suite.training.rollout import Outcomes, Policy, play
-from suite.training.seeding import Stream, episode_seeds
 
 
 def run_tests(

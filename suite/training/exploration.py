@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.training.settings import TrainingSettings
+from suite.runs.protocol import TrainingProtocol
 
 
-def epsilon(env_steps: int, settings: TrainingSettings) -> float:
+def epsilon(env_steps: int, settings: TrainingProtocol) -> float:
     """Linear decay from start to finish over the annealing time, constant afterwards."""
     start, finish = settings.epsilon_start, settings.epsilon_finish
     progress = min(1.0, env_steps / settings.epsilon_anneal_env_steps)

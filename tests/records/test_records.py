@@ -16,9 +16,9 @@ from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
 from suite.records.provenance import provenance
 from suite.records.writer import RecordWriter
+from suite.runs.spec import RunSpec
 from suite.study.definition import load_study
 from suite.study.plan import expand
-from suite.study.run import RunSpec
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from suite.algorithms.settings import AlgorithmSettings
 from suite.cli import main
 from suite.environments import describe
 from suite.records.writer import RecordWriter
-from suite.study.run import RunSpec
-from suite.training.settings import TrainingSettings
+from suite.runs.protocol import TrainingProtocol
+from suite.runs.spec import RunSpec
 from suite.training.weights import write_weights
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def make_spec() -> Callable[..., RunSpec]:
             "scenario": scenario,
             "arm": "cadp_qmix",
             "algorithm": AlgorithmSettings(framework="cadp", backbone="qmix"),
-            "training": TrainingSettings(),
+            "training": TrainingProtocol(),
             "alpha": 0.5,
             "pruning_start_env_steps": 400,
             "seed": seed,

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 from suite.training.weights import checksum, write_weights
 
 if TYPE_CHECKING:

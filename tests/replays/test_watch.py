@@ -18,7 +18,7 @@ from suite.environments.skirmish.scenario import load_scenario
 from suite.records.writer import RecordWriter
 from suite.replays.files import find_replays, read_label
 from suite.replays.recording import record
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 from suite.text import visible
 
 if TYPE_CHECKING:

@@ -19,9 +19,9 @@ from reports.load import load_report_data
 from reports.reference import load_reference
 from suite.errors import InputError
 from suite.records.writer import RecordWriter
+from suite.runs.spec import RunSpec
 from suite.study.definition import load_study
 from suite.study.plan import expand
-from suite.study.run import RunSpec
 
 STUDY = """
 format = 1

@@ -21,7 +21,7 @@ from suite.disk import write_atomically
 from suite.errors import StoredDataError
 from suite.records.layout import checkpoint_path, weights_path
 from suite.records.provenance import numerics
-from suite.study.run import RunSpec
+from suite.runs.spec import RunSpec
 
 Emit = Callable[[dict[str, Any]], None]
 

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from suite.errors import InputError
+from suite.runs.spec import RunSpec
 from suite.study.checks import check_study
 from suite.study.definition import StudyDefinition, load_study
 from suite.study.plan import expand
-from suite.study.run import RunSpec
 
 FORMAT, NAME = "format = 1\n", 'name = "example"'
 DESCRIPTION, DEVIATIONS = '"for tests"', '["everything is smaller"]'

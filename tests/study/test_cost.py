@@ -6,11 +6,11 @@ import pytest
 
 from suite.algorithms.settings import AlgorithmSettings
 from suite.environments import describe
+from suite.runs.protocol import TrainingProtocol
+from suite.runs.spec import RunSpec
 from suite.study.cost import MEAN_EPISODE_FRACTION, estimate, run_seconds, update_flops
 from suite.study.definition import load_study
 from suite.study.plan import expand
-from suite.study.run import RunSpec
-from suite.training.settings import TrainingSettings
 
 FIVE = describe("skirmish/5m_vs_6m")
 
@@ -20,7 +20,7 @@ def run_of(backbone: str, framework: str = "cadp", **training: int) -> RunSpec:
         scenario=FIVE.name,
         arm="a",
         algorithm=AlgorithmSettings.model_validate({"framework": framework, "backbone": backbone}),
-        training=TrainingSettings.model_validate(training),
+        training=TrainingProtocol.model_validate(training),
         alpha=1.0,
         pruning_start_env_steps=0,
         seed=0,

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from suite.algorithms.settings import AlgorithmSettings
 from suite.errors import InputError
+from suite.runs.protocol import TrainingProtocol
 from suite.study.definition import Hyperparameters, Profile, StudyDefinition, load_study
 from suite.study.plan import expand
-from suite.training.settings import TrainingSettings
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -59,7 +59,7 @@ def test_pruning_start_fraction_is_of_the_scenarios_budget() -> None:
     own = {"skirmish/8m": {"training": {"total_env_steps": 2_000}}}
     profile = profile_with(
         scenarios=("skirmish/3m", "skirmish/8m"),
-        training=TrainingSettings(total_env_steps=1_000, n_test_episodes=7),
+        training=TrainingProtocol(total_env_steps=1_000, n_test_episodes=7),
         scenario_settings=own,
     )
     trials = [trial for trial in expand(study_with(profile)).trials if trial.arm == "cadp_vdn"]

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.algorithms.settings import AlgorithmSettings
-from suite.study.run import RunSpec
-from suite.training.settings import TrainingSettings
+from suite.runs.protocol import TrainingProtocol
+from suite.runs.spec import RunSpec
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_a_run_survives_its_storage(
         algorithm=AlgorithmSettings(
             framework="cadp", backbone="vdn", learning_rate=rate, gamma=gamma
         ),
-        training=TrainingSettings(total_env_steps=steps),
+        training=TrainingProtocol(total_env_steps=steps),
         alpha=alpha,
         pruning_start_env_steps=start,
         seed=seed,

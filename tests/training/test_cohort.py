@@ -15,14 +15,15 @@ from suite.environments import describe
 from suite.errors import StoredDataError
 from suite.records.layout import weights_path
 from suite.records.provenance import numerics
-from suite.study.run import RunSpec
+from suite.runs.protocol import TrainingProtocol
+from suite.runs.spec import RunSpec
 from suite.training import cohort as cohort_module
+from suite.training import train as train_module
 from suite.training.checkpoint import read_checkpoint, read_header, write_checkpoint
-from suite.training.cohort import train_cohort
-from suite.training.settings import TrainingSettings
+from suite.training.train import train_cohort
 from suite.training.weights import read_weights
 
-SMALL = TrainingSettings(
+SMALL = TrainingProtocol(
     total_env_steps=900,
     test_interval_env_steps=300,
     n_test_episodes=4,
@@ -114,8 +115,8 @@ def test_same_seed_same_result_other_seed_other_result(whole, tmp_path):
 
 @pytest.mark.parametrize("n_events", [2, 9, 25])
 def test_killed_and_resumed_is_bit_identical(whole, tmp_path, monkeypatch, n_events):
-    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec, events = whole
     train_until([spec], tmp_path, n_events)
     resumed = train([spec], tmp_path)
@@ -124,8 +125,8 @@ def test_killed_and_resumed_is_bit_identical(whole, tmp_path, monkeypatch, n_eve
 
 
 def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec = run_spec()
     before = train_until([spec], tmp_path, 20)
     reached = max(e["env_steps"] for e in before if e["event"] == "progress")
@@ -168,8 +169,8 @@ def test_baselines_have_one_execution_mode(tmp_path):
 
 
 def test_foreign_checkpoint_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec, other = run_spec(), run_spec(seed=3)
     train_until([spec], tmp_path, 10)
     directory = tmp_path / "checkpoints"
@@ -179,8 +180,8 @@ def test_foreign_checkpoint_is_refused(tmp_path, monkeypatch):
 
 
 def test_a_checkpoint_of_other_code_is_refused_unless_accepted(whole, tmp_path, monkeypatch):
-    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec, events = whole
     train_until([spec], tmp_path, 9)
     other = {**numerics(), "numba": "0.1"}
@@ -194,8 +195,8 @@ def test_a_checkpoint_of_other_code_is_refused_unless_accepted(whole, tmp_path, 
 
 def test_the_checkpoint_keeps_every_sitting(tmp_path, monkeypatch):
     """Also where records have lost them; "b" was killed before it left a checkpoint."""
-    monkeypatch.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
-    monkeypatch.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec = run_spec()
 
     def sit(commit, n_events=None, kind=None):
@@ -302,7 +303,7 @@ def half_way(tmp_path_factory):
     spec, directory = run_spec(), tmp_path_factory.mktemp("half")
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
-        patched.setattr(cohort_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+        patched.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
         train_until([spec], directory, 25)
     return spec, directory / "checkpoints" / f"{spec.run_id}.ckpt"
 
@@ -406,7 +407,7 @@ def test_cohort_members_must_share_their_shape(tmp_path):
 
 
 def test_episode_seeds_are_distinct():
-    from suite.training.seeding import Stream, episode_seeds
+    from suite.runs.seeding import Stream, episode_seeds
 
     seeds = np.concatenate(
         [

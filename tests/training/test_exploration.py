@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 
+from suite.runs.protocol import TrainingProtocol
 from suite.training.exploration import epsilon, explore, greedy_actions
-from suite.training.settings import TrainingSettings
 
 
 @pytest.mark.parametrize(
     ("env_steps", "expected"), [(0, 1.0), (25_000, 0.525), (50_000, 0.05), (1_000_000, 0.05)]
 )
 def test_epsilon_is_linear_then_constant(env_steps, expected):
-    assert epsilon(env_steps, TrainingSettings()) == pytest.approx(expected, abs=1e-12)
+    assert epsilon(env_steps, TrainingProtocol()) == pytest.approx(expected, abs=1e-12)
 
 
 def test_greedy_never_takes_an_unavailable_action():

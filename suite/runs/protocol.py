@@ -15,7 +15,7 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 
 
-class TrainingSettings(BaseModel):
+class TrainingProtocol(BaseModel):
     """Budget, exploration, replay and test schedule; defaults are the release's (PyMARL's).
 
     Everything counted in `env_steps` counts training environment steps only.

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from suite.algorithms.settings import AlgorithmSettings, Alpha
-from suite.training.settings import LARGEST_ENV_STEPS, Seed, TrainingSettings
+from suite.runs.protocol import LARGEST_ENV_STEPS, Seed, TrainingProtocol
 
 # Raised when the meaning of stored runs changes, so that old records are not mistaken for new ones.
 RUN_FORMAT = 1
@@ -32,7 +32,7 @@ class RunSpec(BaseModel):
     scenario: ScenarioName
     arm: Name
     algorithm: AlgorithmSettings
-    training: TrainingSettings
+    training: TrainingProtocol
     alpha: Alpha | None = None
     pruning_start_env_steps: PruningStart | None = None
     seed: Seed
