@@ -344,7 +344,7 @@ def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch)
         raise Killed
 
     with monkeypatch.context() as patched:
-        patched.setattr(cohort_module, "write_weights", killed)
+        patched.setattr(train_module, "write_weights", killed)
         with pytest.raises(Killed):
             train([spec], tmp_path)
     assert not path.exists()
