@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from suite.algorithms import AlgorithmSettings, EpisodeBatch, Learner, Sizes
+from suite.algorithms import EpisodeBatch, Sizes, arm_settings, build_learner
 from suite.algorithms.allocator import keep_freed_memory
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, warmup=False)
@@ -116,7 +116,7 @@ def full_batch() -> EpisodeBatch:
 
 
 def learner_of(framework: str, backbone: str) -> Learner:
-    settings = AlgorithmSettings.model_validate({"framework": framework, "backbone": backbone})
+    settings = arm_settings(framework, backbone)
     return Learner(settings, SIZES, seeds=[0], pruning_start_env_steps=[0])
 
 

@@ -12,17 +12,15 @@ import numpy as np
 
 from reports.data import ClaimView, History, ReportData, RunStatus, RunView
 from reports.points import points
+from suite.environments import backend_of, short_name
 from suite.environments.interface import EnvironmentInfo
-from suite.environments.matrix import MATRIX_GAMES
-from suite.environments.skirmish.scenario import REWARD_SCALE_RATE, load_scenario
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
+from suite.runs.hyperparameters import Value
 from suite.runs.spec import RunSpec
-from suite.study.definition import Claim, load_study
+from suite.study.definition import Claim
+from suite.study.load import load_study
 from suite.study.plan import Plan, Trial, expand
-
-# Sums of a battle's rewards may pass their bound by as much, relative.
-ROUNDING = 1e-9
 
 STATUS: dict[str, RunStatus] = {
     "finished": "finished",
@@ -103,9 +101,9 @@ def _run(
         total_env_steps=spec.training.total_env_steps,
         test_interval_env_steps=spec.training.test_interval_env_steps,
         n_test_episodes=spec.training.n_test_episodes,
-        pruning_start_env_steps=spec.pruning_start_env_steps,
+        pruning_start_env_steps=_steps(spec.value("pruning_start_env_steps")),
         episode_limit=environment.episode_limit,
-        return_bounds=_return_bounds(environment),
+        return_bounds=backend_of(environment.name).return_bounds(short_name(environment.name)),
         parameters=dict(_flatten(spec.model_dump(exclude={"scenario", "arm", "seed"}))),
         sittings=() if record is None else tuple(map(_as_text, record.sittings)),
         histories={} if record is None else _histories(record),
@@ -132,19 +130,8 @@ def _seconds(recorded: float | None) -> float | None:
     return recorded if recorded is not None and 0 <= recorded < math.inf else None
 
 
-def _return_bounds(environment: EnvironmentInfo) -> tuple[float, float]:
-    """Possible range of a return.
-
-    A skirmish rewards every change of the enemies' life: 20 in all, but where it also grows again.
-    """
-    _, _, name = environment.name.partition("/")
-    if environment.backend == "skirmish":
-        scenario = load_scenario(name)
-        enemies = [scenario.types[unit.type_name] for unit in scenario.enemies]
-        grows = any(e.shield or e.health_regeneration_per_loop or e.heal for e in enemies)
-        return 0.0, math.inf if grows else REWARD_SCALE_RATE * (1 + ROUNDING)
-    game = MATRIX_GAMES[name]
-    return min(0.0, float(game.payoff.min())) * game.episode_limit, game.optimum
+def _steps(value: Value | None) -> int | None:
+    return None if value is None else int(value)
 
 
 def _time(moment: datetime | None) -> str:

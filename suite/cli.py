@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -239,17 +239,20 @@ def watch(
     """
     require_address_space(_WATCHING_ADDRESS_SPACE, "a battle")
     from suite.disk import write_atomically
-    from suite.environments.catalog import skirmish_scenario
+    from suite.environments import backend_of, full_name
     from suite.replays.files import replay_path
 
     if output is not None:
         output = product_path(output, ".html")
-    _refuse_other_backends(scenario)
-    battle = skirmish_scenario(scenario, where="SCENARIO")
+    full = full_name(scenario, where="SCENARIO")
+    if not backend_of(full).is_battle:
+        _refuse_other_backends(scenario)
 
     from suite.printing import make_console, say
     from suite.replays.html import render
-    from suite.replays.recording import record
+    from suite.replays.recording import battle_called, record
+
+    battle = battle_called(full)
 
     page = render(record(battle, policy, seed, runs_dir))
     path = output or replay_path(runs_dir, battle.name, policy, seed)
@@ -276,18 +279,18 @@ def doctor(as_json: Json = False) -> None:
 
 
 def _expanded(study: Path, profile: str | None) -> Plan:
-    from suite.study.definition import load_study
+    from suite.study.load import load_study
     from suite.study.plan import expand
 
     return expand(load_study(study), profile)
 
 
-def _refuse_other_backends(scenario: str) -> None:
-    from suite.environments import available
+def _refuse_other_backends(scenario: str) -> NoReturn:
+    from suite.environments import backends
 
-    if scenario in available() and not scenario.startswith("skirmish/"):
-        cure = "choose a scenario of skirmish, e.g. skirmish/3m"
-        raise InputError("only battles can be watched", where="SCENARIO", value=scenario, cure=cure)
+    can = [f"{name}/{one.scenarios()[0]}" for name, one in backends().items() if one.is_battle]
+    cure = f"choose a scenario of another backend, e.g. {' or '.join(can)}"
+    raise InputError("only battles can be watched", where="SCENARIO", value=scenario, cure=cure)
 
 
 def _check_device(device: str) -> None:

@@ -14,8 +14,7 @@ from rich.console import Console
 
 from suite import __version__
 from suite.command_line import interrupts_deferred
-from suite.environments import available
-from suite.overview import BACKEND_DESCRIPTIONS
+from suite.environments import available, backends
 from suite.printing import paragraph, say
 from suite.records.provenance import (
     memory_bytes,
@@ -85,10 +84,10 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
 
 def _environments() -> list[dict[str, Any]]:
     embedded = []
-    for backend, description in BACKEND_DESCRIPTIONS.items():
-        names = [name for name in available() if name.startswith(backend + "/")]
-        detail = f"{description}; {', '.join(names)}"
-        embedded.append({"name": backend, "is_usable": True, "detail": detail, "cure": None})
+    for name, backend in backends().items():
+        names = [scenario for scenario in available() if scenario.startswith(name + "/")]
+        detail = f"{backend.description}; {', '.join(names)}"
+        embedded.append({"name": name, "is_usable": True, "detail": detail, "cure": None})
     return [*embedded, _starcraft(), _football()]
 
 

@@ -6,25 +6,18 @@ from typing import Any
 
 from rich.console import Console
 
+from suite.environments import backends
 from suite.printing import make_table, paragraph, print_table, say
+from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.study.cost import Estimate
 from suite.study.plan import Plan
-
-BACKEND_DESCRIPTIONS: dict[str, str] = {
-    "skirmish": "embedded simulator, not StarCraft II",
-    "matrix": "games of one or two steps with a known optimum",
-}
 
 
 def environment_lines(plan: Plan) -> list[str]:
     """`skirmish (embedded simulator, not StarCraft II), rules version 1`, one per backend."""
-    versions: dict[str, str] = {
-        info.backend: info.backend_version for info in plan.environments.values()
-    }
-    return [
-        f"{backend} ({BACKEND_DESCRIPTIONS[backend]}), rules version {versions[backend]}"
-        for backend in plan.backends
-    ]
+    versions = {info.backend: info.backend_version for info in plan.environments.values()}
+    found = [backends()[name] for name in plan.backends]
+    return [f"{b.name} ({b.description}), {b.version_word} {versions[b.name]}" for b in found]
 
 
 def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
@@ -51,8 +44,7 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
                 "key": trial.key,
                 "scenario": trial.scenario,
                 "arm": trial.arm,
-                "alpha": trial.alpha,
-                "pruning_start_env_steps": trial.pruning_start_env_steps,
+                "hyperparameters": dict(trial.hyperparameters),
                 "total_env_steps": trial.runs[0].training.total_env_steps,
                 "runs": [{"run_id": run.run_id, "seed": run.seed} for run in trial.runs],
             }
@@ -97,21 +89,28 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
 
 
 def print_trials(console: Console, plan: Plan) -> None:
-    """One row per trial."""
+    """One row per trial, a column for each hyperparameter that some trial has."""
+    declared = {one.name: one for trial in plan.trials for one in trial.declared}
+    shown = [
+        one for one in declared.values() if any(one.name in t.hyperparameters for t in plan.trials)
+    ]
     rows = (
         (
             trial.scenario,
             trial.arm,
-            "-" if trial.alpha is None else f"{trial.alpha:.15g}",
-            "-" if trial.pruning_start_env_steps is None else f"{trial.pruning_start_env_steps:,}",
+            *(_value(one, trial.hyperparameters.get(one.name)) for one in shown),
             f"{trial.runs[0].training.total_env_steps:,}",
             " ".join(str(run.seed) for run in trial.runs),
         )
         for trial in plan.trials
     )
-    titles = ("scenario", "arm", "α", "T", "steps", "seeds")
-    numbers = ("α", "T", "steps")
+    symbols = tuple(one.symbol for one in shown)
+    titles, numbers = ("scenario", "arm", *symbols, "steps", "seeds"), (*symbols, "steps")
     print_table(console, make_table(console, titles, rows, numbers=numbers, foldable=("seeds",)))
+
+
+def _value(declared: Hyperparameter, value: Value | None) -> str:
+    return "-" if value is None else declared.text(value)
 
 
 def hours_text(hours: float) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal
 
 from rich.console import Console
 
+from suite.algorithms.registry import modes_of, run_point
 from suite.errors import InputError
 from suite.printing import make_table, print_table, say
 from suite.records.layout import database_path, reason_line
 from suite.records.store import RecordStore, RunRecord
+from suite.runs.metrics import WIN_RATE, tested_mode
+from suite.runs.modes import DECENTRALISED
 from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_pid
 from suite.scheduling.recovery import has_weights
@@ -44,6 +48,7 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
         "study": plan.study.name,
         "profile": plan.profile_name,
         "runs_dir": str(runs_dir),
+        "modes": _modes(plan),
         "coordinator_pid": pid,
         "counts": {state: counts[state] for state in STATES},
         "runs": runs,
@@ -63,14 +68,14 @@ def _run_document(
             state = "interrupted"
         for key, (steps, values) in record.histories.items():
             env_steps = max(env_steps, int(steps[-1]))
-            if key.startswith("test/win_rate/"):
-                win_rate[key.removeprefix("test/win_rate/")] = float(values[-1])
+            if (mode := tested_mode(key, WIN_RATE)) is not None:
+                win_rate[mode] = float(values[-1])
     return {
         "run_id": run.run_id,
         "scenario": run.scenario,
         "arm": run.arm,
-        "alpha": run.alpha,
-        "pruning_start_env_steps": run.pruning_start_env_steps,
+        "hyperparameters": dict(run.hyperparameters),
+        "point": run_point(run),
         "seed": run.seed,
         "state": state,
         "env_steps": env_steps,
@@ -89,9 +94,12 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     say(console, f"Study {document['study']}, profile {document['profile']}: {total}")
     if document["coordinator_pid"] is not None:
         say(console, f"A coordinator is at work (process {document['coordinator_pid']})")
-    titles = ("scenario", "arm", "seed", "state", "steps", "win rate D", "win rate C")
-    foldable = ("arm", "steps", "win rate D", "win rate C")
-    rows = map(_row, document["runs"])
+    rates = [f"win rate {letter}" for letter in document["modes"].values()]
+    titles, foldable = (
+        ("scenario", "arm", "seed", "state", "steps", *rates),
+        ("arm", "steps", *rates),
+    )
+    rows = (_row(run, document["modes"]) for run in document["runs"])
     print_table(console, make_table(console, titles, rows, foldable=foldable))
     lost = [run["run_id"] for run in document["runs"] if run["is_incomplete"]]
     if lost:
@@ -103,9 +111,17 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
             say(console, f"failed: {run['scenario']} {run['arm']} seed {run['seed']}: {reason}")
 
 
-def _row(run: dict[str, Any]) -> tuple[str, ...]:
-    arm = run["arm"] if run["alpha"] is None else f"{run['arm']} α={run['alpha']:.15g}"
+def _row(run: dict[str, Any], modes: Iterable[str]) -> tuple[str, ...]:
+    arm = " ".join(part for part in (run["arm"], run["point"]) if part)
     steps = f"{run['env_steps']:,} of {run['total_env_steps']:,}"
-    rates = [run["last_win_rate"].get(mode) for mode in ("decentralised", "centralised")]
+    rates = [run["last_win_rate"].get(mode) for mode in modes]
     shown = ("-" if rate is None else f"{rate:.2f}" for rate in rates)
     return (run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)
+
+
+def _modes(plan: Plan) -> dict[str, str]:
+    """Name → letter of every mode in which the plan tests, acting alone first."""
+    letters = {DECENTRALISED.name: DECENTRALISED.letter}
+    for trial in plan.trials:
+        letters |= {mode.name: mode.letter for mode in modes_of(trial.runs[0].algorithm)}
+    return letters

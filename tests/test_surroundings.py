@@ -13,7 +13,7 @@ import pytest
 
 from suite.records import RecordStore
 from suite.scheduling.coordinator import run_plan
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 ROOT = Path(__file__).parents[1]

@@ -1,6 +1,6 @@
-"""Networks, mixers, losses, optimisers and the learner that joins them.
+"""Algorithms: a room for every method, and what they share.
 
-Names are loaded on first use (PEP 562), so that reading `suite.algorithms.settings` (study files,
+Names are loaded on first use (PEP 562), so that reading what a method declares (study files,
 reports, schedulers) never imports torch.
 """
 
@@ -10,34 +10,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from suite.algorithms.batch import EpisodeBatch, Sizes
-    from suite.algorithms.build import build_agent, build_mixer
-    from suite.algorithms.learner import Learner
+    from suite.algorithms.batch import EpisodeBatch
+    from suite.algorithms.build import build_learner
     from suite.algorithms.parameters import Parameters
-    from suite.algorithms.settings import AlgorithmSettings
+    from suite.algorithms.registry import arm_settings
+    from suite.runs.sizes import Sizes
 
 _HOMES = {
-    "AlgorithmSettings": "settings",
-    "EpisodeBatch": "batch",
-    "Learner": "learner",
-    "Parameters": "parameters",
-    "Sizes": "batch",
-    "build_agent": "build",
-    "build_mixer": "build",
+    "EpisodeBatch": "suite.algorithms.batch",
+    "Parameters": "suite.algorithms.parameters",
+    "Sizes": "suite.runs.sizes",
+    "arm_settings": "suite.algorithms.registry",
+    "build_learner": "suite.algorithms.build",
 }
 
-__all__ = [
-    "AlgorithmSettings",
-    "EpisodeBatch",
-    "Learner",
-    "Parameters",
-    "Sizes",
-    "build_agent",
-    "build_mixer",
-]
+__all__ = ["EpisodeBatch", "Parameters", "Sizes", "arm_settings", "build_learner"]
 
 
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(import_module(_HOMES[name]), name)

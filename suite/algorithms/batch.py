@@ -1,30 +1,10 @@
-"""What a learner is told about its task, and what it learns from."""
+"""What a learner learns from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from torch import Tensor
-
-
-@dataclass(frozen=True)
-class Sizes:
-    """Sizes of a scenario, as `EnvironmentInfo` names them.
-
-    ally_state_size: width of one agent's block at the start of the state (the release's
-    `unit_dim`); 0 where the state has no such blocks.
-    """
-
-    n_agents: int
-    n_actions: int
-    observation_size: int
-    state_size: int
-    ally_state_size: int
-
-    @property
-    def input_size(self) -> int:
-        """Width of an agent's input: observation, one-hot last action, one-hot agent number."""
-        return self.observation_size + self.n_actions + self.n_agents
 
 
 @dataclass(frozen=True)

@@ -1,59 +1,44 @@
-"""From the settings of an arm and the sizes of a scenario to its parts."""
+"""Networks of an arm without its memory and exploration: for weights that come from elsewhere."""
 
 from __future__ import annotations
 
-from suite.algorithms.agents.cadp import CadpAgent
-from suite.algorithms.agents.interface import Agent
-from suite.algorithms.agents.recurrent import RecurrentAgent
-from suite.algorithms.batch import Sizes
-from suite.algorithms.mixers.independent import IndependentMixer
-from suite.algorithms.mixers.interface import Mixer
-from suite.algorithms.mixers.qatten import QattenMixer
-from suite.algorithms.mixers.qmix import QmixMixer
-from suite.algorithms.mixers.qplex import DmaqMixer
-from suite.algorithms.mixers.vdn import VdnMixer
-from suite.algorithms.settings import AlgorithmSettings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from suite.algorithms.declaration import Members
+from suite.algorithms.registry import method_of
+from suite.algorithms.settings import ArmSettings
+from suite.algorithms.value.method import ValueMethod
 from suite.errors import InputError
+from suite.runs.sizes import Sizes
+
+if TYPE_CHECKING:
+    from suite.algorithms.value.learner import ValueLearner
 
 
-def build_agent(settings: AlgorithmSettings, sizes: Sizes) -> Agent:
-    """The agent network of an arm.
+def build_learner(
+    settings: ArmSettings,
+    sizes: Sizes,
+    *,
+    seeds: Sequence[int],
+    learning_rate: Sequence[float] | None = None,
+    device: torch.device | str = "cpu",
+    **hyperparameters: Sequence[Any] | None,
+) -> ValueLearner:
+    """The learner of an arm that learns values.
 
-    Raises InputError for CADP on IQL: the paper and its release have no such arm.
+    hyperparameters: by name, one value per member, of what the method declares.
+    Raises InputError for other arms, for arms that cannot have these sizes, and for lists that do
+    not fit `seeds`.
     """
-    if settings.framework == "ctde":
-        return RecurrentAgent(settings, sizes)
-    if settings.backbone == "iql":
-        raise InputError(
-            "CADP is defined on mixing backbones only",
-            where="backbone",
-            value=settings.backbone,
-            cure="choose 'vdn', 'qmix' or 'qplex', or framework 'ctde'",
-        )
-    return CadpAgent(settings, sizes)
-
-
-def build_mixer(settings: AlgorithmSettings, sizes: Sizes) -> Mixer:
-    """The mixer of an arm. `qplex_form` "auto" takes attention where the state has agent blocks."""
-    match settings.backbone:
-        case "iql":
-            return IndependentMixer()
-        case "vdn":
-            return VdnMixer()
-        case "qmix":
-            return QmixMixer(settings, sizes)
-        case "qplex":
-            form = settings.qplex_form
-            if form == "qatten" or (form == "auto" and sizes.ally_state_size > 0):
-                return QattenMixer(settings, sizes)
-            return DmaqMixer(settings, sizes)
-
-
-def has_pruning(settings: AlgorithmSettings) -> bool:
-    """Whether an arm ever adds the pruning loss.
-
-    As released, CADP on QPLEX never does: its learner compares with another learner's name
-    (release, learners/qplex_learner_teacher.py:190). Repaired, it prunes like the others.
-    """
-    is_broken = settings.protocol == "as_released" and settings.backbone == "qplex"
-    return settings.framework == "cadp" and not is_broken
+    method = method_of(settings)
+    if not isinstance(method, ValueMethod):
+        cure = "use suite.algorithms.registry.method_of(settings).build"
+        raise InputError("no value learner", where="framework", value=settings.framework, cure=cure)
+    refusal = method.refusal(settings, sizes)
+    if refusal is not None:
+        raise InputError(refusal.what, where=refusal.key, value=refusal.value, cure=refusal.cure)
+    given = {name: values for name, values in hyperparameters.items() if values is not None}
+    return method.learner(settings, sizes, Members(seeds, learning_rate, given), device)

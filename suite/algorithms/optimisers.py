@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
-
-from suite.algorithms.settings import AlgorithmSettings
 
 
 def clip_gradient_norm(gradient: Tensor, max_norm: float) -> Tensor:
@@ -68,9 +66,9 @@ class RMSprop:
 
 
 def build_optimiser(
-    settings: AlgorithmSettings, weights: Tensor, learning_rate: Sequence[float]
+    name: Literal["adam", "rmsprop"], weights: Tensor, learning_rate: Sequence[float]
 ) -> Optimiser:
     """The optimiser an arm names, for weights (P, n)."""
-    if settings.optimiser == "adam":
+    if name == "adam":
         return Adam(weights, learning_rate)
     return RMSprop(weights, learning_rate)

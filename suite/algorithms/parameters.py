@@ -7,7 +7,6 @@ tensors, whatever the networks look like.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import prod
 
 import numpy as np
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from suite.algorithms.specs import ParameterSpec
 from suite.errors import InputError
 
 # Every parameter starts at a multiple of 64 bytes, as torch's own allocations do: matrix products
@@ -22,41 +22,6 @@ from suite.errors import InputError
 _ALIGNMENT = 16  # float32 values
 
 Weights = Mapping[str, Tensor]
-
-
-@dataclass(frozen=True)
-class ParameterSpec:
-    """A parameter of one member: drawn uniformly from ±bound (PyTorch's default for its layers)."""
-
-    name: str
-    shape: tuple[int, ...]
-    bound: float
-
-
-def linear_specs(
-    name: str, n_inputs: int, n_outputs: int, *, bias: bool = True, blocks: int | None = None
-) -> tuple[ParameterSpec, ...]:
-    """Specs `name.weight` ([blocks,] outputs, inputs) and `name.bias`, nn.Linear's default bound.
-
-    (`kaiming_uniform_(a=√5)` of a weight is U(±1/√inputs), as is the bias.)
-    """
-    bound = n_inputs**-0.5
-    lead = () if blocks is None else (blocks,)
-    weight = ParameterSpec(f"{name}.weight", (*lead, n_outputs, n_inputs), bound)
-    if not bias:
-        return (weight,)
-    return (weight, ParameterSpec(f"{name}.bias", (*lead, n_outputs), bound))
-
-
-def gru_specs(name: str, n_inputs: int, hidden_size: int) -> tuple[ParameterSpec, ...]:
-    """Specs of nn.GRUCell with its default bound 1/√hidden_size; gates ordered r, z, n."""
-    bound = hidden_size**-0.5
-    return (
-        ParameterSpec(f"{name}.weight_ih", (3 * hidden_size, n_inputs), bound),
-        ParameterSpec(f"{name}.weight_hh", (3 * hidden_size, hidden_size), bound),
-        ParameterSpec(f"{name}.bias_ih", (3 * hidden_size,), bound),
-        ParameterSpec(f"{name}.bias_hh", (3 * hidden_size,), bound),
-    )
 
 
 class Parameters:

@@ -15,7 +15,8 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from suite.algorithms.batch import EpisodeBatch, Sizes
+from suite.algorithms.batch import EpisodeBatch
+from suite.runs.sizes import Sizes
 
 
 @dataclass(frozen=True)

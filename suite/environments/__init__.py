@@ -5,9 +5,19 @@ Importing this package, `available` and `describe` load no simulator; `make` doe
 
 from __future__ import annotations
 
-from suite.environments.catalog import available, check_name, describe
+from collections.abc import Sequence
+
 from suite.environments.interface import ActionError, BatchedEnvironment, EnvironmentInfo, Step
+from suite.environments.registry import (
+    available,
+    backend_of,
+    backends,
+    describe,
+    full_name,
+    short_name,
+)
 from suite.environments.validation import check_count, check_seed
+from suite.errors import InputError
 
 __all__ = [
     "ActionError",
@@ -15,25 +25,41 @@ __all__ = [
     "EnvironmentInfo",
     "Step",
     "available",
+    "backend_of",
+    "backends",
     "describe",
+    "full_name",
     "make",
+    "short_name",
 ]
 
 
-def make(name: str, n_environments: int, seed: int) -> BatchedEnvironment:
+def make(
+    name: str, n_environments: int, seed: int, extra: Sequence[str] = ()
+) -> BatchedEnvironment:
     """Build a batch of `n_environments` copies of scenario `name`, each at the start of an episode.
 
-    seed: fixes the episodes of resets that give no episode seeds.
-    Raises InputError for an unknown scenario, a bad number of environments or a bad seed.
+    seed: fixes the episodes of resets that give no episode seeds. extra: names of further
+    observations to give, of those in `EnvironmentInfo.extra_observations`.
+    Raises InputError for an unknown scenario, a bad number of environments, a bad seed, or an
+    observation that the scenario does not offer.
     """
-    check_name(name)
+    backend = backend_of(name)
     n_environments, seed = check_count(n_environments), check_seed(seed)
-    backend, scenario = name.split("/", 1)
-    if backend == "matrix":
-        from suite.environments.matrix import MatrixEnvironment
-
-        return MatrixEnvironment(scenario, n_environments)
-    from suite.environments.skirmish.environment import SkirmishEnvironment
-    from suite.environments.skirmish.scenario import load_scenario
-
-    return SkirmishEnvironment(load_scenario(scenario), n_environments, seed)
+    if backend.most_copies is not None and n_environments > backend.most_copies:
+        raise InputError(
+            f"{backend.name} runs at most {backend.most_copies} environments side by side",
+            where="make: n_environments",
+            value=n_environments,
+            cure="ask for fewer (n_test_episodes and episodes_per_collection of a study)",
+        )
+    offered = backend.describe(short_name(name)).extra_observations
+    for wanted in extra:
+        if wanted not in offered:
+            raise InputError(
+                f"{name} offers no such observation",
+                where="make: extra",
+                value=wanted,
+                cure=f"use {', '.join(offered) or 'none: it offers none'}",
+            )
+    return backend.make(short_name(name), n_environments, seed, extra)

@@ -5,11 +5,14 @@ The trainers know environments through this file only. A *slot* is one of the co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from suite.runs.sizes import Sizes
 
 
 @dataclass(frozen=True)
@@ -19,18 +22,17 @@ class EnvironmentInfo:
     Attributes
     ----------
     name: full scenario name, `backend/scenario`.
-    backend: which program produces the transitions: "skirmish", "matrix", later "starcraft".
+    backend: which program produces the transitions (`suite.environments.backend`).
     backend_version: version of that program's rules; a change of it changes results.
     n_agents, n_actions, observation_size, state_size: sizes per environment.
     episode_limit: steps after which an unfinished episode is cut (`truncated`).
     ally_state_size: width of one agent's block at the start of the state (QPLEX's `unit_dim`);
         0 where the state has no per-agent blocks.
-    is_deterministic: True if episode seed + actions determine the trajectory exactly, so that a
-        replay buffer can be rebuilt from seeds and actions alone.
+    extra_observations: name → width per agent of further observations that can be asked for.
     """
 
     name: str
-    backend: Literal["skirmish", "matrix"]
+    backend: str
     backend_version: str
     n_agents: int
     n_actions: int
@@ -38,7 +40,20 @@ class EnvironmentInfo:
     state_size: int
     episode_limit: int
     ally_state_size: int
-    is_deterministic: bool
+    extra_observations: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def sizes(self) -> Sizes:
+        """What a learner is told."""
+        return Sizes(
+            n_agents=self.n_agents,
+            n_actions=self.n_actions,
+            observation_size=self.observation_size,
+            state_size=self.state_size,
+            ally_state_size=self.ally_state_size,
+            episode_limit=self.episode_limit,
+            extra_observations=self.extra_observations,
+        )
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,7 @@ class Step:
 class BatchedEnvironment(Protocol):
     """A batch of independent copies of one scenario.
 
-    A new batch stands at the start of its first episodes. After `reset` and `step` the three arrays
+    A new batch stands at the start of its first episodes. After `reset` and `step` the arrays
     below describe the current time step. They are buffers of the environment, overwritten by the
     next call: copy what must last.
     """
@@ -71,6 +86,8 @@ class BatchedEnvironment(Protocol):
     observations: NDArray[np.float32]  # (slots, agents, observation_size)
     state: NDArray[np.float32]  # (slots, state_size)
     available_actions: NDArray[np.bool_]  # (slots, agents, n_actions)
+    # Name → (slots, agents, width), those that were asked for.
+    extra_observations: Mapping[str, NDArray[np.float32]]
 
     def reset(
         self,
@@ -92,6 +109,9 @@ class BatchedEnvironment(Protocol):
         action or a slot whose episode is over, naming slot, agent and action, before any slot
         moves.
         """
+
+    def close(self) -> None:
+        """Give back what is held; the batch is not used any more."""
 
 
 class ActionError(ValueError):

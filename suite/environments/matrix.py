@@ -9,18 +9,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.interface import ActionError, EnvironmentInfo, Step
+from suite.environments.backend import Backend
+from suite.environments.interface import ActionError, BatchedEnvironment, EnvironmentInfo, Step
 from suite.environments.validation import (
     check_actions,
     check_active,
     check_episode_seeds,
     check_slots,
 )
+from suite.runs.metrics import RETURN, WIN_RATE
 
 MATRIX_VERSION = "1"
 N_AGENTS = 2
@@ -72,7 +75,6 @@ def matrix_info(name: str) -> EnvironmentInfo:
         state_size=n_states,
         episode_limit=game.episode_limit,
         ally_state_size=0,
-        is_deterministic=True,
     )
 
 
@@ -90,6 +92,7 @@ class MatrixEnvironment:
         self.observations = np.zeros((*shape, self.info.observation_size), np.float32)
         self.state = np.zeros((n_environments, self.info.state_size), np.float32)
         self.available_actions = np.ones((*shape, self.info.n_actions), np.bool_)
+        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
         self._position = np.zeros(n_environments, np.int64)
         self._return = np.zeros(n_environments)
         self._is_over = np.ones(n_environments, np.bool_)
@@ -145,3 +148,34 @@ class MatrixEnvironment:
     def _encode(self) -> None:
         self.state[:] = np.arange(self.info.state_size) == self._position[:, None]
         self.observations[:] = self.state[:, None, :]
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+
+class MatrixBackend(Backend):
+    """All of `MATRIX_GAMES`. The win rate only says whether the optimum was reached."""
+
+    name = "matrix"
+    title = "matrix games (embedded)"
+    description = "games of one or two steps with a known optimum"
+    disclaimer = "No number measured here is from StarCraft II."
+    measures = (RETURN, WIN_RATE)
+
+    def scenarios(self) -> Sequence[str]:
+        return list(MATRIX_GAMES)
+
+    def describe(self, scenario: str) -> EnvironmentInfo:
+        return matrix_info(scenario)
+
+    def make(
+        self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]
+    ) -> BatchedEnvironment:
+        return MatrixEnvironment(scenario, n_environments)
+
+    def return_bounds(self, scenario: str) -> tuple[float, float]:
+        game = MATRIX_GAMES[scenario]
+        return min(0.0, float(game.payoff.min())) * game.episode_limit, game.optimum
+
+
+BACKEND = MatrixBackend()

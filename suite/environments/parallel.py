@@ -12,9 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments import ActionError, BatchedEnvironment, make
+from suite.environments import ActionError, BatchedEnvironment, backend_of, make, short_name
 from suite.environments.pymarl import battle_info, legal_actions
-from suite.environments.skirmish.scenario import load_scenario
 from suite.environments.validation import SEED_LIMIT, check_seed
 from suite.errors import InputError, MissingDependencyError
 
@@ -189,9 +188,7 @@ class AvailableActions(spaces.Discrete):
 
 
 def agent_names(batch: BatchedEnvironment) -> list[str]:
-    """`marine_0`, `marine_1`, … in agent order, numbered within a unit type; else `agent_0`, …"""
-    kinds = ["agent"] * batch.info.n_agents
-    if batch.info.backend == "skirmish":
-        scenario = load_scenario(batch.info.name.removeprefix("skirmish/"))
-        kinds = [unit.type_name.lower() for unit in scenario.allies]
+    """`marine_0`, `marine_1`, … in agent order, numbered within what its backend calls a kind."""
+    name = batch.info.name
+    kinds = backend_of(name).agent_kinds(short_name(name))
     return [f"{kind}_{kinds[:i].count(kind)}" for i, kind in enumerate(kinds)]

@@ -14,8 +14,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments import ActionError, BatchedEnvironment, make
-from suite.environments.skirmish.fields import HEALTH
+from suite.environments import ActionError, BatchedEnvironment, backend_of, make
 
 
 class PyMARLEnvironment:
@@ -169,11 +168,5 @@ def legal_actions(
 
 
 def battle_info(batch: BatchedEnvironment, has_won: bool) -> dict[str, Any]:
-    """What SMAC's info says of a batch of one: battle_won; in skirmish also dead_allies and
-    dead_enemies, the numbers of units dead by now."""
-    info: dict[str, Any] = {"battle_won": has_won}
-    if batch.info.backend == "skirmish":
-        is_dead = batch.units[0, :, HEALTH] <= 0  # type: ignore[attr-defined]
-        info["dead_allies"] = int(is_dead[: batch.info.n_agents].sum())
-        info["dead_enemies"] = int(is_dead[batch.info.n_agents :].sum())
-    return info
+    """What SMAC's info says of a batch of one: battle_won, and what the backend adds."""
+    return {"battle_won": has_won, **backend_of(batch.info.name).episode_info(batch, 0)}

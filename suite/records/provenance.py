@@ -17,6 +17,7 @@ from pathlib import Path
 
 from suite import __version__
 from suite.environments import describe
+from suite.plugins import plugin_versions
 from suite.runs.spec import RunSpec
 
 RECORDED_PACKAGES = ("torch", "numpy", "numba", "llvmlite", "optuna", "mlflow-skinny")
@@ -42,7 +43,7 @@ def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]
         "device": device,
         "torch_threads": worker_environment.get("OMP_NUM_THREADS", "default"),
         "seed": str(spec.seed),
-        "protocol": spec.algorithm.protocol,
+        "protocol": str(spec.algorithm.model_dump().get("protocol", "none")),
     }
 
 
@@ -50,11 +51,13 @@ def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]
 def numerics() -> dict[str, str]:
     """Code and library versions that a resumed run must share with the sitting before.
 
-    training_code: fingerprint of the sources, committed or not, that can change a result.
+    training_code: fingerprint of the sources, committed or not, that can change a result. plugins:
+    distributions that bring methods or environments, where there are any.
     """
     versions = {name: package_version(name) or "missing" for name in NUMERIC_PACKAGES}
     python = ".".join(platform.python_version_tuple()[:2])
-    return {"training_code": training_code(), "python": python, **versions}
+    plugins = {"plugins": plugin_versions()} if plugin_versions() else {}
+    return {"training_code": training_code(), "python": python, **versions, **plugins}
 
 
 def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.algorithms.registry import method_of, settings_of
 from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.environment import SkirmishEnvironment
@@ -17,6 +18,7 @@ from suite.environments.skirmish.scenario import Scenario
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore, RunRecord
 from suite.records.layout import database_path, weights_path
+from suite.runs.modes import DECENTRALISED
 from suite.training.weights import TRAIN_AGAIN, read_weights
 
 RANDOM, NEAREST = "random", "nearest"
@@ -49,7 +51,7 @@ def make_policy(
     if name == NEAREST:
         return Policy(name, "SMAC's heuristic AI", NearestTarget(environment, scenario))
     record = _finished_run(name, environment.info.name, runs_dir)
-    description = f"{record.arm} trained with seed {record.spec.seed}, greedy, decentralised"
+    description = f"{record.arm} trained with seed {record.spec.seed}, greedy, {DECENTRALISED.name}"
     return Policy(name, description, _trained(record, environment, runs_dir))
 
 
@@ -146,26 +148,20 @@ def _finished_run(run_id: str, scenario: str, runs_dir: Path) -> RunRecord:
 
 def _trained(record: RunRecord, environment: SkirmishEnvironment, runs_dir: Path) -> ChooseActions:
     """Greedy actions of a run's final networks, each agent alone."""
-    from suite.algorithms import Learner, Sizes
-    from suite.training.rollout import Policy as NetworkPolicy
+    from suite.algorithms.declaration import Members
 
-    info = environment.info
-    sizes = Sizes(
-        n_agents=info.n_agents,
-        n_actions=info.n_actions,
-        observation_size=info.observation_size,
-        state_size=info.state_size,
-        ally_state_size=info.ally_state_size,
-    )
-    learner = Learner(record.spec.algorithm, sizes, seeds=[record.spec.seed])
+    run = record.spec
+    method, settings = method_of(run.algorithm), settings_of(run.algorithm)
+    members = Members([run.seed])
+    algorithm = method.build(settings, environment.info.sizes, run.training, members)
     path = weights_path(runs_dir, record.run_id)
     weights = read_weights(path, record.run_id, record.weights_sha256 or None)
     try:
-        learner.load_member_weights(0, weights)
+        algorithm.load_member_weights(0, weights)
     except InputError as error:
         what = f"not the weights of this run's network: {error.what}"
         raise StoredDataError(what, where=str(path), cure=TRAIN_AGAIN) from None
-    networks = NetworkPolicy(learner, environment, "decentralised")
+    networks = algorithm.actor(environment, DECENTRALISED.name)
 
     def choose(t: int, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         actions = networks(t, slots)

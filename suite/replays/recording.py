@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.environments.skirmish import fields as f
+from suite.environments.skirmish.backend import skirmish_scenario
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.scenario import Scenario
 from suite.replays.policies import Policy, make_policy
@@ -71,6 +72,11 @@ def record(scenario: Scenario, policy_name: str, seed: int, runs_dir: Path) -> R
         rewards=np.array(rewards),
         outcome=_outcome(scenario, units[-1][-1], bool(step.won[0]), bool(step.truncated[0])),
     )
+
+
+def battle_called(name: str) -> Scenario:
+    """The scenario of a full name; InputError if it is of another backend than skirmish."""
+    return skirmish_scenario(name, where="SCENARIO")
 
 
 def _outcome(scenario: Scenario, units: NDArray[np.float64], is_won: bool, is_cut: bool) -> Outcome:

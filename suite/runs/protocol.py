@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -19,6 +19,11 @@ class TrainingProtocol(BaseModel):
     """Budget, exploration, replay and test schedule; defaults are the release's (PyMARL's).
 
     Everything counted in `env_steps` counts training environment steps only.
+
+    time_limit: what an episode's end by the step limit is to a learner: "terminal", as the rules'
+    own ends, or "bootstrap", going on. A study that does not say takes the backend's.
+    episodes_per_collection, updates_per_collection: a run plays so many episodes side by side, then
+    makes so many updates.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -35,3 +40,6 @@ class TrainingProtocol(BaseModel):
     epsilon_start: Fraction = 1.0
     epsilon_finish: Fraction = 0.05
     epsilon_anneal_env_steps: EnvSteps = 50_000
+    time_limit: Literal["terminal", "bootstrap"] = "bootstrap"
+    episodes_per_collection: int = Field(1, ge=1, le=1_000)
+    updates_per_collection: int = Field(1, ge=1, le=1_000)

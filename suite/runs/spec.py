@@ -4,26 +4,53 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from suite.algorithms.settings import AlgorithmSettings, Alpha
-from suite.runs.protocol import LARGEST_ENV_STEPS, Seed, TrainingProtocol
+from suite.runs import earlier
+from suite.runs.hyperparameters import Value
+from suite.runs.protocol import Seed, TrainingProtocol
 
 # Raised when the meaning of stored runs changes, so that old records are not mistaken for new ones.
-RUN_FORMAT = 1
+RUN_FORMAT = 2
 
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 ScenarioName = Annotated[str, StringConstraints(max_length=200)]
-PruningStart = Annotated[int, Field(ge=0, le=LARGEST_ENV_STEPS)]
+Text = Annotated[str, StringConstraints(max_length=1_000)]
+Scalar = bool | int | float | Text | None
+# Bounds say what can be held: an integer of SQLite, a float of JSON. Methods declare narrower ones.
+Number = Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(ge=-1e300, le=1e300)]
+
+
+class AlgorithmSpec(BaseModel):
+    """What an arm trains: framework × backbone, and every setting of it, as plain values.
+
+    What the settings mean is declared by the method: `suite.algorithms.registry.settings_of`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
+    __pydantic_extra__: dict[str, Scalar | tuple[Scalar, ...]]
+
+    framework: Name
+    backbone: Name
+
+    @model_validator(mode="before")
+    @classmethod
+    def _plain(cls, given: Any) -> Any:
+        """Settings models are taken as well; lists of JSON are tuples."""
+        if isinstance(given, BaseModel) and not isinstance(given, cls):
+            given = given.model_dump(mode="json")
+        if isinstance(given, dict):
+            return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
+        return given
 
 
 class RunSpec(BaseModel):
     """Everything that can change a run's result, and nothing else but its arm's label.
 
-    pruning_start_env_steps: the paper's T; None for arms that do not prune.
-    alpha: the paper's α, weight of the pruning loss; None for arms that do not prune.
+    hyperparameters: name → value of what the arm's method declares, for example the paper's α and
+    T (`alpha`, `pruning_start_env_steps`).
     environment_version: `EnvironmentInfo.backend_version` of the scenario's backend.
     """
 
@@ -31,16 +58,36 @@ class RunSpec(BaseModel):
 
     scenario: ScenarioName
     arm: Name
-    algorithm: AlgorithmSettings
+    algorithm: AlgorithmSpec
     training: TrainingProtocol
-    alpha: Alpha | None = None
-    pruning_start_env_steps: PruningStart | None = None
+    hyperparameters: dict[Name, Number] = Field({}, max_length=100)
     seed: Seed
     environment_version: Annotated[str, StringConstraints(max_length=100)]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_stored(cls, given: Any) -> Any:
+        """Records of the first format are read as well."""
+        return earlier.upgraded(given) if isinstance(given, dict) else given
 
     @property
     def run_id(self) -> str:
         """16 hex digits; equal content gives an equal id, whatever the arm is called."""
         content = self.model_dump(mode="json", exclude={"arm"})
-        text = json.dumps({"format": RUN_FORMAT, **content}, sort_keys=True)
+        content = earlier.first_format(content) or {"format": RUN_FORMAT, **content}
+        text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def can_share(self) -> str:
+        """Equal for runs that may be trained together: they differ in seed and per-member values.
+
+        Those are the hyperparameters, and of the settings the learning rate.
+        """
+        content = self.model_dump(mode="json", exclude={"arm", "seed", "hyperparameters"})
+        content["algorithm"].pop("learning_rate", None)
+        return json.dumps([content, sorted(self.hyperparameters)], sort_keys=True)
+
+    def value(self, name: str) -> Value | None:
+        """A hyperparameter of the run; None where its method has none of that name."""
+        return self.hyperparameters.get(name)

@@ -23,6 +23,8 @@ from suite.records.layout import checkpoint_path, reason_line, weights_path
 from suite.records.provenance import numerics, provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
+from suite.runs.metrics import WIN_RATE, test_key
+from suite.runs.modes import DECENTRALISED
 from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.display import Display, SilentDisplay
@@ -401,7 +403,9 @@ def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
     """
     finals = []
     for record in store.load(run_ids):
-        _, values = record.histories.get("test/win_rate/decentralised", (None, np.empty(0)))
+        _, values = record.histories.get(
+            test_key(WIN_RATE, DECENTRALISED.name), (None, np.empty(0))
+        )
         if len(values) == 0:
             return math.nan
         finals.append(values[-math.ceil(FINAL_FRACTION * len(values)) :].mean())

@@ -136,8 +136,7 @@ def _storage(path: Path) -> optuna.storages.RDBStorage:
 
 
 def _parameters(trial: Trial) -> dict[str, Any]:
-    values = {"alpha": trial.alpha, "pruning_start_env_steps": trial.pruning_start_env_steps}
-    return {key: value for key, value in values.items() if value is not None}
+    return dict(trial.hyperparameters)
 
 
 def _attributes(trial: Trial) -> dict[str, Any]:
@@ -153,11 +152,13 @@ def _attributes(trial: Trial) -> dict[str, Any]:
 
 
 def _distributions(trial: Trial) -> dict[str, BaseDistribution]:
-    """Of the parameters that a trial has; the ranges never bind."""
+    """The ranges that the trial's method declares."""
     from optuna.distributions import FloatDistribution, IntDistribution
 
-    ranges: dict[str, BaseDistribution] = {
-        "alpha": FloatDistribution(0.0, 1e9),
-        "pruning_start_env_steps": IntDistribution(0, 10**15),
+    return {
+        one.name: IntDistribution(int(one.low), int(one.high))
+        if one.is_whole
+        else FloatDistribution(one.low, one.high)
+        for one in trial.declared
+        if one.name in trial.hyperparameters
     }
-    return {name: ranges[name] for name in _parameters(trial)}

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from suite.algorithms.registry import modes_of, run_point
+from suite.runs.metrics import WIN_RATE, tested_mode
 from suite.runs.spec import RunSpec
 
-_SHORT_MODES = {"decentralised": "D", "centralised": "C"}
-_WIN_RATE = "test/win_rate/"
 # The estimate counts as this much time at the pace it predicts: the first seconds of a run are
 # imports and compilation, no measure of speed.
 _TRUST_IN_ESTIMATE_SECONDS = 60.0
@@ -29,17 +29,16 @@ class RunProgress:
 
     @property
     def label(self) -> str:
-        """For people: scenario, arm, seed, and α and T where the arm prunes."""
+        """For people: scenario, arm, hyperparameters and seed."""
         spec = self.spec
-        text = f"{spec.scenario} {spec.arm}"
-        if spec.alpha is not None:
-            text += f" α={spec.alpha:.15g}"
-        return f"{text} seed {spec.seed}"
+        parts = (spec.scenario, spec.arm, run_point(spec), f"seed {spec.seed}")
+        return " ".join(part for part in parts if part)
 
     @property
     def win_rate_text(self) -> str:
         """Latest test: `D 0.45 C 0.62`; empty before the first."""
-        short = {_SHORT_MODES.get(mode, mode): rate for mode, rate in self.win_rates.items()}
+        letters = {mode.name: mode.letter for mode in modes_of(self.spec.algorithm)}
+        short = {letters.get(mode, mode): rate for mode, rate in self.win_rates.items()}
         return " ".join(f"{mode} {rate:.2f}" for mode, rate in sorted(short.items(), reverse=True))
 
 
@@ -116,8 +115,8 @@ class Tracker:
                 run.first_env_steps, run.started = run.env_steps, self._now()
         else:
             for key, _, value in event["points"]:
-                if key.startswith(_WIN_RATE):
-                    run.win_rates[key.removeprefix(_WIN_RATE)] = value
+                if (mode := tested_mode(key, WIN_RATE)) is not None:
+                    run.win_rates[mode] = value
 
     def interrupt(self, run_id: str) -> RunProgress:
         """A run goes back to those that wait."""

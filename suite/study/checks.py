@@ -6,11 +6,12 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from suite.algorithms.settings import PUBLISHED_ALPHA
-from suite.environments import available, describe
+from suite.algorithms.registry import hyperparameters, method_of, modes_of
+from suite.environments import available, backend_of, describe
 from suite.errors import InputError
+from suite.runs.hyperparameters import Hyperparameter
 from suite.runs.protocol import TrainingProtocol
-from suite.study.definition import Claim, Profile, StudyDefinition, modes_of
+from suite.study.definition import Claim, Hyperparameters, Profile, StudyDefinition
 from suite.study.messages import Keys, in_one_line, nearest, place
 
 # What a replay's observations may take: more than any machine that trains this suite's networks.
@@ -85,7 +86,9 @@ class _Checks:
                 self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
         for scenario in profile.scenarios:
             self._check_training(keys, scenario, profile.training_for(scenario))
+            self._check_copies(keys, scenario, profile.training_for(scenario))
             self._check_hyperparameters(keys, scenario, profile)
+            self._check_arms_on(keys, scenario, profile)
 
     def _check_training(
         self, profile_keys: list[str | int], scenario: str, training: TrainingProtocol
@@ -111,29 +114,69 @@ class _Checks:
         self, profile_keys: list[str | int], scenario: str, profile: Profile
     ) -> None:
         keys: list[str | int] = [*profile_keys, "hyperparameters"]
-        values = profile.hyperparameters_for(scenario)
-        if values.pruning_start_fraction is not None and values.pruning_start_env_steps is not None:
-            cure = "give pruning_start_env_steps or pruning_start_fraction, not both"
-            self._fail("the pruning start is given twice", keys, None, cure)
+        table = profile.hyperparameters_for(scenario)
         total = profile.training_for(scenario).total_env_steps
-        starts = values.pruning_starts(total)
-        for start in starts or ():
-            if start > total:
+        for declared in hyperparameters().values():
+            self._check_values(keys, scenario, total, table, declared)
+        for arm in profile.arms:
+            for declared in method_of(self.study.arms[arm]).hyperparameters():
+                if table.values(declared, total) is None and declared.published is None:
+                    spellings = f"{declared.name} = [...]"
+                    if declared.fraction:
+                        spellings += f" or {declared.fraction} = [0.7]"
+                    what = f"no {declared.name} ({declared.meaning}) for arm {arm} on {scenario}"
+                    self._fail(what, keys, None, f"none is published for it; add {spellings}")
+
+    def _check_values(
+        self,
+        keys: list[str | int],
+        scenario: str,
+        total: int,
+        table: Hyperparameters,
+        declared: Hyperparameter,
+    ) -> None:
+        """The values of one hyperparameter: in one spelling, within training, once each."""
+        if table.fractions(declared) and table.given(declared.name) is not None:
+            cure = f"give {declared.name} or {declared.fraction}, not both"
+            self._fail(f"{declared.symbol} is given twice", keys, None, cure)
+        values = table.values(declared, total) or ()
+        for value in values:
+            if declared.fraction and value > total:
                 cure = f"{scenario} ends after total_env_steps = {total}; start earlier"
-                at = [*keys, "pruning_start_env_steps"]
-                self._fail("pruning would start after the last step", at, start, cure)
-        self._check_no_repeats([*keys, "alpha"], values.alpha or ())
-        self._check_no_repeats([*keys, "pruning_start_env_steps"], starts or ())
+                self._fail("after the last step", [*keys, declared.name], value, cure)
+        self._check_no_repeats([*keys, declared.name], values)
+
+    def _check_arms_on(
+        self, profile_keys: list[str | int], scenario: str, profile: Profile
+    ) -> None:
+        """Arms that cannot run on a scenario are refused before anything is trained."""
+        info = describe(scenario)
         for arm in profile.arms:
             settings = self.study.arms[arm]
-            if settings.framework != "cadp":
-                continue
-            if starts is None:
-                cure = "add pruning_start_env_steps = [...] or pruning_start_fraction = [0.7]"
-                self._fail(f"no pruning start for arm {arm} on {scenario}", keys, None, cure)
-            if values.alpha is None and settings.backbone not in PUBLISHED_ALPHA:
-                cure = "the paper publishes none for this backbone; add alpha = [...]"
-                self._fail(f"no alpha for arm {arm}", keys, None, cure)
+            method = method_of(settings)
+            refusal = method.refusal(settings, info.sizes)
+            if refusal is not None:
+                what = f"arm {arm} cannot run on {scenario}: {refusal.what}"
+                self._fail(what, ["arms", arm, refusal.key], refusal.value, refusal.cure)
+            for wanted in method.extra_observations(settings):
+                if wanted not in info.extra_observations:
+                    offered = ", ".join(info.extra_observations) or "none"
+                    what = f"arm {arm} cannot run on {scenario}: it needs another observation"
+                    cure = f"leave out one of the two; {scenario} offers {offered}"
+                    self._fail(what, [*profile_keys, "arms"], wanted, cure)
+
+    def _check_copies(
+        self, profile_keys: list[str | int], scenario: str, training: TrainingProtocol
+    ) -> None:
+        """A backend may not be able to run all test or training episodes side by side."""
+        most = backend_of(scenario).most_copies
+        for key in ("n_test_episodes", "episodes_per_collection"):
+            value = getattr(training, key)
+            if most is not None and value > most:
+                cure = f"{scenario} runs at most {most} environments side by side"
+                self._fail(
+                    "too many episodes at once", [*profile_keys, "training", key], value, cure
+                )
 
     def _check_claim(self, keys: list[str | int], claim: Claim) -> None:
         for key in ("left", "right"):
@@ -152,7 +195,7 @@ class _Checks:
         if arm not in self.study.arms:
             cure = nearest(arm, self.study.arms, noun="arms")
             self._fail("unknown arm", keys, side, cure)
-        modes = modes_of(self.study.arms[arm])
+        modes = [one.name for one in modes_of(self.study.arms[arm])]
         if mode not in modes:
             cure = "write " + " or ".join(f"'{arm}/{valid}'" for valid in modes)
             self._fail("no such execution mode of this arm", keys, side, cure)

@@ -4,8 +4,8 @@ time of a run = updates × (floating-point operations per update / throughput ×
                            + `UPDATE_OVERHEAD_SECONDS`)
               + training steps × `ACTING_SECONDS_PER_STEP` + test steps × `TESTING_SECONDS_PER_STEP`
 
-The operations are those of the matrix products of the agent network and the mixer (layer sizes:
-`suite.algorithms`); there is one update per training episode. All constants stand below.
+Operations and number of updates are declared by each method, from the layers of its networks
+(`suite.algorithms.declaration.Work`). All constants stand below.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from functools import cache
 
 import numpy as np
 
+from suite.algorithms.declaration import Work
+from suite.algorithms.registry import method_of, modes_of, settings_of
 from suite.environments.interface import EnvironmentInfo
 from suite.runs.spec import RunSpec
-from suite.study.definition import modes_of
 from suite.study.plan import Plan
 
 # An update takes this many times its bare matrix products (softmax, element-wise work, optimiser).
@@ -81,10 +82,10 @@ def estimate(
 
 def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: float) -> float:
     """CPU seconds of one run on one core."""
-    mean_episode_length = max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
+    mean_episode_length, needed = _mean_length(environment), work(run, environment)
     n_episodes = run.training.total_env_steps / mean_episode_length
-    n_updates = max(0.0, n_episodes - run.training.batch_size_episodes + 1)
-    products = update_flops(run, environment) / flops_per_second
+    n_updates = needed.n_updates * max(0.0, n_episodes - needed.first_episodes + 1)
+    products = needed.update_flops / flops_per_second
     learning = n_updates * (products * OVER_PRODUCTS + UPDATE_OVERHEAD_SECONDS)
     acting = run.training.total_env_steps * ACTING_SECONDS_PER_STEP
     n_tests = run.training.total_env_steps / run.training.test_interval_env_steps
@@ -101,59 +102,24 @@ def silence_limit_seconds(
     The longest stretch without one is a test with the episode and the update before it;
     before the first sign, imports and compilation.
     """
-    mean_episode_length = max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
+    mean_episode_length = _mean_length(environment)
     n_episodes = run.training.n_test_episodes * len(modes_of(run.algorithm))
     stretch = n_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
-    stretch += update_flops(run, environment) / flops_per_second * OVER_PRODUCTS
+    stretch += work(run, environment).update_flops / flops_per_second * OVER_PRODUCTS
     stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * ACTING_SECONDS_PER_STEP
     if not has_begun:
         stretch += STARTUP_SECONDS
     return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch)
 
 
-def update_flops(run: RunSpec, environment: EnvironmentInfo) -> float:
-    """Floating-point operations of one update: online forward and backward, target forward.
-
-    A layer's backward pass costs two forwards, one where its input needs no gradient.
-    """
-    batch = run.training.batch_size_episodes
-    steps = 1 + MEAN_EPISODE_FRACTION * environment.episode_limit
-    first, inner = _agent_products(run, environment)
-    agent = environment.n_agents * (3 * first + 4 * inner)
-    return 2.0 * batch * steps * (agent + 3 * _mixer_products(run, environment))
+def work(run: RunSpec, environment: EnvironmentInfo) -> Work:
+    """What an update of the run takes, as its method declares it."""
+    method, settings = method_of(run.algorithm), settings_of(run.algorithm)
+    return method.work(settings, run.training, environment.sizes, _mean_length(environment))
 
 
-def _agent_products(run: RunSpec, environment: EnvironmentInfo) -> tuple[int, int]:
-    """Multiply-adds per agent and step: layers on raw inputs, and the others."""
-    algorithm, n_agents = run.algorithm, environment.n_agents
-    n_inputs = environment.observation_size + environment.n_actions + n_agents
-    hidden = algorithm.hidden_size
-    first = n_inputs * hidden
-    inner = 2 * hidden * 3 * hidden + hidden * environment.n_actions
-    if algorithm.framework == "cadp":
-        attention = algorithm.n_attention_heads * algorithm.attention_head_size
-        first += 3 * n_inputs * attention
-        inner += 2 * n_agents * attention + attention * hidden
-        inner += 2 * hidden * hidden + hidden * hidden
-    return first, inner
-
-
-def _mixer_products(run: RunSpec, environment: EnvironmentInfo) -> int:
-    """Multiply-adds per step of the mixer; its layers read the state, so all are first layers."""
-    algorithm, n_agents, state = run.algorithm, environment.n_agents, environment.state_size
-    embedding, wide = algorithm.mixer_embedding, algorithm.hypernet_embedding
-    if algorithm.backbone == "qmix":
-        outputs = (n_agents + 1) * embedding
-        weights = state * outputs
-        if algorithm.hypernet_layers == 2:
-            weights = 2 * state * wide + wide * outputs
-        return weights + 2 * state * embedding
-    if algorithm.backbone == "qplex":
-        n_heads = 4
-        selectors = n_heads * (state * wide + wide * embedding + state * embedding)
-        joint = state + n_agents * environment.n_actions
-        return selectors + n_heads * (state * (1 + n_agents) + joint * n_agents)
-    return 0
+def _mean_length(environment: EnvironmentInfo) -> float:
+    return max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
 
 
 @cache

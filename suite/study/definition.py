@@ -1,23 +1,34 @@
-"""What a study file may say: frozen models, one TOML file parsed once.
+"""What a study file may say: frozen models.
 
-`load_study` is the way in; whatever it returns has passed every check of `suite.study.checks`.
+`suite.study.load` is the way in; what it returns has passed every check of `checks`.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from functools import cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    create_model,
+)
 
-from suite.algorithms.settings import AlgorithmSettings, Alpha
+from suite.algorithms.registry import hyperparameters, methods
+from suite.algorithms.settings import ArmSettings
+from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.runs.protocol import Fraction, Seed, TrainingProtocol
-from suite.runs.spec import Name, PruningStart, ScenarioName
+from suite.runs.spec import Name, ScenarioName
 
 # Raised when a study file means something else than before.
 STUDY_FORMAT = 1
 
-Mode = Literal["decentralised", "centralised"]
 # Sentences for people: shown before every run, so a page at most.
 Text = Annotated[str, StringConstraints(max_length=5_000)]
 Side = Annotated[str, StringConstraints(max_length=200)]
@@ -34,37 +45,82 @@ class _Table(BaseModel):
 
 
 class Hyperparameters(_Table):
-    """Values to enumerate for the arms that prune (CADP); every combination becomes a trial.
+    """Values to enumerate for the arms whose methods declare them; every combination is a trial.
 
-    alpha: the paper's α; None takes the published value of the arm's backbone.
-    pruning_start_env_steps: the paper's T.
-    pruning_start_fraction: T as a fraction of `total_env_steps`; excludes the former.
+    One key per declared hyperparameter (α and T of CADP: `alpha`, `pruning_start_env_steps`), a
+    list each; those that count steps have a second key for fractions of `total_env_steps`
+    (`pruning_start_fraction`), which excludes the first. Where none is given, the published value.
     """
 
-    alpha: tuple[Alpha, ...] | None = Field(
-        None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True
-    )
-    pruning_start_env_steps: tuple[PruningStart, ...] | None = Field(
-        None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True
-    )
-    pruning_start_fraction: tuple[Fraction, ...] | None = Field(
-        None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True
-    )
-
     def overridden_by(self, other: Hyperparameters) -> Hyperparameters:
-        """These values where `other` does not set its own; a T of either spelling replaces both."""
+        """These values where `other` does not set its own; either spelling replaces both."""
         changes = other.model_dump(exclude_unset=True)
         kept = self.model_dump(exclude_unset=True)
-        if changes.keys() & {"pruning_start_env_steps", "pruning_start_fraction"}:
-            kept.pop("pruning_start_env_steps", None)
-            kept.pop("pruning_start_fraction", None)
-        return Hyperparameters(**{**kept, **changes})
+        for one in hyperparameters().values():
+            spellings = {one.name, one.fraction}
+            if changes.keys() & spellings:
+                kept = {key: value for key, value in kept.items() if key not in spellings}
+        return type(self)(**{**kept, **changes})
 
-    def pruning_starts(self, total_env_steps: int) -> tuple[int, ...] | None:
-        """Every T in environment steps for a run of `total_env_steps`; None if none is given."""
-        if self.pruning_start_fraction is not None:
-            return tuple(round(part * total_env_steps) for part in self.pruning_start_fraction)
-        return self.pruning_start_env_steps
+    def given(self, key: str) -> tuple[Value, ...] | None:
+        """The list under a key; None if there is none."""
+        values: tuple[Value, ...] | None = getattr(self, key)
+        return values
+
+    def fractions(self, declared: Hyperparameter) -> tuple[float, ...]:
+        """The values that are given as fractions."""
+        return (declared.fraction and self.given(declared.fraction)) or ()
+
+    def values(self, declared: Hyperparameter, total_env_steps: int) -> tuple[Value, ...] | None:
+        """Every value for a run of `total_env_steps`; None if none is given."""
+        if fractions := self.fractions(declared):
+            return tuple(round(part * total_env_steps) for part in fractions)
+        values = self.given(declared.name)
+        if values is None or declared.is_whole:
+            return values
+        return tuple(float(value) for value in values)
+
+
+def _table_of(declared: Mapping[str, Hyperparameter]) -> type[Hyperparameters]:
+    """The table with a key for everything that some method declares."""
+
+    def lists(of: Any) -> Any:
+        at_most = Field(None, min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
+        return tuple[of, ...] | None, at_most
+
+    fields: dict[str, Any] = {}
+    for one in declared.values():
+        kind = int if one.is_whole else float
+        fields[one.name] = lists(Annotated[kind, Field(ge=one.low, le=one.high)])
+        if one.fraction:
+            fields[one.fraction] = lists(Fraction)
+    return create_model("Hyperparameters", __base__=Hyperparameters, **fields)
+
+
+if not TYPE_CHECKING:
+    Hyperparameters = _table_of(hyperparameters())
+
+
+def _tag(given: Any) -> str | None:
+    """Which method's settings a table of an arm is to be read as."""
+    if isinstance(given, dict):
+        key = (given.get("framework"), given.get("backbone"))
+    else:
+        key = (getattr(given, "framework", None), getattr(given, "backbone", None))
+    return arm_tags().get(key)
+
+
+@cache
+def arm_tags() -> Mapping[tuple[Any, Any], str]:
+    """(Framework, backbone) → how errors of such an arm are marked; no key of a file looks so."""
+    return {key: " on ".join(key) for key in methods()}
+
+
+if TYPE_CHECKING:
+    AnyArm = ArmSettings
+else:
+    _choices = [Annotated[methods()[key].settings, Tag(tag)] for key, tag in arm_tags().items()]
+    AnyArm = Annotated[reduce(or_, _choices), Discriminator(_tag)]
 
 
 class ScenarioSettings(_Table):
@@ -96,6 +152,12 @@ class Profile(_Table):
         own = self.scenario_settings.get(scenario, ScenarioSettings())
         return self.training.model_copy(update=own.training.model_dump(exclude_unset=True))
 
+    def says_time_limit(self, scenario: str) -> bool:
+        """Whether the study decides what the step limit means on `scenario`."""
+        own = self.scenario_settings.get(scenario, ScenarioSettings())
+        said = self.training.model_fields_set | own.training.model_fields_set
+        return "time_limit" in said
+
     def hyperparameters_for(self, scenario: str) -> Hyperparameters:
         """The hyperparameter values of `scenario`, its own overrides applied."""
         own = self.scenario_settings.get(scenario, ScenarioSettings())
@@ -107,7 +169,7 @@ class Claim(_Table):
 
     kind: "greater": left exceeds right by more than `margin`; "equivalent": they differ by less
         than `margin`.
-    left, right: `arm/mode`, mode being `decentralised` or `centralised`.
+    left, right: `arm/mode`, an execution mode of that arm.
     scenarios: where it is claimed; None means every scenario of the profile.
     """
 
@@ -147,29 +209,6 @@ class StudyDefinition(_Table):
     name: Name
     question: Text
     default_profile: Name
-    arms: dict[Name, AlgorithmSettings] = Field(min_length=1, max_length=MOST_ENTRIES)
+    arms: dict[Name, AnyArm] = Field(min_length=1, max_length=MOST_ENTRIES)
     profiles: dict[Name, Profile] = Field(min_length=1, max_length=MOST_ENTRIES)
     claims: tuple[Claim, ...] = Field((), max_length=MOST_ENTRIES)
-
-
-def modes_of(algorithm: AlgorithmSettings) -> tuple[Mode, ...]:
-    """The execution modes in which a trained model of this arm is tested."""
-    if algorithm.framework == "cadp":
-        return ("decentralised", "centralised")
-    return ("decentralised",)
-
-
-def load_study(path: Path) -> StudyDefinition:
-    """Read, validate and check a study file.
-
-    Raises
-    ------
-    InputError: the file cannot be read or says something it must not; one line.
-    """
-    # Imported here because both need the models above.
-    from suite.study.checks import check_study
-    from suite.study.parsing import parse_study
-
-    study = parse_study(path)
-    check_study(study, path)
-    return study

@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 import textwrap
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from suite.algorithms.registry import unknown
 from suite.errors import InputError
-from suite.study.definition import StudyDefinition
 from suite.text import visible
 
 T = TypeVar("T")
@@ -79,13 +79,21 @@ def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
     return f"valid {noun}: {textwrap.shorten(', '.join(choices), _LONGEST_LIST, placeholder=' …')}"
 
 
-def input_error(errors: ValidationError, path: Path) -> InputError:
-    """The first validation error as what, where, value, cure."""
+def input_error(
+    errors: ValidationError, path: Path, model: type[BaseModel], tags: Mapping[str, type[BaseModel]]
+) -> InputError:
+    """The first validation error as what, where, value, cure.
+
+    model: what was to be read. tags: which model stands behind each mark of a choice of models.
+    """
     error = errors.errors(include_url=False)[0]
-    keys, kind, value = error["loc"], error["type"], error["input"]
+    loc, kind, value = error["loc"], error["type"], error["input"]
+    keys = tuple(key for key in loc if key not in tags)
+    if kind in ("union_tag_not_found", "union_tag_invalid"):
+        return _unknown_method(value, place(path, keys), lambda key: place(path, [*keys, key]))
     if kind == "extra_forbidden":
         name = str(keys[-1])
-        cure = nearest(name, _valid_keys(keys[:-1]), noun="keys")
+        cure = nearest(name, _valid_keys(loc[:-1], model, tags), noun="keys")
         return InputError("unknown key", where=place(path, keys[:-1]), value=name, cure=cure)
     if keys and keys[-1] == "[key]":  # pydantic's mark for a fault of the key itself
         keys = keys[:-1]
@@ -117,6 +125,17 @@ def input_error(errors: ValidationError, path: Path) -> InputError:
     return InputError("not usable", where=where, value=value, cure=error["msg"])
 
 
+def _unknown_method(arm: object, where: str, at: Callable[[str], str]) -> InputError:
+    """What is wrong with an arm whose framework and backbone name no method."""
+    if not isinstance(arm, dict):
+        return InputError("of the wrong type", where=where, value=arm, cure="give a table")
+    for key in ("framework", "backbone"):
+        if key not in arm:
+            return InputError("missing key", where=at(key), cure="add it")
+    what, key, value, cure = unknown(arm["framework"], arm["backbone"])
+    return InputError(what, where=at(key), value=value, cure=cure)
+
+
 _BOUNDS = {
     "greater_than_equal": ("greater than or equal to", "ge"),
     "greater_than": ("greater than", "gt"),
@@ -133,11 +152,15 @@ _TYPE_NAMES = {
 }
 
 
-def _valid_keys(parents: Keys) -> Iterable[str]:
+def _valid_keys(
+    parents: Keys, model: type[BaseModel], tags: Mapping[str, type[BaseModel]]
+) -> Iterable[str]:
     """The keys a table may have, from where it stands in the file."""
-    here: Any = StudyDefinition
+    here: Any = model
     for key in parents:
-        if get_origin(here) is dict:
+        if key in tags:
+            here = tags[str(key)]
+        elif get_origin(here) is dict:
             here = get_args(here)[1]
         elif get_origin(here) is tuple:
             here = get_args(here)[0]

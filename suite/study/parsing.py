@@ -11,8 +11,15 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from suite.algorithms.registry import methods
 from suite.errors import InputError
-from suite.study.definition import LARGEST_PLAN, MOST_ENTRIES, STUDY_FORMAT, StudyDefinition
+from suite.study.definition import (
+    LARGEST_PLAN,
+    MOST_ENTRIES,
+    STUDY_FORMAT,
+    StudyDefinition,
+    arm_tags,
+)
 from suite.study.messages import Keys, in_one_line, input_error, place
 
 # The largest shipped study has 8 kB; 50,000 seeds have 300 kB.
@@ -115,7 +122,8 @@ def _models(tables: dict[str, Any], path: Path) -> StudyDefinition:
     try:
         return StudyDefinition.model_validate(_plain(tables, (), path))
     except ValidationError as error:
-        raise input_error(error, path) from None
+        tags = {tag: methods()[key].settings for key, tag in arm_tags().items()}
+        raise input_error(error, path, StudyDefinition, tags) from None
 
 
 def _check_format(tables: dict[str, Any], path: Path) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suite.algorithms.settings import PUBLISHED_ALPHA, AlgorithmSettings
-from suite.environments import describe
+from suite.algorithms.registry import algorithm_spec, method_of
+from suite.algorithms.settings import ArmSettings
+from suite.environments import backend_of, describe
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
+from suite.runs.hyperparameters import Hyperparameter, Value, point_label
+from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.study.definition import LARGEST_PLAN, Profile, StudyDefinition
 from suite.study.messages import in_one_line, nearest
@@ -19,13 +24,12 @@ from suite.study.messages import in_one_line, nearest
 class Trial:
     """Scenario × arm × hyperparameter point; its runs differ in their seed only.
 
-    alpha and pruning_start_env_steps are None for arms that do not prune.
+    hyperparameters: name → value of what the arm's method declares, in that order.
     """
 
     scenario: str
     arm: str
-    alpha: float | None
-    pruning_start_env_steps: int | None
+    hyperparameters: Mapping[str, Value]
     runs: tuple[RunSpec, ...]
 
     @property
@@ -37,12 +41,13 @@ class Trial:
     @property
     def label(self) -> str:
         """For people: `skirmish/3m cadp_qmix α=0.5 T=70,000`."""
-        parts = [self.scenario, self.arm]
-        if self.alpha is not None:
-            parts.append(f"α={self.alpha:.15g}")
-        if self.pruning_start_env_steps is not None:
-            parts.append(f"T={self.pruning_start_env_steps:,}")
-        return " ".join(parts)
+        point = point_label(self.declared, self.hyperparameters)
+        return " ".join(part for part in (self.scenario, self.arm, point) if part)
+
+    @property
+    def declared(self) -> tuple[Hyperparameter, ...]:
+        """The hyperparameters that the arm's method declares."""
+        return method_of(self.runs[0].algorithm).hyperparameters()
 
 
 @dataclass(frozen=True)
@@ -101,11 +106,11 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
         raise InputError("unknown profile", where=f"study {study.name}", value=name, cure=cure)
     profile = study.profiles[name]
     grids = [
-        (scenario, arm, *_grid(profile, scenario, study.arms[arm]))
+        (scenario, arm, _grid(profile, scenario, study.arms[arm]))
         for scenario in profile.scenarios
         for arm in profile.arms
     ]
-    n_trials = sum(len(alphas) * len(starts) for _, _, alphas, starts in grids)
+    n_trials = sum(math.prod(len(values) for values in grid.values()) for _, _, grid in grids)
     # Counted before it is built: a few long lists multiply to more runs than memory holds.
     if n_trials * len(profile.seeds) > LARGEST_PLAN:
         what = f"{n_trials:,} trials × {len(profile.seeds):,} seeds are too many runs"
@@ -113,44 +118,63 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
         raise InputError(what, where=where, cure=f"{cure}; shorten its lists")
     environments = {scenario: describe(scenario) for scenario in profile.scenarios}
     trials = tuple(
-        _trial(profile, environments[scenario], arm, study.arms[arm], alpha, start)
-        for scenario, arm, alphas, starts in grids
-        for alpha, start in itertools.product(alphas, starts)
+        _trial(
+            profile,
+            environments[scenario],
+            arm,
+            study.arms[arm],
+            dict(point),
+        )
+        for scenario, arm, grid in grids
+        for point in itertools.product(*([(name, v) for v in grid[name]] for name in grid))
     )
     return Plan(study=study, profile_name=name, trials=trials, environments=environments)
 
 
-def _grid(
-    profile: Profile, scenario: str, algorithm: AlgorithmSettings
-) -> tuple[tuple[float | None, ...], tuple[int | None, ...]]:
-    """Every α and every T of one arm on one scenario; one of each, None, for plain arms."""
-    if algorithm.framework != "cadp":
-        return (None,), (None,)
-    values = profile.hyperparameters_for(scenario)
-    starts = values.pruning_starts(profile.training_for(scenario).total_env_steps)
-    return values.alpha or (PUBLISHED_ALPHA[algorithm.backbone],), starts or ()
+def _grid(profile: Profile, scenario: str, settings: ArmSettings) -> dict[str, tuple[Value, ...]]:
+    """Every value of every hyperparameter of one arm on one scenario."""
+    table = profile.hyperparameters_for(scenario)
+    total = profile.training_for(scenario).total_env_steps
+    return {
+        one.name: table.values(one, total) or (() if one.published is None else (one.published,))
+        for one in method_of(settings).hyperparameters()
+    }
+
+
+def protocol_for(profile: Profile, scenario: str, settings: ArmSettings) -> TrainingProtocol:
+    """The training protocol of an arm on a scenario, everything decided.
+
+    Where the study leaves it open, the time limit is what the backend says. Settings that the arm's
+    method has no use for have their defaults, so that they make no other run.
+    """
+    protocol = profile.training_for(scenario)
+    changes: dict[str, object] = {}
+    if not profile.says_time_limit(scenario):
+        changes["time_limit"] = backend_of(scenario).time_limit
+    for unused in method_of(settings).protocol_unused():
+        changes[unused] = TrainingProtocol.model_fields[unused].default
+    return protocol.model_copy(update=changes)
 
 
 def _trial(
     profile: Profile,
     environment: EnvironmentInfo,
     arm: str,
-    algorithm: AlgorithmSettings,
-    alpha: float | None,
-    pruning_start_env_steps: int | None,
+    settings: ArmSettings,
+    point: dict[str, Value],
 ) -> Trial:
-    training = profile.training_for(environment.name)
+    training = protocol_for(profile, environment.name, settings)
+    algorithm = algorithm_spec(settings)
     runs = tuple(
         RunSpec(
             scenario=environment.name,
             arm=arm,
             algorithm=algorithm,
             training=training,
-            alpha=alpha,
-            pruning_start_env_steps=pruning_start_env_steps,
+            hyperparameters=point,
             seed=seed,
             environment_version=environment.backend_version,
         )
         for seed in profile.seeds
     )
-    return Trial(environment.name, arm, alpha, pruning_start_env_steps, runs)
+    return Trial(environment.name, arm, point, runs)

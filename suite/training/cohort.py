@@ -17,16 +17,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from suite.algorithms import Learner, Sizes
-from suite.environments import describe, make
-from suite.environments.interface import EnvironmentInfo
+from suite.algorithms.declaration import Members
+from suite.algorithms.interface import Counters, EpisodeWriter
+from suite.algorithms.registry import method_of, settings_of
+from suite.algorithms.replay import ReplayMismatchError
+from suite.environments import backend_of, describe, make
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
 from suite.records.provenance import differences, numerics
-from suite.runs.seeding import Stream, episode_seeds, generator
+from suite.runs.metrics import TRAIN, WIN_RATE
+from suite.runs.seeding import Stream, episode_seeds
 from suite.runs.spec import RunSpec
 from suite.training.checkpoint import (
     CheckpointHeader,
@@ -35,52 +37,38 @@ from suite.training.checkpoint import (
     write_checkpoint,
 )
 from suite.training.evaluation import run_tests, summarise
-from suite.training.exploration import epsilon
 from suite.training.progress import MemberProgress, Point, read_progress
-from suite.training.replay import Replay
-from suite.training.rollout import Policy, play
+from suite.training.rollout import play
 
-Emit = Callable[[dict[str, Any]], None]
-
-# A checkpoint follows every test, and this long after the last one; writing takes some ten
-# milliseconds.
-CHECKPOINT_INTERVAL_SECONDS = 20.0
-PROGRESS_INTERVAL_SECONDS = 0.5
 # A run that was interrupted more often than this is not continued.
 MOST_SITTINGS = 1_000
-_PER_EPISODE = ("episode_seed", "length", "actions", "reward")
-REBUILD_SLOTS = 64  # episodes replayed side by side when a replay is rebuilt
 
 
 class Cohort:
-    """Networks, replay, environments, random streams and counters of the runs trained together.
+    """An algorithm, its environments and the counters of the runs trained together.
 
-    Raises ValueError if the runs differ in scenario, algorithm (but for the learning rate) or
-    training settings.
+    Raises ValueError if the runs differ in more than seed, hyperparameters and learning rate.
     """
 
     def __init__(self, runs: Sequence[RunSpec], device: str = "cpu") -> None:
-        _check_same_shape(runs)
+        if len({run.can_share for run in runs}) != 1:
+            raise ValueError(
+                "the runs of a cohort must share scenario, algorithm and training settings"
+            )
         self.runs = runs
-        self.settings = runs[0].training
+        self.protocol = runs[0].training
         self.info = describe(runs[0].scenario)
-        self._device = device
+        self._backend = backend_of(runs[0].scenario)
         self._seeds = [run.seed for run in runs]
-        n = len(runs)
-        self.learner = Learner(
-            runs[0].algorithm,
-            _sizes(self.info),
-            seeds=self._seeds,
-            alpha=[run.alpha or 0.0 for run in runs],
-            pruning_start_env_steps=[run.pruning_start_env_steps for run in runs],
-            learning_rate=[run.algorithm.learning_rate for run in runs],
-            device=device,
+        method, settings = method_of(runs[0].algorithm), settings_of(runs[0].algorithm)
+        self._extra = method.extra_observations(settings)
+        self.algorithm = method.build(
+            settings, self.info.sizes, self.protocol, _members(runs), device
         )
-        self.replay = Replay(self.info, n, self.settings.buffer_size_episodes)
-        self._environment = make(runs[0].scenario, n, seed=0)
-        self._test_environment = make(runs[0].scenario, n * self.settings.n_test_episodes, seed=0)
-        self._exploration = [generator(seed, Stream.EXPLORATION) for seed in self._seeds]
-        self._sampling = [generator(seed, Stream.REPLAY_SAMPLING) for seed in self._seeds]
+        n_slots = len(runs) * self.protocol.episodes_per_collection
+        n_tests = len(runs) * self.protocol.n_test_episodes
+        self._environment = make(runs[0].scenario, n_slots, seed=0, extra=self._extra)
+        self._test_environment = make(runs[0].scenario, n_tests, seed=0, extra=self._extra)
         self.progress = [MemberProgress() for _ in runs]
         self.sittings: dict[str, list[dict[str, str]]] = {run.run_id: [] for run in runs}
         self.new_points: list[list[Point]] = [[] for _ in runs]
@@ -96,49 +84,48 @@ class Cohort:
         """Wall time spent on the cohort, earlier sittings included."""
         return self._elapsed_before + time.monotonic() - self._started
 
-    def play_episodes(self) -> None:
-        """One ε-greedy training episode per training member, stored in the replay."""
+    @property
+    def counters(self) -> Counters:
+        """How far each member is."""
+        return Counters(
+            env_steps=np.array([member.env_steps for member in self.progress]),
+            n_episodes=np.array([member.n_episodes for member in self.progress]),
+        )
+
+    def collect(self) -> None:
+        """Have every training member play its episodes of one collection, and remember them."""
+        n_each = self.protocol.episodes_per_collection
         members = np.flatnonzero(self.training)
-        epsilons = np.array([epsilon(m.env_steps, self.settings) for m in self.progress])
+        slots = (members[:, None] * n_each + np.arange(n_each)).ravel()
+        firsts = [(self._seeds[m], self.progress[m].n_episodes) for m in members]
         seeds = np.concatenate(
-            [
-                episode_seeds(
-                    self._seeds[m], Stream.TRAINING_EPISODES, self.progress[m].n_episodes, 1
-                )
-                for m in members
-            ]
+            [episode_seeds(seed, Stream.TRAINING_EPISODES, first, n_each) for seed, first in firsts]
         )
-        policy = Policy(
-            self.learner,
-            self._environment,
-            self.learner.execution_modes[0],
-            epsilon=epsilons,
-            random=self._exploration,
-        )
-        writer = self.replay.writer(np.arange(len(self.runs)), members, seeds)
-        outcomes = play(self._environment, members, seeds, policy, writer)
-        for m in members:
-            member = self.progress[m]
-            member.observe(summarise(outcomes, slice(m, m + 1), "train"))
-            member.env_steps += int(outcomes.length[m])
+        algorithm, environment = self.algorithm, self._environment
+        actor = algorithm.actor(environment, algorithm.modes[0].name, exploring=self.counters)
+        member_of_slot = np.repeat(np.arange(len(self.runs)), n_each)
+        writer = algorithm.memory.writer(member_of_slot, slots, seeds)
+        outcomes = play(environment, slots, seeds, actor, writer, self._ends_at_limit)
+        for slot in slots.tolist():
+            member = self.progress[slot // n_each]
+            member.observe(summarise(outcomes, slice(slot, slot + 1), TRAIN))
+            member.env_steps += int(outcomes.length[slot])
             member.n_episodes += 1
 
+    @property
+    def _ends_at_limit(self) -> bool:
+        return self.protocol.time_limit == "terminal"
+
     def update(self) -> None:
-        """One gradient step per training member that has a full batch, then target copies."""
-        size = self.settings.batch_size_episodes
-        training = self.training
-        active = training & (np.minimum(self.replay.n_added, self.replay.capacity) >= size)
-        if active.any():
-            batch = self.replay.sample(size, self._sampling, active, self._device)
-            steps = np.array([member.env_steps for member in self.progress])
-            metrics = self.learner.update(batch, steps, active)
-            values = {f"train/{key}": tensor.tolist() for key, tensor in metrics.items()}
-            for m in np.flatnonzero(active).tolist():
+        """The updates of one collection, of every training member that remembers enough."""
+        for _ in range(self.protocol.updates_per_collection):
+            updated, metrics = self.algorithm.update(self.counters, self.training)
+            values = {f"{TRAIN}/{key}": tensor.tolist() for key, tensor in metrics.items()}
+            for m in np.flatnonzero(updated).tolist():
                 self.progress[m].n_updates += 1
                 own = {key: value[m] for key, value in values.items()}
                 self.progress[m].observe(own)
                 self._fail_unless_finite(m, own)
-        self._copy_targets(active)
 
     def _fail_unless_finite(self, m: int, metrics: Mapping[str, float]) -> None:
         """A member with a value that is no number has failed; the first such value is named."""
@@ -147,25 +134,13 @@ class Cohort:
                 step = self.progress[m].env_steps
                 self.progress[m].failure = f"training diverged: {key} is {value} at step {step:,}"
 
-    def _copy_targets(self, active: NDArray[np.bool_]) -> None:
-        """Hard copy every so many episodes, counted from the one just played (PyMARL)."""
-        interval = self.settings.target_update_interval_episodes
-        due = np.zeros(len(self.runs), np.bool_)
-        for m in np.flatnonzero(active).tolist():
-            member = self.progress[m]
-            if member.n_episodes - 1 - member.last_target_copy >= interval:
-                member.last_target_copy = member.n_episodes - 1
-                due[m] = True
-        if due.any():
-            self.learner.copy_target(torch.from_numpy(due))
-
     def test_if_due(self) -> list[int]:
         """Test the members whose interval is over (or whose training is); returns which.
 
         PyMARL tests after the first episode and then every interval; the end of training is
         tested too, so that the last point of a curve is the trained model.
         """
-        settings = self.settings
+        settings = self.protocol
         due = [
             m
             for m, member in enumerate(self.progress)
@@ -178,19 +153,19 @@ class Cohort:
         ]
         if due:
             results = run_tests(
-                self.learner,
+                self.algorithm,
                 self._test_environment,
                 due,
                 self._seeds,
                 [member.n_tests for member in self.progress],
                 settings.n_test_episodes,
             )
-            is_finite = self.learner.is_finite()
+            is_finite, facts = self.algorithm.is_finite(), self.algorithm.facts(self.counters)
             for m, metrics in zip(due, results, strict=True):
                 member = self.progress[m]
-                metrics["train/n_updates"] = float(member.n_updates)
-                metrics["train/epsilon"] = epsilon(member.env_steps, settings)
-                metrics["train/n_episodes"] = float(member.n_episodes)
+                metrics[f"{TRAIN}/n_updates"] = float(member.n_updates)
+                metrics[f"{TRAIN}/n_episodes"] = float(member.n_episodes)
+                metrics |= {f"{TRAIN}/{name}": values[m] for name, values in facts.items()}
                 self.new_points[m] = member.record(metrics)
                 member.last_test = member.env_steps
                 member.n_tests += 1
@@ -201,7 +176,7 @@ class Cohort:
     def finish_members(self) -> None:
         """Retire the members whose budget is spent (t_env > t_max, as in PyMARL)."""
         for m in np.flatnonzero(self.training).tolist():
-            if self.progress[m].env_steps > self.settings.total_env_steps:
+            if self.progress[m].env_steps > self.protocol.total_env_steps:
                 self.progress[m].finished = True
 
     def write(self, path: Path) -> None:
@@ -212,21 +187,12 @@ class Cohort:
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue bit-identically; plain containers and tensors."""
-        n = int(min(self.replay.n_added.max(initial=0), self.replay.capacity))
+        exactly = self._backend.replays_exactly
         return {
             "elapsed_seconds": self.elapsed_seconds,
             "progress": json.dumps([member.to_dict() for member in self.progress]),
-            "random": json.dumps(
-                [g.bit_generator.state for g in (*self._exploration, *self._sampling)]
-            ),
-            "learner": self.learner.state_dict(),
-            "replay": {
-                "n_added": torch.from_numpy(self.replay.n_added.copy()),
-                "episode_seed": torch.from_numpy(self.replay.episode_seed[:, :n].copy()),
-                "length": torch.from_numpy(self.replay.length[:, :n].copy()),
-                "actions": torch.from_numpy(self.replay.actions[:, :n].astype(np.int16)),
-                "reward": torch.from_numpy(self.replay.reward[:, :n].sum(axis=2)),
-            },
+            "algorithm": self.algorithm.state_dict(),
+            "memory": self.algorithm.memory.state_dict(replays_exactly=exactly),
         }
 
     def restore(
@@ -268,15 +234,12 @@ class Cohort:
             raise ValueError(f"{len(self.progress)} members, not {len(self.runs)}")
         for member in self.progress:
             self._check_progress(member)
-        states = json.loads(content["random"])
-        for g, state in zip((*self._exploration, *self._sampling), states, strict=True):
-            g.bit_generator.state = state
-        self.learner.load_state_dict(content["learner"])
+        self.algorithm.load_state_dict(content["algorithm"])
         elapsed = content["elapsed_seconds"]
         if type(elapsed) is not float or not 0 <= elapsed < math.inf:
             raise ValueError(f"elapsed_seconds is {elapsed!r:.40}")
         self._elapsed_before, self._started = elapsed, time.monotonic()
-        self._rebuild_replay(content["replay"], path, beat)
+        self._restore_memory(content["memory"], path, beat)
 
     def _check_progress(self, member: MemberProgress) -> None:
         """Raise ValueError for counters that no training of these settings reaches."""
@@ -284,7 +247,7 @@ class Cohort:
             return
         if member.failure is not None:
             raise ValueError("a run that had failed is not continued")
-        total, limit = self.settings.total_env_steps, self.info.episode_limit
+        total, limit = self.protocol.total_env_steps, self.info.episode_limit
         if member.finished != (total < member.env_steps <= total + limit):
             raise ValueError(f"finished: {member.finished} at step {member.env_steps:,}")
         if not member.env_steps / limit <= member.n_episodes <= member.env_steps:
@@ -293,67 +256,34 @@ class Cohort:
         if steps != sorted(steps) or not all(0 < step <= member.env_steps for step in steps):
             raise ValueError("the history has other steps than were trained")
         for key, _, value in member.history:
-            if not math.isfinite(value) or ("win_rate" in key and not 0 <= value <= 1):
+            if not math.isfinite(value) or (WIN_RATE in key and not 0 <= value <= 1):
                 raise ValueError(f"{key} is {value}")
 
-    def _rebuild_replay(
-        self, stored: dict[str, torch.Tensor], path: Path, beat: Callable[[], None]
-    ) -> None:
-        """Play the stored episodes again from their seeds and actions: the same data, exactly."""
-        replay = self.replay
-        replay.n_added[:] = 0
-        totals = stored["reward"].numpy()
-        n_stored = min(int(stored["n_added"].max()), replay.capacity)
-        if any(stored[key].shape[:2] != (len(self.runs), n_stored) for key in _PER_EPISODE):
-            raise ValueError("another number of episodes in the replay than were played")
-        if stored["n_added"].tolist() != [member.n_episodes for member in self.progress]:
+    def _restore_memory(self, state: dict[str, Any], path: Path, beat: Callable[[], None]) -> None:
+        def play_again(
+            seeds: NDArray[np.int64], actions: NDArray[np.int64], writer: EpisodeWriter
+        ) -> None:
+            beat()
+            environment = make(self.info.name, len(seeds), seed=0, extra=self._extra)
+            slots = np.arange(len(seeds))
+            play(environment, slots, seeds, lambda t, _: actions[:, t], writer, self._ends_at_limit)
+
+        try:
+            self.algorithm.memory.load_state_dict(state, play_again)
+        except ReplayMismatchError as error:
+            cure = "the environment has changed; delete this file to train the run again"
+            raise StoredDataError(str(error), where=str(path), cure=cure) from error
+        if state["n_added"].tolist() != [member.n_episodes for member in self.progress]:
             raise ValueError("other episodes in the replay than were played")
-        for m in range(len(self.runs)):
-            n = min(int(stored["n_added"][m]), replay.capacity)
-            seeds = stored["episode_seed"][m, :n].numpy()
-            actions = stored["actions"][m, :n].numpy().astype(np.int64)
-            for first in range(0, n, REBUILD_SLOTS):
-                beat()
-                self._replay_chunk(
-                    m, seeds[first : first + REBUILD_SLOTS], actions[first : first + REBUILD_SLOTS]
-                )
-        same_length = np.array_equal(replay.length[:, : totals.shape[1]], stored["length"])
-        same_reward = np.array_equal(replay.reward[:, : totals.shape[1]].sum(axis=2), totals)
-        if not (same_length and same_reward):
-            raise StoredDataError(
-                "stored episodes do not play out as they did",
-                where=str(path),
-                cure="the environment has changed; delete this file to train the run again",
-            )
-        replay.n_added[:] = stored["n_added"].numpy()
-
-    def _replay_chunk(
-        self, member: int, seeds: NDArray[np.int64], actions: NDArray[np.int64]
-    ) -> None:
-        """Store one member's episodes; actions: (episodes, time, agents)."""
-        n = len(seeds)
-        environment = make(self.info.name, n, seed=0)
-        slots = np.arange(n)
-        writer = self.replay.writer(np.full(n, member), slots, seeds)
-        play(environment, slots, seeds, lambda t, _: actions[:, t], writer)
 
 
-def _check_same_shape(runs: Sequence[RunSpec]) -> None:
-    def shape(run: RunSpec) -> tuple[object, ...]:
-        algorithm = run.algorithm.model_copy(update={"learning_rate": 1.0})
-        return run.scenario, algorithm, run.training
-
-    if len({shape(run) for run in runs}) != 1:
-        raise ValueError(
-            "the runs of a cohort must share scenario, algorithm and training settings"
-        )
-
-
-def _sizes(info: EnvironmentInfo) -> Sizes:
-    return Sizes(
-        n_agents=info.n_agents,
-        n_actions=info.n_actions,
-        observation_size=info.observation_size,
-        state_size=info.state_size,
-        ally_state_size=info.ally_state_size,
+def _members(runs: Sequence[RunSpec]) -> Members:
+    """What differs between the members of a population."""
+    settings = [run.algorithm.model_dump() for run in runs]
+    return Members(
+        seeds=[run.seed for run in runs],
+        learning_rate=[one["learning_rate"] for one in settings if "learning_rate" in one] or None,
+        hyperparameters={
+            name: [run.hyperparameters[name] for run in runs] for name in runs[0].hyperparameters
+        },
     )

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from suite.algorithms import Learner
+from suite.algorithms.interface import Algorithm
 from suite.environments.interface import BatchedEnvironment
+from suite.runs.metrics import EPISODE_LENGTH, RETURN, TEST, WIN_RATE
 from suite.runs.seeding import Stream, episode_seeds
-from suite.training.rollout import Outcomes, Policy, play
+from suite.training.rollout import Outcomes, play
 
 
 def run_tests(
-    learner: Learner,
+    algorithm: Algorithm,
     environment: BatchedEnvironment,
     members: Sequence[int],
     seeds: Sequence[int],
@@ -32,19 +33,19 @@ def run_tests(
         for m in members
     ]
     results: list[dict[str, float]] = [{} for _ in members]
-    for mode in learner.execution_modes:
-        policy = Policy(learner, environment, mode)
-        outcomes = play(environment, slots, np.concatenate(drawn), policy)
+    for mode in algorithm.modes:
+        actor = algorithm.actor(environment, mode.name)
+        outcomes = play(environment, slots, np.concatenate(drawn), actor)
         for result, member in zip(results, members, strict=True):
             block = slice(member * n_episodes, (member + 1) * n_episodes)
-            result |= summarise(outcomes, block, "test", f"/{mode}")
+            result |= summarise(outcomes, block, TEST, f"/{mode.name}")
     return results
 
 
 def summarise(outcomes: Outcomes, block: slice, phase: str, suffix: str = "") -> dict[str, float]:
     """Means over the episodes of a block of slots."""
     return {
-        f"{phase}/win_rate{suffix}": float(outcomes.won[block].mean()),
-        f"{phase}/return{suffix}": float(outcomes.total_reward[block].mean()),
-        f"{phase}/episode_length{suffix}": float(outcomes.length[block].mean()),
+        f"{phase}/{WIN_RATE}{suffix}": float(outcomes.won[block].mean()),
+        f"{phase}/{RETURN}{suffix}": float(outcomes.total_reward[block].mean()),
+        f"{phase}/{EPISODE_LENGTH}{suffix}": float(outcomes.length[block].mean()),
     }

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 Count = Annotated[int, Field(ge=0, lt=2**62)]
-Key = Annotated[str, Field(pattern=r"^(test|train)/[a-z_/]+$", max_length=100)]
+Key = Annotated[str, Field(pattern=r"^(test|train)/[a-z0-9_/]+$", max_length=100)]
 Point = tuple[Key, Count, float]
 
 
@@ -17,8 +17,7 @@ class MemberProgress:
     """Counters of one run; plain data, stored in checkpoints as it is.
 
     env_steps: training steps done (PyMARL's t_env). last_test: env_steps at the last test.
-    n_updates: gradient steps done. last_target_copy: episode number of the last target copy.
-    failure: why training had to stop. running: sum and count of each
+    n_updates: updates done. failure: why training had to stop. running: sum and count of each
     training metric since the last test. history: [key, step, value] of everything measured.
     """
 
@@ -27,7 +26,6 @@ class MemberProgress:
     n_tests: Count = 0
     n_updates: Count = 0
     last_test: Count | None = None
-    last_target_copy: Count = 0
     finished: bool = False
     failure: str | None = None
     running: dict[Key, tuple[float, Annotated[int, Field(ge=1)]]] = field(default_factory=dict)

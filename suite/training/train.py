@@ -72,7 +72,7 @@ def train_cohort(
     last_checkpoint = last_progress = time.monotonic()
     while cohort.training.any():
         was_training = cohort.training
-        cohort.play_episodes()
+        cohort.collect()
         cohort.update()
         now = time.monotonic()
         tested = cohort.test_if_due()
@@ -101,7 +101,7 @@ def _save_weights(cohort: Cohort, member: int, runs_dir: Path) -> str | None:
         return None
     run_id = cohort.runs[member].run_id
     path = weights_path(runs_dir, run_id)
-    return write_weights(path, run_id, cohort.learner.member_weights(member))
+    return write_weights(path, run_id, cohort.algorithm.member_weights(member))
 
 
 def _emit_metrics(emit: Emit, run: RunSpec, points: list[Point]) -> None:

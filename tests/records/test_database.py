@@ -14,7 +14,7 @@ from suite.records import RecordStore
 from suite.records.database import address
 from suite.records.writer import RecordWriter
 from suite.scheduling.ledger import TrialLedger
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 ODD_NAMES = [

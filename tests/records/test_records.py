@@ -17,7 +17,7 @@ from suite.records import RecordStore
 from suite.records.provenance import provenance
 from suite.records.writer import RecordWriter
 from suite.runs.spec import RunSpec
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 

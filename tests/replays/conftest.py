@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from suite.algorithms.settings import AlgorithmSettings
+from suite.algorithms import arm_settings
 from suite.cli import main
 from suite.environments import describe
 from suite.records.writer import RecordWriter
@@ -51,7 +51,7 @@ def make_spec() -> Callable[..., RunSpec]:
         values = {
             "scenario": scenario,
             "arm": "cadp_qmix",
-            "algorithm": AlgorithmSettings(framework="cadp", backbone="qmix"),
+            "algorithm": arm_settings(framework="cadp", backbone="qmix"),
             "training": TrainingProtocol(),
             "alpha": 0.5,
             "pruning_start_env_steps": 400,

@@ -20,7 +20,7 @@ from reports.reference import load_reference
 from suite.errors import InputError
 from suite.records.writer import RecordWriter
 from suite.runs.spec import RunSpec
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 STUDY = """

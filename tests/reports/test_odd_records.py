@@ -18,7 +18,7 @@ from reports.data import ReportData
 from reports.export import as_json, marl_eval_document, results_document
 from reports.load import view
 from suite.records import RunRecord
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 EVENING = datetime(2026, 1, 1, tzinfo=UTC)

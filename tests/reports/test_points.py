@@ -18,7 +18,7 @@ from reports.evidence import weigh
 from reports.export import marl_eval_document
 from reports.load import view
 from reports.statistics.performance import Performance, summarise
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 Planned = Callable[..., Plan]

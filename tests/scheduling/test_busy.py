@@ -19,7 +19,7 @@ from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
 from suite.scheduling.lock import PID_NAME, coordinator_lock, coordinator_pid
 from suite.scheduling.tracking import Tracker
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 

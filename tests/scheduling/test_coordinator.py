@@ -17,7 +17,7 @@ from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.lock import coordinator_lock, coordinator_pid
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
@@ -205,7 +205,7 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from suite.scheduling.coordinator import run_plan
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import expand
 try:
     plan = expand(load_study(Path(sys.argv[1])))

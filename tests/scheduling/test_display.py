@@ -10,7 +10,7 @@ from rich.console import Console
 
 from suite.scheduling.display import LiveDisplay, PlainDisplay, make_display
 from suite.scheduling.tracking import Tracker, duration_text
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 

@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 from suite.errors import StoredDataError
 from suite.records.database import BusyError
 from suite.scheduling.ledger import TrialLedger
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 

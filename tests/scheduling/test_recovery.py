@@ -17,7 +17,7 @@ from suite.scheduling import recovery
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
 from suite.scheduling.recovery import finished_runs
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 

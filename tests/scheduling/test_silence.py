@@ -12,7 +12,7 @@ from suite.scheduling import coordinator
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
 from suite.study.cost import silence_limit_seconds
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 

@@ -269,7 +269,7 @@ def test_wrong_call(
 
 
 def test_a_byte_order_mark_is_no_fault(make_study) -> None:
-    from suite.study.definition import load_study
+    from suite.study.load import load_study
 
     path = make_study()
     path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())

@@ -14,7 +14,8 @@ import pytest
 from suite.errors import InputError
 from suite.runs.spec import RunSpec
 from suite.study.checks import check_study
-from suite.study.definition import StudyDefinition, load_study
+from suite.study.definition import StudyDefinition
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 FORMAT, NAME = "format = 1\n", 'name = "example"'

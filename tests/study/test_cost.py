@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from suite.algorithms.settings import AlgorithmSettings
+from suite.algorithms import arm_settings
 from suite.environments import describe
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.study.cost import MEAN_EPISODE_FRACTION, estimate, run_seconds, update_flops
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 FIVE = describe("skirmish/5m_vs_6m")
@@ -19,7 +19,7 @@ def run_of(backbone: str, framework: str = "cadp", **training: int) -> RunSpec:
     return RunSpec(
         scenario=FIVE.name,
         arm="a",
-        algorithm=AlgorithmSettings.model_validate({"framework": framework, "backbone": backbone}),
+        algorithm=arm_settings(framework, backbone),
         training=TrainingProtocol.model_validate(training),
         alpha=1.0,
         pruning_start_env_steps=0,

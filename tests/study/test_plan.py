@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.algorithms.settings import AlgorithmSettings
+from suite.algorithms import arm_settings
 from suite.errors import InputError
 from suite.runs.protocol import TrainingProtocol
-from suite.study.definition import Hyperparameters, Profile, StudyDefinition, load_study
+from suite.study.definition import Hyperparameters, Profile, StudyDefinition
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 STUDIES = Path(__file__).parents[2] / "studies"
@@ -19,9 +20,9 @@ STUDIES = Path(__file__).parents[2] / "studies"
 
 def study_with(profile: Profile) -> StudyDefinition:
     arms = {
-        "vdn": AlgorithmSettings(framework="ctde", backbone="vdn"),
-        "cadp_vdn": AlgorithmSettings(framework="cadp", backbone="vdn"),
-        "cadp_qmix": AlgorithmSettings(framework="cadp", backbone="qmix"),
+        "vdn": arm_settings(framework="ctde", backbone="vdn"),
+        "cadp_vdn": arm_settings(framework="cadp", backbone="vdn"),
+        "cadp_qmix": arm_settings(framework="cadp", backbone="qmix"),
     }
     return StudyDefinition(
         format=1,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from suite.algorithms.settings import AlgorithmSettings
+from suite.algorithms import arm_settings
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 
@@ -63,7 +63,7 @@ def test_a_run_survives_its_storage(
     run = RunSpec(
         scenario="skirmish/3m",
         arm="a",
-        algorithm=AlgorithmSettings(
+        algorithm=arm_settings(
             framework="cadp", backbone="vdn", learning_rate=rate, gamma=gamma
         ),
         training=TrainingProtocol(total_env_steps=steps),

@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from suite.algorithms.settings import AlgorithmSettings
+from suite.algorithms import arm_settings
 from suite.environments import describe
 from suite.errors import StoredDataError
 from suite.records.layout import weights_path
@@ -38,7 +38,7 @@ def run_spec(seed=1, scenario="skirmish/3m", training=SMALL, **changes):
     values = {
         "scenario": scenario,
         "arm": "cadp_qmix",
-        "algorithm": AlgorithmSettings(framework="cadp", backbone="qmix"),
+        "algorithm": arm_settings(framework="cadp", backbone="qmix"),
         "training": training,
         "alpha": 0.5,
         "pruning_start_env_steps": 400,
@@ -158,7 +158,7 @@ def test_a_member_does_not_depend_on_its_cohort(tmp_path):
 def test_baselines_have_one_execution_mode(tmp_path):
     spec = run_spec(
         scenario="matrix/climbing",
-        algorithm=AlgorithmSettings(framework="ctde", backbone="vdn"),
+        algorithm=arm_settings(framework="ctde", backbone="vdn"),
         alpha=None,
         pruning_start_env_steps=None,
         training=SMALL.model_copy(update={"total_env_steps": 60}),
@@ -366,7 +366,7 @@ def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("learning_rate", [1e30, 1e12])
 def test_a_run_that_diverges_fails_and_names_the_step(tmp_path, learning_rate):
-    algorithm = AlgorithmSettings(framework="cadp", backbone="qmix", learning_rate=learning_rate)
+    algorithm = arm_settings(framework="cadp", backbone="qmix", learning_rate=learning_rate)
     spec = run_spec(algorithm=algorithm)
     for _ in range(2):  # a second attempt ends alike
         events = train([spec], tmp_path)
@@ -381,7 +381,7 @@ def test_a_run_that_diverges_fails_and_names_the_step(tmp_path, learning_rate):
 
 def test_a_member_that_diverges_leaves_the_others_alone(tmp_path):
     def member(seed, learning_rate):
-        algorithm = AlgorithmSettings(
+        algorithm = arm_settings(
             framework="cadp", backbone="qmix", learning_rate=learning_rate
         )
         return run_spec(seed=seed, algorithm=algorithm)

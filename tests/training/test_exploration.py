@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from suite.runs.protocol import TrainingProtocol
-from suite.training.exploration import epsilon, explore, greedy_actions
+from suite.algorithms.value.exploration import epsilon, explore, greedy_actions
 
 
 @pytest.mark.parametrize(

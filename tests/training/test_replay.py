@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from suite.environments import describe, make
-from suite.training.replay import Replay
+from suite.algorithms.replay import Replay
 from suite.training.rollout import play
 
 SCENARIO = "matrix/two_step"
@@ -90,7 +90,7 @@ import gc
 import numpy as np
 from suite.algorithms.allocator import keep_freed_memory
 from suite.environments import describe
-from suite.training.replay import Replay
+from suite.algorithms.replay import Replay
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4096

@@ -13,34 +13,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from suite.algorithms.agents import few_rows_numba
-from suite.algorithms.agents.interface import Array, ExecutionMode, Unrolled
-from suite.algorithms.agents.recurrent import recurrent_sequence, recurrent_specs, recurrent_step
-from suite.algorithms.batch import Sizes
+from suite.algorithms.agents.interface import Array, Unrolled
+from suite.algorithms.agents.recurrent import recurrent_sequence, recurrent_step
+from suite.algorithms.agents.specs import cadp_agent_specs
+from suite.algorithms.cadp.settings import CadpSettings
 from suite.algorithms.layers.attention import advise
 from suite.algorithms.layers.dense import linear, linear_relu
-from suite.algorithms.parameters import Weights, linear_specs
+from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows
-from suite.algorithms.settings import AlgorithmSettings
+from suite.runs.modes import CENTRALISED
+from suite.runs.sizes import Sizes
 
 
 class CadpAgent:
     """Recurrent agent with advice from the other agents."""
 
-    execution_modes: tuple[ExecutionMode, ...] = ("centralised", "decentralised")
-
-    def __init__(self, settings: AlgorithmSettings, sizes: Sizes) -> None:
-        self.hidden_size = hidden = settings.hidden_size
+    def __init__(self, settings: CadpSettings, sizes: Sizes) -> None:
+        self.hidden_size = settings.hidden_size
         self.n_heads = settings.n_attention_heads
-        self.advice_size = advice = settings.n_attention_heads * settings.attention_head_size
-        self.specs = (
-            *recurrent_specs(settings, sizes),
-            # Rows: keys, queries, values, in the order of the release's layers; no bias.
-            *linear_specs("attention", sizes.input_size, 3 * advice, bias=False),
-            *linear_specs("advice", advice, hidden),
-            *linear_specs("merge", 2 * hidden, hidden),
-            *linear_specs("head_hidden", hidden, hidden),
-            *linear_specs("head", hidden, sizes.n_actions),
-        )
+        self.advice_size = settings.n_attention_heads * settings.attention_head_size
+        self.specs = cadp_agent_specs(settings, sizes.input_size, sizes.n_actions)
 
     def unroll(self, weights: Weights, inputs: Tensor, rows: Rows) -> Unrolled:
         """Centralised utilities q (P, R, N, A) and C_nn from inputs (P, R, N, D)."""
@@ -60,7 +52,7 @@ class CadpAgent:
         hidden: Array,
         q: Array,
         next_hidden: Array,
-        mode: ExecutionMode,
+        mode: str,
     ) -> None:
         """`step` of one member, compiled for few rows; see `agents.few_rows_numba`."""
         few_rows_numba.cadp_step(
@@ -71,17 +63,17 @@ class CadpAgent:
             next_hidden,
             weights,
             self.n_heads,
-            mode == "centralised",
+            mode == CENTRALISED.name,
         )
 
     def step(
-        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: ExecutionMode
+        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: str
     ) -> tuple[Tensor, Tensor]:
         """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden."""
         lead = inputs.shape[1:3]
         flat = inputs.flatten(1, 2)
         next_hidden = recurrent_step(weights, flat, hidden.flatten(1, 2))
-        if mode == "centralised":
+        if mode == CENTRALISED.name:
             advice, _ = advise(flat, weights["attention.weight"], lead[1], self.n_heads)
         else:  # each agent alone: its own value, no query, no key
             advice = linear(flat, weights["attention.weight"][:, 2 * self.advice_size :])

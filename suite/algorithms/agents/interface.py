@@ -7,16 +7,16 @@ so that online and target networks, or weights from elsewhere, go through the sa
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suite.algorithms.parameters import ParameterSpec, Weights
+from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows
+from suite.algorithms.specs import ParameterSpec
 
-ExecutionMode = Literal["centralised", "decentralised"]
 Array = NDArray[np.float32]
 
 
@@ -32,14 +32,10 @@ class Unrolled:
 
 
 class Agent(Protocol):
-    """One network shared by all agents of a team.
-
-    execution_modes: ways to act, behaviour policy first.
-    """
+    """One network shared by all agents of a team; `mode` is an execution mode that it has."""
 
     specs: tuple[ParameterSpec, ...]
     hidden_size: int
-    execution_modes: tuple[ExecutionMode, ...]
 
     def unroll(self, weights: Weights, inputs: Tensor, rows: Rows) -> Unrolled:
         """Utilities from inputs (P, R, N, D) of whole episodes, in the mode that is trained."""
@@ -52,11 +48,11 @@ class Agent(Protocol):
         hidden: Array,
         q: Array,
         next_hidden: Array,
-        mode: ExecutionMode,
+        mode: str,
     ) -> None:
         """`step` of one member, compiled for few rows; see `agents.few_rows_numba`."""
 
     def step(
-        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: ExecutionMode
+        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: str
     ) -> tuple[Tensor, Tensor]:
         """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden."""

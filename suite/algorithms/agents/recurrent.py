@@ -10,26 +10,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from suite.algorithms.agents import few_rows_numba
-from suite.algorithms.agents.interface import Array, ExecutionMode, Unrolled
-from suite.algorithms.batch import Sizes
+from suite.algorithms.agents.interface import Array, Unrolled
+from suite.algorithms.agents.specs import recurrent_agent_specs
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.layers.gru import gru_sequence, gru_step
-from suite.algorithms.parameters import ParameterSpec, Weights, gru_specs, linear_specs
+from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows
-from suite.algorithms.settings import AlgorithmSettings
+from suite.algorithms.value.settings import ValueSettings
+from suite.runs.sizes import Sizes
 
 
 class RecurrentAgent:
     """Each agent alone: encoder, GRU, linear head."""
 
-    execution_modes: tuple[ExecutionMode, ...] = ("decentralised",)
-
-    def __init__(self, settings: AlgorithmSettings, sizes: Sizes) -> None:
+    def __init__(self, settings: ValueSettings, sizes: Sizes) -> None:
         self.hidden_size = settings.hidden_size
-        self.n_agents = sizes.n_agents
-        self.specs = recurrent_specs(settings, sizes) + linear_specs(
-            "head", settings.hidden_size, sizes.n_actions
-        )
+        self.specs = recurrent_agent_specs(settings, sizes.input_size, sizes.n_actions)
 
     def unroll(self, weights: Weights, inputs: Tensor, rows: Rows) -> Unrolled:
         """Utilities q (P, R, N, A) from inputs (P, R, N, D) of whole episodes."""
@@ -45,24 +41,18 @@ class RecurrentAgent:
         hidden: Array,
         q: Array,
         next_hidden: Array,
-        mode: ExecutionMode,
+        mode: str,
     ) -> None:
         """`step` of one member, compiled for few rows; see `agents.few_rows_numba`."""
         few_rows_numba.recurrent_step(observations, last_actions, hidden, q, next_hidden, weights)
 
     def step(
-        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: ExecutionMode
+        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: str
     ) -> tuple[Tensor, Tensor]:
         """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden."""
         flat = recurrent_step(weights, inputs.flatten(1, 2), hidden.flatten(1, 2))
         q = linear(flat, weights["head.weight"], weights["head.bias"])
         return q.unflatten(1, inputs.shape[1:3]), flat.unflatten(1, inputs.shape[1:3])
-
-
-def recurrent_specs(settings: AlgorithmSettings, sizes: Sizes) -> tuple[ParameterSpec, ...]:
-    """Encoder and GRU, common to all agents here."""
-    size = settings.hidden_size
-    return linear_specs("encoder", sizes.input_size, size) + gru_specs("gru", size, size)
 
 
 def recurrent_sequence(weights: Weights, inputs: Tensor, rows: Rows) -> Tensor:

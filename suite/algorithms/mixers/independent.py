@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from suite.algorithms.declaration import Backbone
 from suite.algorithms.mixers.interface import Mixed, MixerInputs
-from suite.algorithms.parameters import ParameterSpec, Weights
+from suite.algorithms.settings import Settings
+from suite.algorithms.specs import ParameterSpec
+from suite.runs.sizes import Sizes
+
+if TYPE_CHECKING:
+    from suite.algorithms.parameters import Weights
 
 
 class IndependentMixer:
@@ -12,6 +20,12 @@ class IndependentMixer:
     specs: tuple[ParameterSpec, ...] = ()
     needs_greedy = False
 
+    def __init__(self, settings: Settings, sizes: Sizes) -> None:
+        pass
+
     def mix(self, weights: Weights, inputs: MixerInputs) -> Mixed:
         """The utilities themselves, (P, M, N)."""
         return Mixed(inputs.q_taken)
+
+
+BACKBONE = Backbone("iql", Settings, IndependentMixer, is_mixing=False)

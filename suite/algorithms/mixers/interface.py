@@ -1,13 +1,19 @@
-"""What the learner needs of a mixer. Like agents, mixers hold no weights."""
+"""What a learner needs of a mixer. Like agents, mixers hold no weights.
+
+Plans ask a mixer for its layers: torch is imported where it computes, not with the module.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from torch import Tensor
+from suite.algorithms.specs import ParameterSpec
 
-from suite.algorithms.parameters import ParameterSpec, Weights
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from suite.algorithms.parameters import Weights
 
 
 @dataclass(frozen=True)
@@ -38,6 +44,11 @@ class MixerInputs:
 
 
 class Mixer(Protocol):
+    """Specs of its layers (their input is the state and actions of a whole step), and what it does.
+
+    needs_greedy: whether it wants `MixerInputs.q_greedy`.
+    """
+
     specs: tuple[ParameterSpec, ...]
     needs_greedy: bool
 

@@ -2,20 +2,20 @@
 
 Head h:  c_h = Linear-ReLU-Linear(s), k_hn = Linear(block n of the state),
          w_hn = softmax_n(c_h·k_hn / √E);  w_n = Σ_h w_hn + 1e-10,  Q'_n = w_n Q_n + V(s)/N.
-Mixing as in `qplex.py`, with four single-layer kernels. Regulariser: 0.001 Σ_h mean (c_h·k_hn)².
+Mixing as in `duplex`, with four single-layer kernels. Regulariser: 0.001 Σ_h mean (c_h·k_hn)².
 """
 
 from __future__ import annotations
 
-import torch
+from typing import TYPE_CHECKING
 
-from suite.algorithms.batch import Sizes
-from suite.algorithms.layers.dense import linear
 from suite.algorithms.mixers.interface import Mixed, MixerInputs
-from suite.algorithms.mixers.qplex import POSITIVE, duplex, importance, state_and_actions
-from suite.algorithms.parameters import Weights, linear_specs
-from suite.algorithms.settings import AlgorithmSettings
-from suite.errors import InputError
+from suite.algorithms.specs import linear_specs
+from suite.runs.sizes import Sizes
+
+if TYPE_CHECKING:
+    from suite.algorithms.mixers.qplex import QplexSettings
+    from suite.algorithms.parameters import Weights
 
 # Release, config/algs/QPLEX_CADP.yaml: n_head, num_kernel, attend_reg_coef.
 N_HEADS = 4
@@ -28,14 +28,7 @@ class QattenMixer:
 
     needs_greedy = True
 
-    def __init__(self, settings: AlgorithmSettings, sizes: Sizes) -> None:
-        if sizes.ally_state_size == 0:
-            raise InputError(
-                "QPLEX with attention needs a state made of per-agent blocks",
-                where="qplex_form",
-                value=settings.qplex_form,
-                cure="use qplex_form = 'dmaq' or 'auto' for this scenario",
-            )
+    def __init__(self, settings: QplexSettings, sizes: Sizes) -> None:
         self.n_agents, self.n_actions = sizes.n_agents, sizes.n_actions
         self.block = sizes.ally_state_size
         self.embedding = embedding = settings.mixer_embedding
@@ -45,17 +38,22 @@ class QattenMixer:
         self.widths = [selectors, embedding, N_KERNELS, N_KERNELS * sizes.n_agents]
         joint = sizes.state_size + sizes.n_agents * sizes.n_actions
         self.specs = (
-            *linear_specs("state", sizes.state_size, sum(self.widths)),
+            *linear_specs("state", sizes.state_size, sum(self.widths), reads_data=True),
             *linear_specs(
                 "selector", settings.hypernet_embedding, embedding, bias=False, blocks=N_HEADS
             ),
             *linear_specs("key", self.block, embedding, bias=False, blocks=N_HEADS),
             *linear_specs("value", embedding, 1),
-            *linear_specs("joint", joint, N_KERNELS * sizes.n_agents),
+            *linear_specs("joint", joint, N_KERNELS * sizes.n_agents, reads_data=True),
         )
 
     def mix(self, weights: Weights, inputs: MixerInputs) -> Mixed:
         """Q_tot (P, M, 1) and the logit penalty. Needs `inputs.q_greedy`."""
+        import torch
+
+        from suite.algorithms.layers.dense import linear
+        from suite.algorithms.mixers.duplex import POSITIVE, duplex, importance, state_and_actions
+
         assert inputs.q_greedy is not None
         p, m, n = inputs.q_taken.shape
         read = linear(inputs.state, weights["state.weight"], weights["state.bias"])

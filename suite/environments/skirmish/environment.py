@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -45,6 +47,7 @@ class SkirmishEnvironment:
     ) -> None:
         self.info = scenario.info()
         self.n_environments = n_environments
+        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
         self._seed = seed
         self._tables = tables = build_tables(scenario, rules)
         slots, agents = n_environments, self.info.n_agents
@@ -171,3 +174,6 @@ class SkirmishEnvironment:
             f"slot {slot}, agent {agent}: action {actions[slot, agent]} is not available; "
             f"available: {available}"
         )
+
+    def close(self) -> None:
+        """Nothing is held open."""

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.catalog import skirmish_scenario
 from suite.environments.skirmish import fields as f
+from suite.environments.skirmish.backend import skirmish_scenario
 from suite.environments.skirmish.compilation import compiled
 from suite.environments.skirmish.encoding import (
     battle_outcome,

@@ -232,7 +232,6 @@ class Scenario:
             state_size=self.state_size,
             episode_limit=self.episode_limit,
             ally_state_size=self.ally_state_size,
-            is_deterministic=True,
         )
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 import mmap
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from suite.algorithms import EpisodeBatch
-from suite.environments.interface import BatchedEnvironment, EnvironmentInfo, Step
+from suite.algorithms.batch import EpisodeBatch
+from suite.algorithms.interface import PlayAgain
+from suite.runs.sizes import Sizes
 
+REBUILD_SLOTS = 64  # episodes played again side by side when a replay is rebuilt
+_PER_EPISODE = ("episode_seed", "length", "actions", "reward")
 # <bits/mman-map-flags-generic.h>: pages that are never used need not fit into memory.
 _NO_RESERVE = 0x4000 if sys.platform == "linux" else 0
 
@@ -28,13 +31,13 @@ class Replay:
     deterministic environment needs.
     """
 
-    def __init__(self, info: EnvironmentInfo, n_members: int, capacity: int) -> None:
-        limit, agents = info.episode_limit, info.n_agents
+    def __init__(self, sizes: Sizes, n_members: int, capacity: int) -> None:
+        limit, agents = sizes.episode_limit, sizes.n_agents
         lead = (n_members, capacity)
         self.capacity = capacity
-        self.observations = _zeros((*lead, limit + 1, agents, info.observation_size), np.float32)
-        self.state = _zeros((*lead, limit + 1, info.state_size), np.float32)
-        self.available_actions = _zeros((*lead, limit + 1, agents, info.n_actions), np.bool_)
+        self.observations = _zeros((*lead, limit + 1, agents, sizes.observation_size), np.float32)
+        self.state = _zeros((*lead, limit + 1, sizes.state_size), np.float32)
+        self.available_actions = _zeros((*lead, limit + 1, agents, sizes.n_actions), np.bool_)
         self.actions = _zeros((*lead, limit, agents), np.int64)
         self.reward = _zeros((*lead, limit), np.float32)
         self.terminated = _zeros((*lead, limit), np.bool_)
@@ -108,6 +111,46 @@ class Replay:
             filled=torch.from_numpy(np.arange(longest) < length[..., None]).to(device),
         )
 
+    def state_dict(self, *, replays_exactly: bool) -> dict[str, Any]:
+        """Seeds and actions of the stored episodes, lengths and rewards to check them by."""
+        if not replays_exactly:
+            raise NotImplementedError("arrays are not stored yet")
+        n = int(min(self.n_added.max(initial=0), self.capacity))
+        return {
+            "n_added": torch.from_numpy(self.n_added.copy()),
+            "episode_seed": torch.from_numpy(self.episode_seed[:, :n].copy()),
+            "length": torch.from_numpy(self.length[:, :n].copy()),
+            "actions": torch.from_numpy(self.actions[:, :n].astype(np.int16)),
+            "reward": torch.from_numpy(self.reward[:, :n].sum(axis=2)),
+        }
+
+    def load_state_dict(self, state: dict[str, Any], play_again: PlayAgain) -> None:
+        """Play the stored episodes again from their seeds and actions: the same data, exactly."""
+        n_members = len(self.n_added)
+        self.n_added[:] = 0
+        totals = state["reward"].numpy()
+        n_stored = min(int(state["n_added"].max()), self.capacity)
+        if any(state[key].shape[:2] != (n_members, n_stored) for key in _PER_EPISODE):
+            raise ValueError("another number of episodes in the replay than were played")
+        for m in range(n_members):
+            n = min(int(state["n_added"][m]), self.capacity)
+            seeds = state["episode_seed"][m, :n].numpy()
+            actions = state["actions"][m, :n].numpy().astype(np.int64)
+            for first in range(0, n, REBUILD_SLOTS):
+                chunk = slice(first, min(n, first + REBUILD_SLOTS))
+                slots = np.arange(chunk.stop - chunk.start)
+                writer = self.writer(np.full(len(slots), m), slots, seeds[chunk])
+                play_again(seeds[chunk], actions[chunk], writer)
+        same_length = np.array_equal(self.length[:, : totals.shape[1]], state["length"])
+        same_reward = np.array_equal(self.reward[:, : totals.shape[1]].sum(axis=2), totals)
+        if not (same_length and same_reward):
+            raise ReplayMismatchError("stored episodes do not play out as they did")
+        self.n_added[:] = state["n_added"].numpy()
+
+
+class ReplayMismatchError(ValueError):
+    """Episodes played again from their seeds and actions were other ones: another environment."""
+
 
 def _zeros(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArray[Any]:
     """As `np.zeros`, but never from memory that was used before.
@@ -129,17 +172,23 @@ class EpisodeWriter:
     ) -> None:
         self._replay, self._members, self._places = replay, members, places
 
-    def observe(self, t: int, slots: NDArray[np.int64], environment: BatchedEnvironment) -> None:
+    def observe(self, t: int, slots: NDArray[np.int64], seen: Mapping[str, NDArray[Any]]) -> None:
         """Store what `slots` see before their step t (or after their last)."""
         replay, m, p = self._replay, self._members[slots], self._places[slots]
-        replay.observations[m, p, t] = environment.observations[slots]
-        replay.state[m, p, t] = environment.state[slots]
-        replay.available_actions[m, p, t] = environment.available_actions[slots]
+        for name in ("observations", "state", "available_actions"):
+            getattr(replay, name)[m, p, t] = seen[name][slots]
 
-    def act(self, t: int, slots: NDArray[np.int64], actions: NDArray[np.int64], step: Step) -> None:
+    def act(
+        self,
+        t: int,
+        slots: NDArray[np.int64],
+        actions: NDArray[np.int64],
+        reward: NDArray[np.float64],
+        terminated: NDArray[np.bool_],
+    ) -> None:
         """Store what `slots` did at step t and what came of it."""
         replay, m, p = self._replay, self._members[slots], self._places[slots]
         replay.actions[m, p, t] = actions[slots]
-        replay.reward[m, p, t] = step.reward[slots]
-        replay.terminated[m, p, t] = step.terminated[slots]
+        replay.reward[m, p, t] = reward[slots]
+        replay.terminated[m, p, t] = terminated[slots]
         replay.length[m, p] = t + 1

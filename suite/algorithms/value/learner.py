@@ -1,19 +1,18 @@
-"""Training of a population: double Q-learning on mixed utilities, CADP's pruning after step T."""
+"""Training of a population: double Q-learning on mixed utilities."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Mapping
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suite.algorithms.agents.interface import ExecutionMode
-from suite.algorithms.batch import EpisodeBatch, Sizes
-from suite.algorithms.build import build_agent, build_mixer, has_pruning
-from suite.algorithms.losses.pruning import pruning_loss
+from suite.algorithms.agents.interface import Agent, Unrolled
+from suite.algorithms.agents.recurrent import RecurrentAgent
+from suite.algorithms.batch import EpisodeBatch
+from suite.algorithms.declaration import Members
 from suite.algorithms.losses.td import (
     available_only,
     masked_mean,
@@ -23,71 +22,70 @@ from suite.algorithms.losses.td import (
     td_target,
     transition_mask,
 )
-from suite.algorithms.mixers.interface import MixerInputs
+from suite.algorithms.members import per_member
+from suite.algorithms.mixers.interface import Mixer, MixerInputs
 from suite.algorithms.optimisers import build_optimiser, clip_gradient_norm
 from suite.algorithms.parameters import Parameters, Weights
 from suite.algorithms.rows import Rows, agent_inputs, pack, step_inputs
-from suite.algorithms.settings import PUBLISHED_ALPHA, AlgorithmSettings
+from suite.algorithms.value.settings import ValueSettings
 from suite.errors import InputError
-
-T = TypeVar("T")
+from suite.runs.sizes import Sizes
 
 # Up to so many rows (environments × agents) one compiled call beats a call per layer: measured.
 FEW_ROWS = 64
-# A pruning start that no run reaches.
-NEVER = np.iinfo(np.int64).max
 
 
-class Learner:
+class ValueLearner:
     """P runs of one arm on one scenario, trained side by side without influence on each other.
+
+    Methods that add a loss to the agents' network say so in `agent_loss`.
 
     Parameters
     ----------
     settings, sizes: the arm and the scenario; they fix every shape.
-    seeds: one per member; decides its initial weights and nothing else.
-    alpha: the paper's α per member, weight of the pruning loss; None takes the release's value.
-    pruning_start_env_steps: the paper's T per member; None (for all, or in one place): never.
-    learning_rate: per member; None takes the one in `settings`.
+    mixer: how utilities become joint values.
+    members: seeds decide initial weights and nothing else; learning rates default to the setting.
     device: where weights live and updates run.
 
-    Raises InputError for an arm that does not exist or lists that do not fit `seeds`.
+    Raises InputError for lists that do not fit the number of seeds.
     """
 
     def __init__(
         self,
-        settings: AlgorithmSettings,
+        settings: ValueSettings,
         sizes: Sizes,
-        *,
-        seeds: Sequence[int],
-        alpha: Sequence[float] | None = None,
-        pruning_start_env_steps: Sequence[int | None] | None = None,
-        learning_rate: Sequence[float] | None = None,
+        mixer: Mixer,
+        members: Members,
         device: torch.device | str = "cpu",
     ) -> None:
         self.settings, self.sizes, self.device = settings, sizes, torch.device(device)
-        self.agent = build_agent(settings, sizes)
-        self.mixer = build_mixer(settings, sizes)
-        self.n_members = n_members = len(seeds)
-        self.execution_modes: tuple[ExecutionMode, ...] = self.agent.execution_modes
+        self.agent = self.build_agent()
+        self.mixer = mixer
+        self.n_members = n_members = len(members)
 
         specs = [*self.agent.specs, *self.mixer.specs]
         self._online = Parameters(specs, n_members, device=self.device)
         self._target = Parameters(specs, n_members, device=self.device, trainable=False)
-        self._online.initialise(seeds)
+        self._online.initialise(members.seeds)
         self._target.flat.copy_(self._online.flat)
         self._acting_weights = self._online.arrays([spec.name for spec in self.agent.specs])
-        rates = _per_member("learning_rate", learning_rate, n_members, settings.learning_rate)
-        self._optimiser = build_optimiser(settings, self._online.flat, rates)
+        rates = per_member(
+            "learning_rate", members.learning_rate, n_members, settings.learning_rate
+        )
+        self._optimiser = build_optimiser(settings.optimiser, self._online.flat, rates)
 
-        published = PUBLISHED_ALPHA.get(settings.backbone, 0.0)
-        self._alpha = torch.tensor(
-            _per_member("alpha", alpha, n_members, published), device=self.device
-        )
-        starts = _per_member("pruning_start_env_steps", pruning_start_env_steps, n_members, None)
-        is_pruning = has_pruning(settings)
-        self._pruning_start = np.array(
-            [NEVER if start is None or not is_pruning else start for start in starts], np.int64
-        )
+    def build_agent(self) -> Agent:
+        """The agents' network."""
+        return RecurrentAgent(self.settings, self.sizes)
+
+    def agent_loss(
+        self, online: Unrolled, rows: Rows, mask: Tensor, env_steps: NDArray[np.int64]
+    ) -> tuple[Tensor | None, Mapping[str, Tensor]]:
+        """A loss (P,) beside that of the values, or None, and metrics by name, each (P,).
+
+        mask: (P, M) float, the transitions that count.
+        """
+        return None, {}
 
     def update(
         self,
@@ -97,11 +95,10 @@ class Learner:
     ) -> dict[str, Tensor]:
         """One gradient step per member on its own episodes.
 
-        env_steps: (P,) training environment steps so far; a member prunes when strictly above its
-        T. active: (P,) bool; members left out keep weights and optimiser state.
-        Returns per-member (P,) tensors: loss_td, loss_pruning (before α), gradient_norm (before
-        clipping), q_taken_mean (joint value of the actions taken, per agent), and for CADP
-        self_attention (mean attention an agent pays to itself).
+        env_steps: (P,) training environment steps so far. active: (P,) bool; members left out keep
+        weights and optimiser state.
+        Returns per-member (P,) tensors: loss_td, gradient_norm (before clipping), q_taken_mean
+        (joint value of the actions taken, per agent), and those of `agent_loss`.
         """
         rows = pack(batch)
         inputs, actions = agent_inputs(batch, rows)
@@ -130,22 +127,14 @@ class Learner:
         if mixed.row_penalty is not None:
             is_observed = rows.of_transitions(observed(batch.filled))
             loss = loss + observed_mean(mixed.row_penalty, batch.filled, is_observed)
-        loss_pruning, metrics = torch.zeros_like(loss_td), {}
-        if online.self_attention is not None:
-            paid_to_self = rows.at_start(online.self_attention)
-            cost = pruning_loss(paid_to_self, self.settings.pruning_normalisation)
-            loss_pruning = masked_mean(cost, mask)
-            is_pruning = np.asarray(env_steps) > self._pruning_start
-            if is_pruning.any():
-                weight = self._alpha * torch.from_numpy(is_pruning).to(self.device)
-                loss = loss + weight * loss_pruning
-            metrics["self_attention"] = masked_mean(paid_to_self.mean(dim=(2, 3)), mask).detach()
+        own_loss, metrics = self.agent_loss(online, rows, mask, np.asarray(env_steps))
+        if own_loss is not None:
+            loss = loss + own_loss
         gradient_norm = self._descend(loss, active)
 
         q_taken_mean = masked_mean(mixed.q.detach().sum(dim=2), mask) / self.sizes.n_agents
-        return metrics | {
+        return dict(metrics) | {
             "loss_td": loss_td.detach(),
-            "loss_pruning": loss_pruning.detach(),
             "gradient_norm": gradient_norm,
             "q_taken_mean": q_taken_mean,
         }
@@ -193,7 +182,7 @@ class Learner:
         observations: Tensor,
         last_actions: Tensor,
         hidden: Tensor,
-        mode: ExecutionMode,
+        mode: str,
     ) -> tuple[Tensor, Tensor]:
         """Utilities of one time step, without gradient.
 
@@ -264,17 +253,3 @@ class Learner:
         """
         self._online.load_member(member, weights)
         self._target.load_member(member, weights)
-
-
-def _per_member(name: str, values: Sequence[T] | None, n_members: int, default: T) -> list[T]:
-    """One value per member. Raises InputError if there are more or fewer."""
-    if values is None:
-        return [default] * n_members
-    if len(values) != n_members:
-        raise InputError(
-            f"one value per member needed, {n_members} members",
-            where=name,
-            value=list(values),
-            cure="pass as many values as seeds",
-        )
-    return list(values)

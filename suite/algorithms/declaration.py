@@ -1,0 +1,138 @@
+"""What a method says of itself before anything is trained. No torch here.
+
+Plans, checks, labels, cost, reports and sweeps ask the declaration; none of them knows a method by
+name. A method lives in a folder of this package, or comes from outside as a plug-in
+(`suite.algorithms.registry`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from suite.algorithms.settings import ArmSettings, Settings
+from suite.runs.hyperparameters import Hyperparameter, Value
+from suite.runs.modes import DECENTRALISED, ExecutionMode
+from suite.runs.protocol import TrainingProtocol
+from suite.runs.sizes import Sizes
+
+if TYPE_CHECKING:
+    import torch
+
+    from suite.algorithms.interface import Algorithm
+    from suite.algorithms.mixers.interface import Mixer
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an arm cannot run on a scenario. key: the setting at fault; cure: what to do."""
+
+    what: str
+    key: str
+    value: object
+    cure: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """What training on one more episode costs, on the average.
+
+    n_updates: updates per training episode, once `first_episodes` are remembered. update_flops:
+    floating-point operations of one.
+    """
+
+    n_updates: float
+    update_flops: float
+    first_episodes: int = 1
+
+
+@dataclass(frozen=True)
+class Members:
+    """The runs that are trained side by side; every sequence has one value per member.
+
+    hyperparameters: name → values of what the method declares.
+    """
+
+    seeds: Sequence[int]
+    learning_rate: Sequence[float] | None = None
+    hyperparameters: Mapping[str, Sequence[Value]] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.seeds)
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """A way of mixing utilities into a joint value, on which several methods can stand.
+
+    settings: its own settings, joined with those of the method. build: the mixer of an arm, whose
+    `specs` can be asked without torch. is_mixing: False where every agent has a value of its own.
+    refusal: why an arm with these settings cannot run on a scenario of these sizes, or None.
+    """
+
+    name: str
+    settings: type[Settings]
+    build: Callable[[Any, Sizes], Mixer]
+    is_mixing: bool = True
+    refusal: Callable[[Any, Sizes], Refusal | None] = lambda settings, sizes: None
+
+
+class Method(ABC):
+    """One framework on one backbone.
+
+    framework, backbone: its name in study files. settings: the model of an arm's settings, the
+    source of each default beside it.
+    """
+
+    framework: str
+    backbone: str
+    settings: type[ArmSettings]
+
+    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
+        """What a study may enumerate or search for the arms of this method."""
+        return ()
+
+    def modes(self, settings: Any) -> tuple[ExecutionMode, ...]:
+        """The modes in which a trained model is tested, the training one first.
+
+        `DECENTRALISED` is always among them.
+        """
+        return (DECENTRALISED,)
+
+    def extra_observations(self, settings: Any) -> tuple[str, ...]:
+        """Names of the further observations that an environment must give (`Sizes`)."""
+        return ()
+
+    def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
+        """Why an arm with these settings cannot run on a scenario; None if it can."""
+        return None
+
+    def protocol_unused(self) -> frozenset[str]:
+        """Names of the training protocol's settings that this method has no use for."""
+        return frozenset()
+
+    @abstractmethod
+    def work(
+        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
+    ) -> Work:
+        """Cost of training, from the layers that the networks declare.
+
+        mean_length: steps of an episode, on the average.
+        """
+
+    @abstractmethod
+    def n_parameters(self, settings: Any, sizes: Sizes) -> int:
+        """Trained parameters of one run."""
+
+    @abstractmethod
+    def build(
+        self,
+        settings: Any,
+        sizes: Sizes,
+        protocol: TrainingProtocol,
+        members: Members,
+        device: torch.device | str = "cpu",
+    ) -> Algorithm:
+        """The algorithm that trains `members` side by side; the first to import torch."""

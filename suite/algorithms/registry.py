@@ -1,0 +1,113 @@
+"""Which methods there are, by framework and backbone. No torch here.
+
+A new one is a folder of this package that gives `methods()`, and its name below; or, from another
+distribution, an entry point of the group `cadp_suite.methods` that names such a function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import Any
+
+from pydantic import BaseModel
+
+from suite.algorithms.declaration import Method
+from suite.algorithms.settings import ArmSettings
+from suite.errors import InputError
+from suite.plugins import plugins
+from suite.runs import earlier
+from suite.runs.hyperparameters import Hyperparameter, point_label
+from suite.runs.modes import ExecutionMode
+from suite.runs.spec import AlgorithmSpec, RunSpec
+
+_ROOMS = ("value", "cadp")
+ENTRY_POINTS = "cadp_suite.methods"
+
+
+@cache
+def methods() -> Mapping[tuple[str, str], Method]:
+    """(Framework, backbone) → method; ours first."""
+    found: dict[tuple[str, str], Method] = {}
+    rooms = [import_module(f"suite.algorithms.{room}").methods for room in _ROOMS]
+    rooms += [room for _, room in plugins(ENTRY_POINTS)]
+    for room in rooms:
+        for method in room():
+            key = (method.framework, method.backbone)
+            if key in found:
+                cure = "uninstall one of the distributions that bring it"
+                raise InputError("method there already", where=ENTRY_POINTS, value=key, cure=cure)
+            found[key] = method
+    return found
+
+
+def method_of(algorithm: AlgorithmSpec | ArmSettings) -> Method:
+    """The method of an arm. Raises InputError if there is none of that name."""
+    key = (algorithm.framework, algorithm.backbone)
+    if key not in methods():
+        what, name, value, cure = unknown(*key)
+        raise InputError(what, where=name, value=value, cure=cure)
+    return methods()[key]
+
+
+def unknown(framework: object, backbone: object) -> tuple[str, str, object, str]:
+    """What is wrong with the name of a method, the key at fault, its value, and the cure."""
+    frameworks = dict.fromkeys(name for name, _ in methods())
+    if framework not in frameworks:
+        return "unknown framework", "framework", framework, f"use {_choices(frameworks)}"
+    backbones = [name for owner, name in methods() if owner == framework]
+    what = f"framework {framework} has no such backbone"
+    return what, "backbone", backbone, f"use {_choices(backbones)}"
+
+
+def _choices(names: Any) -> str:
+    *others, last = [repr(name) for name in names]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def arm_settings(framework: str, backbone: str, **settings: Any) -> ArmSettings:
+    """The settings of an arm, checked; whatever is not given has its default.
+
+    Raises InputError for a method that does not exist, pydantic's ValidationError for a setting
+    that it does not have, or cannot have.
+    """
+    method = method_of(AlgorithmSpec(framework=framework, backbone=backbone))
+    return method.settings(framework=framework, backbone=backbone, **settings)
+
+
+def settings_of(algorithm: AlgorithmSpec) -> ArmSettings:
+    """The settings of a run, as its method declares them."""
+    method = method_of(algorithm)
+    fields = method.settings.model_fields
+    given = {
+        key: value
+        for key, value in algorithm.model_dump().items()
+        if key in fields or not earlier.is_unused(key, value)
+    }
+    return method.settings.model_validate(given)
+
+
+def algorithm_spec(settings: ArmSettings) -> AlgorithmSpec:
+    """What a run says of its arm: every setting, but those that `added_later` leaves out."""
+    kinds = [kind for kind in type(settings).__mro__ if issubclass(kind, BaseModel)]
+    later = {name for kind in kinds for name in getattr(kind, "added_later", ())}
+    fields = type(settings).model_fields
+    unsaid = {name for name in later if getattr(settings, name) == fields[name].default}
+    return AlgorithmSpec.model_validate(settings.model_dump(mode="json", exclude=unsaid))
+
+
+def hyperparameters() -> Mapping[str, Hyperparameter]:
+    """Every hyperparameter that some method declares, by name."""
+    return {one.name: one for method in methods().values() for one in method.hyperparameters()}
+
+
+def run_point(run: RunSpec) -> str:
+    """A run's hyperparameters for people: `α=0.5 T=70,000`, or nothing."""
+    return point_label(method_of(run.algorithm).hyperparameters(), run.hyperparameters)
+
+
+def modes_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[ExecutionMode, ...]:
+    """The execution modes in which a trained model of this arm is tested."""
+    settings = settings_of(algorithm) if isinstance(algorithm, AlgorithmSpec) else algorithm
+    return method_of(algorithm).modes(settings)

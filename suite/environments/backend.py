@@ -1,0 +1,67 @@
+"""What a program that produces episodes says of itself, as one object. Cheap: no simulator here.
+
+A backend is a file or folder of this package, or comes from outside as a plug-in
+(`suite.environments.registry`).
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from suite.environments.interface import BatchedEnvironment, EnvironmentInfo
+from suite.runs.metrics import WIN_RATE
+
+
+class Backend(ABC):
+    """One program, and the scenarios it offers.
+
+    name: the part before the slash of a scenario's full name. title: for headings; description:
+    what it is, for people; disclaimer: what its numbers are not, a sentence, or "".
+    version_word: what its version is a version of.
+    most_copies: how many environments can run side by side on a machine; None for any number.
+    seeds_episodes: whether episode seeds fix what is random. replays_exactly: whether seeds and
+    actions give the same episodes again, bit by bit.
+    time_limit: what an end by the step limit is to a learner, where a study does not say.
+    measures: tested quantities to tabulate, the one to draw first.
+    is_battle: whether `cadp-suite watch` can show its episodes.
+    """
+
+    name: str
+    title: str
+    description: str
+    disclaimer: str = ""
+    version_word: str = "rules version"
+    most_copies: int | None = None
+    seeds_episodes: bool = True
+    replays_exactly: bool = True
+    time_limit: Literal["terminal", "bootstrap"] = "bootstrap"
+    measures: tuple[str, ...] = (WIN_RATE,)
+    is_battle: bool = False
+
+    @abstractmethod
+    def scenarios(self) -> Sequence[str]:
+        """Names of its scenarios, without the backend's."""
+
+    @abstractmethod
+    def describe(self, scenario: str) -> EnvironmentInfo:
+        """Sizes and origin of one of its scenarios."""
+
+    @abstractmethod
+    def make(
+        self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]
+    ) -> BatchedEnvironment:
+        """A batch of one of its scenarios; see `suite.environments.make`."""
+
+    def return_bounds(self, scenario: str) -> tuple[float, float]:
+        """Possible range of an episode's return."""
+        return float("-inf"), float("inf")
+
+    def agent_kinds(self, scenario: str) -> Sequence[str]:
+        """What each agent is, in agent order, for agents' names."""
+        return ["agent"] * self.describe(scenario).n_agents
+
+    def episode_info(self, environment: BatchedEnvironment, slot: int) -> dict[str, Any]:
+        """What other programs' interfaces tell of a running episode, besides who has won."""
+        return {}

@@ -1,0 +1,91 @@
+"""Which backends and scenarios there are. Cheap: imports no simulator, no numba.
+
+A new backend is an object of `suite.environments.backend.Backend` in this package and a line below;
+or, from another distribution, an entry point of the group `cadp_suite.environments` that names one.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
+from typing import NoReturn
+
+from suite.environments.backend import Backend
+from suite.environments.interface import EnvironmentInfo
+from suite.errors import InputError
+from suite.plugins import plugins
+
+_HOMES = ("suite.environments.skirmish.backend", "suite.environments.matrix")
+ENTRY_POINTS = "cadp_suite.environments"
+
+
+@cache
+def backends() -> Mapping[str, Backend]:
+    """Name → backend; ours first."""
+    ours: list[Backend] = [import_module(home).BACKEND for home in _HOMES]
+    found = {backend.name: backend for backend in ours}
+    for _, backend in plugins(ENTRY_POINTS):
+        if backend.name in found:
+            cure = "uninstall one of the distributions that bring it"
+            raise InputError(
+                "backend there already", where=ENTRY_POINTS, value=backend.name, cure=cure
+            )
+        found[backend.name] = backend
+    return found
+
+
+def available() -> list[str]:
+    """Full names of all scenarios, sorted."""
+    return sorted(
+        f"{name}/{scenario}"
+        for name, backend in backends().items()
+        for scenario in backend.scenarios()
+    )
+
+
+def backend_of(name: str) -> Backend:
+    """The backend of a scenario by its full name; InputError if there is no such scenario."""
+    check_name(name)
+    return backends()[name.partition("/")[0]]
+
+
+def short_name(name: str) -> str:
+    """A scenario's name within its backend."""
+    return name.partition("/")[2]
+
+
+def describe(name: str) -> EnvironmentInfo:
+    """Sizes and origin of a scenario; InputError naming the nearest ones if there is none."""
+    return backend_of(name).describe(short_name(name))
+
+
+def full_name(name: str, *, where: str) -> str:
+    """A scenario's full name, from that or from its name within the only backend that has it."""
+    names = available()
+    if name in names:
+        return name
+    same = [full for full in names if short_name(full) == name]
+    if len(same) == 1:
+        return same[0]
+    _raise_unknown(str(name), names, where)
+
+
+def check_name(name: str, *, where: str = "scenario") -> None:
+    """Raise InputError unless `name` is one of `available()`."""
+    names = available()
+    if name not in names:
+        _raise_unknown(str(name), names, where)
+
+
+def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
+    by_short = {short_name(full): full for full in names}
+    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+    near += [
+        by_short[short]
+        for short in difflib.get_close_matches(name.rsplit("/", 1)[-1], by_short, n=3, cutoff=0.5)
+    ]
+    choices = list(dict.fromkeys(near)) or names
+    lead = "nearest: " if near else "use one of "
+    raise InputError("unknown scenario", where=where, value=name, cure=lead + ", ".join(choices))
