@@ -34,7 +34,7 @@ def td_lambda_target(
     real hold the one-step target.
     """
     target = td_target(reward_t, terminated_t, q_next, gamma)
-    weight = _trace(rows, terminated_t, is_real, gamma * trace_decay, target)
+    weight = _trace(rows, is_real, gamma * trace_decay, target)
     return _carry_back(rows, target, weight, q_next.detach()[:, : weight.shape[1]])
 
 
@@ -50,8 +50,8 @@ def q_lambda_target(
 ) -> Tensor:
     """G_t = r_t + γ (1 - d_t) [Q⁻(next) + λ (G_{t+1} - Q⁻(s_{t+1}, u_{t+1}))].
 
-    Q(λ) with off-policy corrections (arXiv 1602.04951): a later action that is not the
-    greedy one counts as an error of its own value, not as a loss of the policy learned.
+    Q(λ) with off-policy corrections (arXiv 1602.04951): what follows a later action is measured
+    against that action's own value, so exploring later does not lower the return.
     PyMARL2's `build_q_lambda_targets` is this plus Q⁻(s_t, greedy) - Q⁻(s_t, u_t), which favours
     actions that are not greedy and is no one-step target at λ = 0; it is not added here.
 
@@ -59,27 +59,25 @@ def q_lambda_target(
     The rest as in `td_lambda_target`.
     """
     target = td_target(reward_t, terminated_t, q_next, gamma)
-    weight = _trace(rows, terminated_t, is_real, gamma * trace_decay, target)
+    weight = _trace(rows, is_real, gamma * trace_decay, target)
     following = rows.following[: weight.shape[1]]
     return _carry_back(rows, target, weight, q_taken_t.detach().index_select(1, following))
 
 
-def _trace(
-    rows: Rows, terminated_t: Tensor, is_real: Tensor, decay: float, target: Tensor
-) -> Tensor:
+def _trace(rows: Rows, is_real: Tensor, decay: float, target: Tensor) -> Tensor:
     """How much of a row's next return it takes over: all transition blocks but the last, (P, ·, 1).
 
-    0 where no real transition follows: surplus rows, ends of episodes.
+    0 where no real transition follows, as after a terminal one: ends of episodes, surplus rows.
     """
     n = rows.starts[-2]
-    is_followed = is_real.index_select(1, rows.following[:n]) & ~terminated_t[:, :n]
+    is_followed = is_real.index_select(1, rows.following[:n])
     return (decay * is_followed.to(target.dtype)).unsqueeze(2)
 
 
 def _carry_back(rows: Rows, target: Tensor, weight: Tensor, expected: Tensor) -> Tensor:
     """target_t += weight_t (target_{t+1} - expected_{t+1}), in place, from the end.
 
-    expected (P, ·, K): what the one-step targets already hold of the rows after those of `weight`.
+    expected (P, ·, K): for each row of `weight`, the value its next return is measured against.
     """
     target[:, : weight.shape[1]] -= weight * expected
     for t in range(len(rows.starts) - 3, -1, -1):
