@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import torch
 
-from suite.algorithms import EpisodeBatch, Sizes, arm_settings, build_learner
+from suite.algorithms import EpisodeBatch, Sizes, arm_settings
 from suite.algorithms.allocator import keep_freed_memory
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, warmup=False)

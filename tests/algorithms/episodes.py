@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import torch
 
-from suite.algorithms import EpisodeBatch, Sizes, arm_settings
+from suite.algorithms import EpisodeBatch, Sizes
 
 SMALL = Sizes(n_agents=3, n_actions=4, observation_size=6, state_size=11, ally_state_size=3)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from episodes import ARMS, SMALL, arm, random_batch
 
-from suite.algorithms import EpisodeBatch, Sizes, build_learner
+from suite.algorithms import EpisodeBatch, Sizes
 
 LENGTHS = [5, 2, 6, 3]
 

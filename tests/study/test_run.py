@@ -63,9 +63,7 @@ def test_a_run_survives_its_storage(
     run = RunSpec(
         scenario="skirmish/3m",
         arm="a",
-        algorithm=arm_settings(
-            framework="cadp", backbone="vdn", learning_rate=rate, gamma=gamma
-        ),
+        algorithm=arm_settings(framework="cadp", backbone="vdn", learning_rate=rate, gamma=gamma),
         training=TrainingProtocol(total_env_steps=steps),
         alpha=alpha,
         pruning_start_env_steps=start,

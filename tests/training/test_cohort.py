@@ -381,9 +381,7 @@ def test_a_run_that_diverges_fails_and_names_the_step(tmp_path, learning_rate):
 
 def test_a_member_that_diverges_leaves_the_others_alone(tmp_path):
     def member(seed, learning_rate):
-        algorithm = arm_settings(
-            framework="cadp", backbone="qmix", learning_rate=learning_rate
-        )
+        algorithm = arm_settings(framework="cadp", backbone="qmix", learning_rate=learning_rate)
         return run_spec(seed=seed, algorithm=algorithm)
 
     good, bad = member(1, 5e-4), member(2, 1e30)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from suite.runs.protocol import TrainingProtocol
 from suite.algorithms.value.exploration import epsilon, explore, greedy_actions
+from suite.runs.protocol import TrainingProtocol
 
 
 @pytest.mark.parametrize(

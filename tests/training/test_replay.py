@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 import torch
 
-from suite.environments import describe, make
 from suite.algorithms.replay import Replay
+from suite.environments import describe, make
 from suite.training.rollout import play
 
 SCENARIO = "matrix/two_step"

@@ -6,10 +6,11 @@ own. wqmix, `modules/mixers/qmix_central_no_hyper.py`: three hidden layers of 25
 
 from __future__ import annotations
 
-from suite.algorithms.batch import Sizes
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.mixers.interface import Mixed, MixerInputs
-from suite.algorithms.parameters import Weights, linear_specs
+from suite.algorithms.parameters import Weights
+from suite.algorithms.specs import linear_specs
+from suite.runs.sizes import Sizes
 
 # wqmix, config/algs/ow_qmix.yaml and cw_qmix.yaml: central_mixing_embed_dim.
 EMBEDDING = 256

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from suite.algorithms.batch import Sizes
 from suite.algorithms.layers.dense import linear, linear_relu
-from suite.algorithms.parameters import Weights, linear_specs
+from suite.algorithms.parameters import Weights
+from suite.algorithms.specs import linear_specs
+from suite.runs.sizes import Sizes
 
 # PyMARL, config/algs/qtran.yaml: mixing_embed_dim.
 EMBEDDING = 64
