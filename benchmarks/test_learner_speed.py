@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 import torch
 
-from suite.algorithms import EpisodeBatch, Sizes, arm_settings
+from suite.algorithms import EpisodeBatch, Sizes, arm_settings, build_learner
 from suite.algorithms.allocator import keep_freed_memory
+from suite.algorithms.value.base import QLearner
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, warmup=False)
 
@@ -115,9 +116,9 @@ def full_batch() -> EpisodeBatch:
     )
 
 
-def learner_of(framework: str, backbone: str) -> Learner:
+def learner_of(framework: str, backbone: str) -> QLearner:
     settings = arm_settings(framework, backbone)
-    return Learner(settings, SIZES, seeds=[0], pruning_start_env_steps=[0])
+    return build_learner(settings, SIZES, seeds=[0], pruning_start_env_steps=[0])
 
 
 @pytest.mark.parametrize("what", ["floor", "ours"])
@@ -149,9 +150,9 @@ def test_acting_step(benchmark, framework: str, n_environments: int, what: str) 
         observations = torch.rand(1, n_environments, SIZES.n_agents, SIZES.observation_size)
         last = torch.zeros(1, n_environments, SIZES.n_agents, dtype=torch.int64)
         hidden = learner.initial_hidden(n_environments)
-        mode = learner.execution_modes[0]
+        mode = next(iter(learner.acting))
 
         def run() -> object:
-            return learner.act_values(observations, last, hidden, mode)
+            return learner.act_values({"observations": observations}, last, hidden, mode)
 
     benchmark.pedantic(run, rounds=20, iterations=100, warmup_rounds=2)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -16,6 +17,7 @@ class EpisodeBatch:
     reward: (P, B, T) float32. terminated: (P, B, T) bool, ended by the rules of the task (an
     episode cut by the step limit is not terminated). filled: (P, B, T) bool, the transition is
     real; the observation after the last real transition is real too.
+    extra: name → (P, B, T+1, N, X) float32, extra observations that were asked for.
     """
 
     observations: Tensor
@@ -25,3 +27,13 @@ class EpisodeBatch:
     reward: Tensor
     terminated: Tensor
     filled: Tensor
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
+
+    def array(self, name: str) -> Tensor:
+        """What is remembered of every observation row under a name; see `Inputs`."""
+        own = {
+            "observations": self.observations,
+            "state": self.state,
+            "available_actions": self.available_actions,
+        }
+        return own[name] if name in own else self.extra[name]

@@ -15,7 +15,7 @@ from suite.errors import InputError
 from suite.runs.sizes import Sizes
 
 if TYPE_CHECKING:
-    from suite.algorithms.value.learner import ValueLearner
+    from suite.algorithms.value.base import QLearner
 
 
 def build_learner(
@@ -26,7 +26,7 @@ def build_learner(
     learning_rate: Sequence[float] | None = None,
     device: torch.device | str = "cpu",
     **hyperparameters: Sequence[Any] | None,
-) -> ValueLearner:
+) -> QLearner:
     """The learner of an arm that learns values.
 
     hyperparameters: by name, one value per member, of what the method declares.

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from suite.algorithms.batch import EpisodeBatch
+from suite.algorithms.inputs import OWN_OBSERVATION, Inputs
 from suite.runs.sizes import Sizes
 
 
@@ -122,14 +123,17 @@ def pack_lengths(lengths: Tensor, n_steps: int, device: torch.device) -> Rows:
     )
 
 
-def agent_inputs(batch: EpisodeBatch, rows: Rows) -> tuple[Tensor, Tensor]:
+def agent_inputs(
+    batch: EpisodeBatch, rows: Rows, seen: Inputs = OWN_OBSERVATION
+) -> tuple[Tensor, Tensor]:
     """Inputs x of all agents and the actions taken.
 
+    seen: what takes the place of the observation.
     Returns x (P, R, N, O+A+N), the concatenation of observation, one-hot last action (zeros at the
     first step) and one-hot agent number (PyMARL's `obs_last_action`, `obs_agent_id`), and actions
     (P, M, N) int64.
     """
-    observations = rows.of_observations(batch.observations)
+    observations = seen.of({name: rows.of_observations(batch.array(name)) for name in seen.parts})
     actions = rows.of_transitions(batch.actions)
     n_actions = batch.available_actions.shape[-1]
     p, r, n, o = observations.shape
@@ -146,10 +150,13 @@ def step_inputs(observations: Tensor, last_actions: Tensor, sizes: Sizes) -> Ten
 
     A last action of -1 (before the first step) gives zeros.
     """
-    x = observations.new_zeros(*observations.shape[:3], sizes.input_size)
-    x[..., : sizes.observation_size] = observations
+    x = observations.new_zeros(
+        *observations.shape[:3], sizes.input_size_with(observations.shape[3])
+    )
+    width = observations.shape[3]
+    x[..., :width] = observations
     numbers = torch.arange(sizes.n_actions, device=x.device)
-    end = sizes.observation_size + sizes.n_actions
-    x[..., sizes.observation_size : end] = last_actions.unsqueeze(3) == numbers
+    end = width + sizes.n_actions
+    x[..., width:end] = last_actions.unsqueeze(3) == numbers
     x[..., end:] = torch.eye(sizes.n_agents, device=x.device)
     return x

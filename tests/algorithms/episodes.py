@@ -7,7 +7,8 @@ from dataclasses import fields
 
 import torch
 
-from suite.algorithms import EpisodeBatch, Sizes
+from suite.algorithms import EpisodeBatch, Sizes, arm_settings
+from suite.algorithms.settings import ArmSettings
 
 SMALL = Sizes(n_agents=3, n_actions=4, observation_size=6, state_size=11, ally_state_size=3)
 
@@ -25,9 +26,10 @@ ARMS = [
 ]
 
 
-def arm(framework: str, backbone: str, form: str = "auto", **others: object) -> AlgorithmSettings:
-    values = {"framework": framework, "backbone": backbone, "qplex_form": form, **others}
-    return AlgorithmSettings.model_validate(values)
+def arm(framework: str, backbone: str, form: str = "auto", **others: object) -> ArmSettings:
+    if backbone == "qplex":
+        others["qplex_form"] = form
+    return arm_settings(framework, backbone, **others)
 
 
 def random_batch(

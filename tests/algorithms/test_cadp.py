@@ -7,7 +7,9 @@ import pytest
 import torch
 from episodes import SMALL, arm, random_batch
 
-from suite.algorithms import Learner, Sizes, build_agent
+from suite.algorithms import Sizes, build_learner
+from suite.algorithms.registry import modes_of
+from suite.algorithms.value.base import QLearner
 from suite.errors import InputError
 
 # algorithms, table 1.3: N, A, D_obs, D_state, parameters of the rnn and of the CADP agent.
@@ -28,16 +30,16 @@ def test_parameter_counts(scenario: str) -> None:
     n, a, o, s, n_rnn, n_cadp = PARAMETERS[scenario]
     sizes = Sizes(n, a, o, s, 0)
     for framework, expected in (("ctde", n_rnn), ("cadp", n_cadp)):
-        specs = build_agent(arm(framework, "vdn"), sizes).specs
+        specs = build_learner(arm(framework, "vdn"), sizes, seeds=[0]).agent.specs
         assert sum(int(np.prod(spec.shape)) for spec in specs) == expected
 
 
-def learner_of(attention_scale: float) -> Learner:
+def learner_of(attention_scale: float) -> QLearner:
     """A learner whose agents attend to themselves alone (large scale) or to all alike (0).
 
     Keys and queries read the agent's number only: query and key of agent n are c·e_n.
     """
-    learner = Learner(arm("cadp", "vdn"), SMALL, seeds=[5])
+    learner = build_learner(arm("cadp", "vdn"), SMALL, seeds=[5])
     weights = learner.member_weights(0)
     attention = weights["attention.weight"]
     attention[:256] = 0
@@ -50,10 +52,10 @@ def learner_of(attention_scale: float) -> Learner:
     return learner
 
 
-def act(learner: Learner, mode: str, observations: torch.Tensor) -> torch.Tensor:
+def act(learner: QLearner, mode: str, observations: torch.Tensor) -> torch.Tensor:
     last = torch.full(observations.shape[:3], -1)
     hidden = learner.initial_hidden(observations.shape[1])
-    return learner.act_values(observations, last, hidden, mode)[0]  # type: ignore[arg-type]
+    return learner.act_values({"observations": observations}, last, hidden, mode)[0]  # type: ignore[arg-type]
 
 
 def test_identity_attention_makes_both_modes_equal() -> None:
@@ -69,12 +71,12 @@ def test_identity_attention_makes_both_modes_equal() -> None:
 
 
 def test_only_centralised_agents_hear_the_others() -> None:
-    learner = Learner(arm("cadp", "vdn"), SMALL, seeds=[5])
+    learner = build_learner(arm("cadp", "vdn"), SMALL, seeds=[5])
     before = torch.rand(1, 1, SMALL.n_agents, SMALL.observation_size)
     after = before.clone()
     after[:, :, 1:] += 1  # agent 0 sees what it saw
     moved = {}
-    for mode in learner.execution_modes:
+    for mode in learner.acting:
         moved[mode] = (act(learner, mode, after) - act(learner, mode, before))[0, 0, 0].abs().max()
     assert moved["decentralised"] == 0
     assert moved["centralised"] > 1e-4
@@ -83,7 +85,7 @@ def test_only_centralised_agents_hear_the_others() -> None:
 @pytest.mark.parametrize("normalisation", ["agents_squared", "agents"])
 def test_uniform_attention_costs_what_the_equation_says(normalisation: str) -> None:
     settings = arm("cadp", "vdn", pruning_normalisation=normalisation)
-    learner = Learner(settings, SMALL, seeds=[5])
+    learner = build_learner(settings, SMALL, seeds=[5])
     learner.load_member_weights(0, learner_of(0.0).member_weights(0))
     metrics = learner.update(random_batch(SMALL, [[4, 2]], 4), np.array([0]))
     expected = np.log(SMALL.n_agents) / (SMALL.n_agents if normalisation != "agents" else 1)
@@ -99,7 +101,7 @@ def test_pruned_attention_costs_nothing() -> None:
 
 def gradients(backbone: str, env_steps: int, protocol: str = "repaired") -> dict:
     settings = arm("cadp", backbone, protocol=protocol, gradient_clip=1e6)
-    learner = Learner(settings, SMALL, seeds=[5], pruning_start_env_steps=[100], alpha=[3.0])
+    learner = build_learner(settings, SMALL, seeds=[5], pruning_start_env_steps=[100], alpha=[3.0])
     learner.update(random_batch(SMALL, [[4, 2]], 4), np.array([env_steps]))
     return learner.member_gradients(0)
 
@@ -127,19 +129,19 @@ def test_qmix_prunes_in_both_protocols() -> None:
 
 
 def test_there_is_no_cadp_on_independent_learners() -> None:
-    with pytest.raises(InputError, match="mixing backbones"):
-        Learner(arm("cadp", "iql"), SMALL, seeds=[0])
+    with pytest.raises(InputError, match=r"no such backbone .*'iql'.* use 'vdn'"):
+        arm("cadp", "iql")
 
 
 def test_attentive_qplex_needs_agent_blocks() -> None:
     blockless = Sizes(2, 3, 1, 1, 0)
     with pytest.raises(InputError, match="per-agent blocks"):
-        Learner(arm("ctde", "qplex", "qatten"), blockless, seeds=[0])
-    chosen = Learner(arm("ctde", "qplex"), blockless, seeds=[0]).member_weights(0)
+        build_learner(arm("ctde", "qplex", "qatten"), blockless, seeds=[0])
+    chosen = build_learner(arm("ctde", "qplex"), blockless, seeds=[0]).member_weights(0)
     assert "scale.weight" in chosen
 
 
 def test_modes_of_execution() -> None:
-    assert Learner(arm("ctde", "vdn"), SMALL, seeds=[0]).execution_modes == ("decentralised",)
-    modes = Learner(arm("cadp", "vdn"), SMALL, seeds=[0]).execution_modes
-    assert modes == ("centralised", "decentralised")
+    """The first is the one in which training acts."""
+    assert [mode.letter for mode in modes_of(arm("ctde", "vdn"))] == ["D"]
+    assert [mode.letter for mode in modes_of(arm("cadp", "vdn"))] == ["C", "D"]

@@ -8,7 +8,6 @@ import pytest
 import torch
 from episodes import SMALL, arm
 
-from suite.algorithms import build_mixer
 from suite.algorithms.losses.pruning import pruning_loss
 from suite.algorithms.losses.td import (
     available_only,
@@ -19,8 +18,9 @@ from suite.algorithms.losses.td import (
     td_target,
     transition_mask,
 )
+from suite.algorithms.mixers import mixers
+from suite.algorithms.mixers.duplex import duplex, importance
 from suite.algorithms.mixers.interface import MixerInputs
-from suite.algorithms.mixers.qplex import duplex, importance
 
 
 def test_td_target_bootstraps_unless_terminated() -> None:
@@ -112,12 +112,12 @@ def _inputs(q: list[float]) -> MixerInputs:
 
 
 def test_vdn_adds() -> None:
-    mixer = build_mixer(arm("ctde", "vdn"), SMALL)
+    mixer = mixers()["vdn"].build(arm("ctde", "vdn"), SMALL)
     assert mixer.mix({}, _inputs([1.0, 2.0, 4.0])).q.tolist() == [[[7.0]]]
 
 
 def test_independent_learners_do_not_mix() -> None:
-    mixer = build_mixer(arm("ctde", "iql"), SMALL)
+    mixer = mixers()["iql"].build(arm("ctde", "iql"), SMALL)
     assert mixer.mix({}, _inputs([1.0, 2.0, 4.0])).q.tolist() == [[[1.0, 2.0, 4.0]]]
 
 
@@ -126,7 +126,7 @@ def test_qmix_by_hand() -> None:
 
     Q_tot = 3·ELU(1·1 + 2·2 + 0·4 - 9) + 11 = 3·(e⁻⁴ - 1) + 11.
     """
-    mixer = build_mixer(arm("ctde", "qmix", mixer_embedding=1), SMALL)
+    mixer = mixers()["qmix"].build(arm("ctde", "qmix", mixer_embedding=1), SMALL)
     column = torch.tensor([-1.0, 2.0, 0.0, -3.0, -9.0, 5.0])
     weight = torch.rand(1, 6, SMALL.state_size)  # only the first column meets a non-zero input
     weight[0, :, 0] = column

@@ -12,7 +12,8 @@ import numpy as np
 import torch
 from episodes import arm
 
-from suite.algorithms import EpisodeBatch, Learner, Sizes
+from suite.algorithms import EpisodeBatch, Sizes, build_learner
+from suite.algorithms.value.base import QLearner
 
 CLIMBING = [[11.0, -30.0, 0.0], [-30.0, 7.0, 6.0], [0.0, 0.0, 5.0]]
 TWO_STEP = {0: [[7.0, 7.0], [7.0, 7.0]], 1: [[0.0, 1.0], [1.0, 8.0]]}
@@ -39,10 +40,10 @@ def batch_of(states: list[list[int]], joint_actions: list, rewards: list, n_acti
     )
 
 
-def trained(backbone: str, batch: EpisodeBatch, n_actions: int, n_updates: int) -> Learner:
+def trained(backbone: str, batch: EpisodeBatch, n_actions: int, n_updates: int) -> QLearner:
     sizes = Sizes(2, n_actions, 3, 3, 0)
     rates = [LEARNING_RATE] * len(SEEDS)
-    learner = Learner(arm("ctde", backbone), sizes, seeds=SEEDS, learning_rate=rates)
+    learner = build_learner(arm("ctde", backbone), sizes, seeds=SEEDS, learning_rate=rates)
     everyone = np.full(len(SEEDS), True)
     for k in range(n_updates):
         learner.update(batch, np.full(len(SEEDS), k))
@@ -52,16 +53,16 @@ def trained(backbone: str, batch: EpisodeBatch, n_actions: int, n_updates: int) 
 
 
 def greedy(
-    learner: Learner, states: list[int], last: torch.Tensor, hidden: torch.Tensor
+    learner: QLearner, states: list[int], last: torch.Tensor, hidden: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Each member's joint action (P, 1, 2) in its state."""
     one_hot = torch.nn.functional.one_hot(torch.tensor(states), 3).float()
     observations = one_hot[:, None, None, :].expand(-1, 1, 2, -1)
-    q, hidden = learner.act_values(observations, last, hidden, "decentralised")
+    q, hidden = learner.act_values({"observations": observations}, last, hidden, "decentralised")
     return q.argmax(dim=3), hidden
 
 
-def first_actions(learner: Learner) -> tuple[torch.Tensor, torch.Tensor]:
+def first_actions(learner: QLearner) -> tuple[torch.Tensor, torch.Tensor]:
     none = torch.full((len(SEEDS), 1, 2), -1)
     return greedy(learner, [0] * len(SEEDS), none, learner.initial_hidden(1))
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from episodes import ARMS, SMALL, arm, members, random_batch
 
-from suite.algorithms import Learner
+from suite.algorithms import build_learner
 from suite.errors import InputError
 
 LENGTHS = [[5, 2, 6], [3, 3, 1], [4, 6, 2]]
@@ -27,13 +27,13 @@ def test_member_of_three_equals_member_alone(
     framework: str, backbone: str, form: str, optimiser: str
 ) -> None:
     settings = arm(framework, backbone, form, optimiser=optimiser)
-    together = Learner(settings, SMALL, **OPTIONS)
+    together = build_learner(settings, SMALL, **OPTIONS)
     batches = [random_batch(SMALL, LENGTHS, 6, seed) for seed in range(3)]
     steps = np.array([50, 150, 250])
     metrics = [together.update(batch, steps) for batch in batches]
     for m in range(3):
         own = {key: values[m : m + 1] for key, values in OPTIONS.items()}
-        alone = Learner(settings, SMALL, **own)
+        alone = build_learner(settings, SMALL, **own)
         for k, batch in enumerate(batches):
             result = alone.update(members(batch, slice(m, m + 1)), steps[m : m + 1])
             for name, value in result.items():
@@ -48,14 +48,17 @@ def test_member_of_three_equals_member_alone(
 
 def test_initial_weights_depend_on_the_own_seed_alone() -> None:
     settings = arm("cadp", "qmix")
-    pair, single = Learner(settings, SMALL, seeds=[1, 2]), Learner(settings, SMALL, seeds=[2])
+    pair, single = (
+        build_learner(settings, SMALL, seeds=[1, 2]),
+        build_learner(settings, SMALL, seeds=[2]),
+    )
     for name, weight in single.member_weights(0).items():
         assert torch.equal(pair.member_weights(1)[name], weight)
         assert not torch.equal(pair.member_weights(0)[name], weight)
 
 
 def test_initial_weights_fill_pytorchs_default_range() -> None:
-    weights = Learner(arm("cadp", "qmix"), SMALL, seeds=[0]).member_weights(0)
+    weights = build_learner(arm("cadp", "qmix"), SMALL, seeds=[0]).member_weights(0)
     for name, fan_in in (("gru.weight_hh", 64), ("advice.weight", 128), ("merge.bias", 128)):
         bound = fan_in**-0.5
         assert 0.8 * bound < float(weights[name].abs().max()) <= bound
@@ -63,7 +66,7 @@ def test_initial_weights_fill_pytorchs_default_range() -> None:
 
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
 def test_inactive_members_stay(optimiser: str) -> None:
-    learner = Learner(arm("cadp", "qmix", optimiser=optimiser), SMALL, **OPTIONS)
+    learner = build_learner(arm("cadp", "qmix", optimiser=optimiser), SMALL, **OPTIONS)
     batch = random_batch(SMALL, LENGTHS, 6)
     learner.update(batch, np.array([50, 50, 50]))
     before = learner.state_dict()
@@ -75,7 +78,7 @@ def test_inactive_members_stay(optimiser: str) -> None:
 
 
 def test_members_without_episodes_stay_finite() -> None:
-    learner = Learner(arm("cadp", "qplex"), SMALL, **OPTIONS)
+    learner = build_learner(arm("cadp", "qplex"), SMALL, **OPTIONS)
     batch = random_batch(SMALL, [[4, 2], [0, 0], [1, 1]], 4)
     metrics = learner.update(batch, np.zeros(3), np.array([True, False, True]))
     assert all(bool(value.isfinite().all()) for value in metrics.values())
@@ -97,7 +100,7 @@ def test_padding_changes_nothing(framework: str, backbone: str, form: str) -> No
         wild[name] = padded
     results = []
     for batch in (short, replace(long, **wild)):
-        learner = Learner(settings, SMALL, seeds=[0], pruning_start_env_steps=[0])
+        learner = build_learner(settings, SMALL, seeds=[0], pruning_start_env_steps=[0])
         metrics = learner.update(batch, np.array([1]))
         results.append((metrics, learner.member_gradients(0)))
     for left, right in zip(*results, strict=True):
@@ -106,7 +109,7 @@ def test_padding_changes_nothing(framework: str, backbone: str, form: str) -> No
 
 
 def test_target_copies_chosen_members() -> None:
-    learner = Learner(arm("ctde", "vdn"), SMALL, **OPTIONS)
+    learner = build_learner(arm("ctde", "vdn"), SMALL, **OPTIONS)
     learner.update(random_batch(SMALL, LENGTHS, 6), np.zeros(3))
     learner.copy_target(torch.tensor([True, False, True]))
     state = learner.state_dict()
@@ -118,10 +121,10 @@ def test_target_copies_chosen_members() -> None:
 def test_state_goes_on_bit_by_bit(framework: str, backbone: str, form: str) -> None:
     settings = arm(framework, backbone, form)
     batches = [random_batch(SMALL, LENGTHS, 6, seed) for seed in range(4)]
-    first = Learner(settings, SMALL, **OPTIONS)
+    first = build_learner(settings, SMALL, **OPTIONS)
     for batch in batches[:2]:
         first.update(batch, np.full(3, 200))
-    second = Learner(settings, SMALL, **(OPTIONS | {"seeds": [7, 8, 9]}))
+    second = build_learner(settings, SMALL, **(OPTIONS | {"seeds": [7, 8, 9]}))
     second.load_state_dict(first.state_dict())
     for batch in batches[2:]:
         metrics = [learner.update(batch, np.full(3, 200)) for learner in (first, second)]
@@ -131,8 +134,8 @@ def test_state_goes_on_bit_by_bit(framework: str, backbone: str, form: str) -> N
 
 
 def test_mistakes_are_named() -> None:
-    learner = Learner(arm("ctde", "vdn"), SMALL, seeds=[0])
-    other = Learner(arm("ctde", "qmix"), SMALL, seeds=[0])
+    learner = build_learner(arm("ctde", "vdn"), SMALL, seeds=[0])
+    other = build_learner(arm("ctde", "qmix"), SMALL, seeds=[0])
     with pytest.raises(InputError, match="another arm"):
         learner.load_state_dict(other.state_dict())
     with pytest.raises(InputError, match="names of the weights"):
@@ -141,4 +144,4 @@ def test_mistakes_are_named() -> None:
     with pytest.raises(InputError, match=r"head\.bias should have shape"):
         learner.load_member_weights(0, weights | {"head.bias": torch.zeros(1)})
     with pytest.raises(InputError, match="alpha: one value per member"):
-        Learner(arm("cadp", "vdn"), SMALL, seeds=[0, 1], alpha=[1.0])
+        build_learner(arm("cadp", "vdn"), SMALL, seeds=[0, 1], alpha=[1.0])

@@ -19,7 +19,7 @@ from suite.runs.spec import RunSpec
 from suite.training.weights import write_weights
 
 if TYPE_CHECKING:
-    from suite.algorithms import Learner
+    from suite.algorithms.value.base import QLearner
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -64,9 +64,9 @@ def make_spec() -> Callable[..., RunSpec]:
 
 
 @pytest.fixture
-def learner(make_spec: Callable[..., RunSpec]) -> Learner:
+def learner(make_spec: Callable[..., RunSpec]) -> QLearner:
     """Networks as they were initialised, for the run that `make_spec` gives."""
-    from suite.algorithms import Learner, Sizes
+    from suite.algorithms import Sizes, build_learner
 
     info = describe("skirmish/3m")
     sizes = Sizes(
@@ -76,7 +76,7 @@ def learner(make_spec: Callable[..., RunSpec]) -> Learner:
         state_size=info.state_size,
         ally_state_size=info.ally_state_size,
     )
-    return Learner(make_spec().algorithm, sizes, seeds=[77])
+    return build_learner(make_spec().algorithm, sizes, seeds=[77])
 
 
 @pytest.fixture(scope="session")
@@ -96,7 +96,7 @@ def one_finished_run(
 
 @pytest.fixture
 def finished_dir(
-    one_finished_run: Path, tmp_path: Path, learner: Learner, make_spec: Callable[..., RunSpec]
+    one_finished_run: Path, tmp_path: Path, learner: QLearner, make_spec: Callable[..., RunSpec]
 ) -> Path:
     """A runs directory with one finished run and the weights of `learner`."""
     directory = tmp_path / "runs"

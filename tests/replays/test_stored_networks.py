@@ -20,7 +20,7 @@ from suite.runs.spec import RunSpec
 from suite.training.weights import checksum, write_weights
 
 if TYPE_CHECKING:
-    from suite.algorithms import Learner
+    from suite.algorithms.value.base import QLearner
 
 Call = Callable[..., tuple[int, str, str]]
 Weights = dict[str, torch.Tensor]
@@ -64,7 +64,7 @@ class Stored:
 
 
 @pytest.fixture
-def stored(finished_dir: Path, make_spec: Callable[..., RunSpec], learner: Learner) -> Stored:
+def stored(finished_dir: Path, make_spec: Callable[..., RunSpec], learner: QLearner) -> Stored:
     run_id = make_spec().run_id
     return Stored(finished_dir / "weights" / f"{run_id}.pt", run_id, learner.member_weights(0))
 

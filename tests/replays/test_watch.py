@@ -22,7 +22,7 @@ from suite.runs.spec import RunSpec
 from suite.text import visible
 
 if TYPE_CHECKING:
-    from suite.algorithms import Learner
+    from suite.algorithms.value.base import QLearner
 
 Call = Callable[..., tuple[int, str, str]]
 MakeSpec = Callable[..., RunSpec]
@@ -44,7 +44,7 @@ def test_a_page_is_written_and_its_path_printed(call: Call, tmp_path: Path) -> N
 
 
 def test_a_run_plays_as_it_is_tested(
-    finished_dir: Path, make_spec: MakeSpec, learner: Learner
+    finished_dir: Path, make_spec: MakeSpec, learner: QLearner
 ) -> None:
     """Greedily, each agent alone, with the weights that were stored."""
     from suite.training.rollout import Policy, play

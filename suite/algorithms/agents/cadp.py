@@ -42,7 +42,7 @@ class CadpAgent:
             inputs.flatten(1, 2), weights["attention.weight"], lead[1], self.n_heads
         )
         q = self._head(weights, hidden, advice)
-        return Unrolled(q.unflatten(1, lead), self_attention)
+        return Unrolled(q.unflatten(1, lead), hidden.unflatten(1, lead), self_attention)
 
     def step_few_rows(
         self,

@@ -24,11 +24,13 @@ Array = NDArray[np.float32]
 class Unrolled:
     """Utilities of all rows.
 
-    q: (P, R, N, A). self_attention: C_nn (P, R, heads, N) of agents that advise each other.
+    q: (P, R, N, A). hidden: (P, R, N, H), of the recurrence. self_attention: C_nn (P, R, heads, N)
+    of agents that advise each other.
     """
 
     q: Tensor
-    self_attention: Tensor | None
+    hidden: Tensor
+    self_attention: Tensor | None = None
 
 
 class Agent(Protocol):

@@ -12,6 +12,7 @@ from torch import Tensor
 from suite.algorithms.agents import few_rows_numba
 from suite.algorithms.agents.interface import Array, Unrolled
 from suite.algorithms.agents.specs import recurrent_agent_specs
+from suite.algorithms.inputs import OWN_OBSERVATION, Inputs
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.layers.gru import gru_sequence, gru_step
 from suite.algorithms.parameters import Weights
@@ -23,15 +24,19 @@ from suite.runs.sizes import Sizes
 class RecurrentAgent:
     """Each agent alone: encoder, GRU, linear head."""
 
-    def __init__(self, settings: ValueSettings, sizes: Sizes) -> None:
+    def __init__(
+        self, settings: ValueSettings, sizes: Sizes, inputs: Inputs = OWN_OBSERVATION
+    ) -> None:
         self.hidden_size = settings.hidden_size
-        self.specs = recurrent_agent_specs(settings, sizes.input_size, sizes.n_actions)
+        width = sizes.input_size_with(inputs.width(sizes))
+        self.specs = recurrent_agent_specs(settings, width, sizes.n_actions)
 
     def unroll(self, weights: Weights, inputs: Tensor, rows: Rows) -> Unrolled:
         """Utilities q (P, R, N, A) from inputs (P, R, N, D) of whole episodes."""
         hidden = recurrent_sequence(weights, inputs, rows)
         q = linear(hidden, weights["head.weight"], weights["head.bias"])
-        return Unrolled(q.unflatten(1, inputs.shape[1:3]), None)
+        lead = inputs.shape[1:3]
+        return Unrolled(q.unflatten(1, lead), hidden.unflatten(1, lead))
 
     def step_few_rows(
         self,

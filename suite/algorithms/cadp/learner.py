@@ -20,6 +20,7 @@ from suite.algorithms.members import per_member
 from suite.algorithms.mixers.interface import Mixer
 from suite.algorithms.rows import Rows
 from suite.algorithms.value.learner import ValueLearner
+from suite.runs.modes import CENTRALISED, DECENTRALISED, ExecutionMode
 from suite.runs.sizes import Sizes
 
 # A pruning start that no run reaches.
@@ -39,8 +40,9 @@ class CadpLearner(ValueLearner):
         mixer: Mixer,
         members: Members,
         device: torch.device | str = "cpu",
+        modes: tuple[ExecutionMode, ...] = (CENTRALISED, DECENTRALISED),
     ) -> None:
-        super().__init__(settings, sizes, mixer, members, device)
+        super().__init__(settings, sizes, mixer, members, device, modes)
         given, n = members.hyperparameters, len(members)
         published = PUBLISHED_ALPHA.get(settings.backbone, 0.0)
         alpha = per_member(ALPHA, given.get(ALPHA), n, published)

@@ -17,7 +17,7 @@ from suite.runs.sizes import Sizes
 if TYPE_CHECKING:
     import torch
 
-    from suite.algorithms.value.learner import ValueLearner
+    from suite.algorithms.value.base import QLearner
 
 ALPHA, PRUNING_START = "alpha", "pruning_start_env_steps"
 
@@ -62,7 +62,14 @@ class CadpMethod(ValueMethod):
 
     def learner(
         self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"
-    ) -> ValueLearner:
+    ) -> QLearner:
         from suite.algorithms.cadp.learner import CadpLearner
 
-        return CadpLearner(settings, sizes, self.mixing.build(settings, sizes), members, device)
+        return CadpLearner(
+            settings,
+            sizes,
+            self.mixing.build(settings, sizes),
+            members,
+            device,
+            self.modes(settings),
+        )

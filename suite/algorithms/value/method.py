@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import torch
 
     from suite.algorithms.interface import Algorithm
-    from suite.algorithms.value.learner import ValueLearner
+    from suite.algorithms.value.base import QLearner
 
 
 class ValueMethod(Method):
@@ -84,11 +84,18 @@ class ValueMethod(Method):
 
     def learner(
         self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"
-    ) -> ValueLearner:
+    ) -> QLearner:
         """The networks of `members` and their update. Raises InputError if the mixer refuses."""
         from suite.algorithms.value.learner import ValueLearner
 
-        return ValueLearner(settings, sizes, self.mixing.build(settings, sizes), members, device)
+        return ValueLearner(
+            settings,
+            sizes,
+            self.mixing.build(settings, sizes),
+            members,
+            device,
+            self.modes(settings),
+        )
 
 
 def joined_settings(

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from suite.algorithms.declaration import Members
+from suite.algorithms.inputs import AVAILABLE, OBSERVATIONS, STATE
 from suite.algorithms.interface import Actor, Counters, Seen
 from suite.algorithms.parameters import Weights
 from suite.algorithms.replay import Replay
+from suite.algorithms.value.base import QLearner
 from suite.algorithms.value.exploration import epsilon, explore, greedy_actions
-from suite.algorithms.value.learner import ValueLearner
 from suite.runs.modes import ExecutionMode
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.seeding import Stream, generator
@@ -28,7 +29,7 @@ class OffPolicy:
 
     def __init__(
         self,
-        learner: ValueLearner,
+        learner: QLearner,
         modes: tuple[ExecutionMode, ...],
         sizes: Sizes,
         protocol: TrainingProtocol,
@@ -117,7 +118,7 @@ class EpsilonGreedy:
 
     def __init__(
         self,
-        learner: ValueLearner,
+        learner: QLearner,
         seen: Seen,
         mode: str,
         *,
@@ -131,19 +132,21 @@ class EpsilonGreedy:
         self._available = seen.available_actions.reshape(
             *self._lead, sizes.n_agents, sizes.n_actions
         )
-        self._observations = torch.from_numpy(seen.observations).view(
-            *self._lead, sizes.n_agents, sizes.observation_size
-        )
-        self._hidden = learner.initial_hidden(self._lead[1])
+        self._hidden = learner.initial_hidden(self._lead[1], mode)
         self._device = self._hidden.device
+        self._seen = {
+            name: torch.from_numpy(array).unflatten(0, self._lead)
+            for name, array in seen_by_name(seen).items()
+        }
         self._last_actions = torch.full(
             (*self._lead, sizes.n_agents), -1, dtype=torch.int64, device=self._device
         )
 
     def __call__(self, t: int, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """Actions (slots, agents) for what the environment shows now."""
+        seen = {name: tensor.to(self._device) for name, tensor in self._seen.items()}
         q, self._hidden = self._learner.act_values(
-            self._observations.to(self._device), self._last_actions, self._hidden, self._mode
+            seen, self._last_actions, self._hidden, self._mode
         )
         actions = greedy_actions(q.cpu().numpy(), self._available)
         if self._epsilon is not None:
@@ -153,3 +156,13 @@ class EpsilonGreedy:
                 )
         self._last_actions = torch.from_numpy(actions).to(self._device)
         return actions.reshape(-1, actions.shape[-1])
+
+
+def seen_by_name(seen: Seen) -> dict[str, NDArray[Any]]:
+    """The arrays of a batch of environments by name, as they are remembered too."""
+    return {
+        OBSERVATIONS: seen.observations,
+        STATE: seen.state,
+        AVAILABLE: seen.available_actions,
+        **seen.extra_observations,
+    }

@@ -1,0 +1,57 @@
+"""What an agent's network sees: named parts of what is remembered, side by side. No torch here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from suite.runs.sizes import Sizes
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+OBSERVATIONS, STATE, AVAILABLE = "observations", "state", "available_actions"
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """parts: `observations`, `state` (the same for all agents), `available_actions` or names of
+    extra observations; their concatenation takes the place of an agent's observation."""
+
+    parts: tuple[str, ...] = (OBSERVATIONS,)
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """The parts that an environment has to be asked for."""
+        return tuple(p for p in self.parts if p not in (OBSERVATIONS, STATE, AVAILABLE))
+
+    def width(self, sizes: Sizes) -> int:
+        """Width per agent."""
+        own = {
+            OBSERVATIONS: sizes.observation_size,
+            STATE: sizes.state_size,
+            AVAILABLE: sizes.n_actions,
+        }
+        return sum(own[p] if p in own else sizes.extra_observations[p] for p in self.parts)
+
+    def of(self, arrays: Mapping[str, Tensor]) -> Tensor:
+        """(…, N, width) float32 from arrays by name; a single part is returned as it is.
+
+        Of agents: (…, N, …). state: (…, S).
+        """
+        if len(self.parts) == 1:
+            return arrays[self.parts[0]]
+        n_agents = arrays[OBSERVATIONS].shape[-2]
+        taken = [
+            arrays[p].unsqueeze(-2).expand(*arrays[p].shape[:-1], n_agents, -1)
+            if p == STATE
+            else arrays[p].to(arrays[OBSERVATIONS].dtype)
+            for p in self.parts
+        ]
+        import torch
+
+        return torch.cat(taken, dim=-1)
+
+
+OWN_OBSERVATION = Inputs()
