@@ -18,9 +18,11 @@ RUN_FORMAT = 2
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=100)]
 ScenarioName = Annotated[str, StringConstraints(max_length=200)]
 Text = Annotated[str, StringConstraints(max_length=1_000)]
-Scalar = bool | int | float | Text | None
-# Bounds say what can be held: an integer of SQLite, a float of JSON. Methods declare narrower ones.
-Number = Annotated[int, Field(ge=-(2**53), le=2**53)] | Annotated[float, Field(ge=-1e300, le=1e300)]
+# What floats and JSON hold exactly; methods declare narrower bounds.
+Whole = Annotated[int, Field(ge=-(2**53), le=2**53)]
+Number = Whole | Annotated[float, Field(ge=-(2.0**53), le=2.0**53)]
+Scalar = bool | Whole | Annotated[float, Field(ge=-1e300, le=1e300)] | Text | None
+Scalars = Annotated[tuple[Scalar, ...], Field(max_length=1_000)]
 
 
 class AlgorithmSpec(BaseModel):
@@ -30,7 +32,7 @@ class AlgorithmSpec(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
-    __pydantic_extra__: dict[str, Scalar | tuple[Scalar, ...]]
+    __pydantic_extra__: dict[str, Scalar | Scalars]
 
     framework: Name
     backbone: Name

@@ -107,7 +107,7 @@ def _tag(given: Any) -> str | None:
         key = (given.get("framework"), given.get("backbone"))
     else:
         key = (getattr(given, "framework", None), getattr(given, "backbone", None))
-    return arm_tags().get(key)
+    return arm_tags().get(key) if all(isinstance(part, str) for part in key) else None
 
 
 @cache

@@ -34,7 +34,6 @@ def test_describe_5m_vs_6m() -> None:
         state_size=98,
         episode_limit=70,
         ally_state_size=4,
-        is_deterministic=True,
     )
 
 

@@ -39,11 +39,11 @@ BAD_STUDIES = {
     ),
     "unknown backbone": (
         ('backbone = "qmix"', 'backbone = "qmx"'),
-        ("arms.qmix.backbone", "'qmx'", "'iql', 'vdn', 'qmix' or 'qplex'"),
+        ("arms.qmix.backbone", "'qmx'", "use 'iql', 'vdn', 'qmix'"),
     ),
     "unknown framework": (
-        ('framework = "ctde"', 'framework = "ctds"'),
-        ("arms.qmix.framework", "'ctds'", "use 'ctde' or 'cadp'"),
+        ('framework = "ctde"', 'framework = "cted"'),
+        ("arms.qmix.framework", "'cted'", "use 'ctde'", "'cadp'"),
     ),
     "two equal arms": (
         ('[arms.cadp_qmix]\nframework = "cadp"', '[arms.cadp_qmix]\nframework = "ctde"'),
@@ -127,9 +127,9 @@ BAD_STUDIES = {
         (START, ""),
         ("profiles.tiny.hyperparameters", "cadp_qmix", "add pruning_start_env_steps"),
     ),
-    "no alpha for IQL": (
+    "CADP on IQL": (
         ('framework = "cadp"\nbackbone = "qmix"', 'framework = "cadp"\nbackbone = "iql"'),
-        ("profiles.tiny.hyperparameters", "cadp_qmix", "add alpha"),
+        ("arms.cadp_qmix.backbone", "no such backbone", "'iql'", "'vdn', 'qmix'"),
     ),
     "batch larger than the buffer": (
         ("total_env_steps = 1000", "total_env_steps = 1000\nbuffer_size_episodes = 8"),

@@ -8,7 +8,7 @@ from suite.algorithms import arm_settings
 from suite.environments import describe
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
-from suite.study.cost import MEAN_EPISODE_FRACTION, estimate, run_seconds, update_flops
+from suite.study.cost import MEAN_EPISODE_FRACTION, estimate, run_seconds, work
 from suite.study.load import load_study
 from suite.study.plan import expand
 
@@ -31,7 +31,7 @@ def run_of(backbone: str, framework: str = "cadp", **training: int) -> RunSpec:
 def test_operations_of_one_update_agree_with_a_count_made_in_torch() -> None:
     """5.86 GFLOP for QMIX-CADP on 5m_vs_6m, 32 episodes of 60 + 1 steps (torch's counter)."""
     steps = 1 + MEAN_EPISODE_FRACTION * FIVE.episode_limit
-    counted = update_flops(run_of("qmix"), FIVE) * 61 / steps
+    counted = work(run_of("qmix"), FIVE).update_flops * 61 / steps
     assert counted == pytest.approx(5.86e9, rel=0.05)
 
 

@@ -9,11 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from suite.algorithms import arm_settings
+from suite.algorithms.cadp.method import ALPHA, PRUNING_START
 from suite.errors import InputError
 from suite.runs.protocol import TrainingProtocol
 from suite.study.definition import Hyperparameters, Profile, StudyDefinition
 from suite.study.load import load_study
-from suite.study.plan import expand
+from suite.study.plan import Trial, expand
 
 STUDIES = Path(__file__).parents[2] / "studies"
 
@@ -34,6 +35,10 @@ def study_with(profile: Profile) -> StudyDefinition:
     )
 
 
+def alpha_of(trial: Trial) -> float | None:
+    return trial.hyperparameters.get(ALPHA)
+
+
 def profile_with(**changes: object) -> Profile:
     values = {
         "description": "",
@@ -47,13 +52,16 @@ def profile_with(**changes: object) -> Profile:
 
 def test_plain_arms_have_neither_alpha_nor_pruning_start() -> None:
     trial = expand(study_with(profile_with())).trials[0]
-    assert (trial.arm, trial.alpha, trial.pruning_start_env_steps) == ("vdn", None, None)
-    assert trial.runs[0].alpha is None
+    assert (trial.arm, dict(trial.hyperparameters)) == ("vdn", {})
+    assert trial.runs[0].hyperparameters == {}
 
 
 def test_alpha_defaults_to_the_published_value_of_the_backbone() -> None:
     trials = expand(study_with(profile_with())).trials
-    assert {trial.arm: trial.alpha for trial in trials[1:]} == {"cadp_vdn": 1.0, "cadp_qmix": 0.5}
+    assert {trial.arm: alpha_of(trial) for trial in trials[1:]} == {
+        "cadp_vdn": 1.0,
+        "cadp_qmix": 0.5,
+    }
 
 
 def test_pruning_start_fraction_is_of_the_scenarios_budget() -> None:
@@ -64,14 +72,14 @@ def test_pruning_start_fraction_is_of_the_scenarios_budget() -> None:
         scenario_settings=own,
     )
     trials = [trial for trial in expand(study_with(profile)).trials if trial.arm == "cadp_vdn"]
-    assert [trial.pruning_start_env_steps for trial in trials] == [700, 1_400]
+    assert [trial.hyperparameters[PRUNING_START] for trial in trials] == [700, 1_400]
     assert trials[1].runs[0].training.n_test_episodes == 7
 
 
 def test_scenario_overrides_replace_the_pruning_start_in_either_spelling() -> None:
     own = {"skirmish/3m": {"hyperparameters": {"pruning_start_env_steps": (5,)}}}
     trials = expand(study_with(profile_with(scenario_settings=own))).trials
-    assert trials[1].pruning_start_env_steps == 5
+    assert trials[1].hyperparameters[PRUNING_START] == 5
 
 
 def test_first_seed_of_every_trial_comes_first() -> None:
@@ -105,16 +113,16 @@ def test_unknown_profile_names_the_nearest() -> None:
 def test_the_shipped_study_follows_the_paper() -> None:
     """algorithms: steps and T in millions 1/0.7 and 4/3, ε 50k and 500k, α per backbone."""
     plan = expand(load_study(STUDIES / "reproduce_smac.toml"), "paper")
-    assert {(trial.arm, trial.alpha) for trial in plan.trials if trial.alpha} == {
+    assert {(trial.arm, alpha_of(trial)) for trial in plan.trials if alpha_of(trial)} == {
         ("cadp_vdn", 1.0),
         ("cadp_qmix", 0.5),
         ("cadp_qplex", 1.0),
     }
-    runs = {run.scenario: run for trial in plan.trials for run in trial.runs if trial.alpha}
+    runs = {run.scenario: run for trial in plan.trials for run in trial.runs if alpha_of(trial)}
     budgets = {
         name: (
             run.training.total_env_steps,
-            run.pruning_start_env_steps,
+            run.hyperparameters[PRUNING_START],
             run.training.epsilon_anneal_env_steps,
         )
         for name, run in runs.items()

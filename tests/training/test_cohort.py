@@ -241,7 +241,7 @@ def with_point(*point):
 
 def in_replay(**changes):
     def change(content):
-        content["replay"] |= {key: value(content["replay"][key]) for key, value in changes.items()}
+        content["memory"] |= {key: value(content["memory"][key]) for key, value in changes.items()}
 
     return change
 
@@ -250,7 +250,8 @@ CRAFTED = {
     "elapsed nan": lambda c: c.update(elapsed_seconds=math.nan),
     "elapsed below 0": lambda c: c.update(elapsed_seconds=-5e9),
     "elapsed text": lambda c: c.update(elapsed_seconds="x"),
-    "no learner": lambda c: c.pop("learner"),
+    "no learner": lambda c: c["algorithm"].pop("learner"),
+    "no algorithm": lambda c: c.pop("algorithm"),
     "no members": lambda c: c.update(progress="[]"),
     "two members": lambda c: c.update(progress=json.dumps(json.loads(c["progress"]) * 2)),
     "progress no json": lambda c: c.update(progress="{"),
@@ -302,7 +303,7 @@ def half_way(tmp_path_factory):
     """A run and its checkpoint, killed before it was finished."""
     spec, directory = run_spec(), tmp_path_factory.mktemp("half")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+        patched.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
         patched.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
         train_until([spec], directory, 25)
     return spec, directory / "checkpoints" / f"{spec.run_id}.ckpt"

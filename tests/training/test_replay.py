@@ -19,7 +19,7 @@ def fill(replay, member_of_slot, slots, seeds, actions):
 
 
 def test_two_step_game_is_stored_step_by_step():
-    replay = Replay(describe(SCENARIO), n_members=1, capacity=4)
+    replay = Replay(describe(SCENARIO).sizes, n_members=1, capacity=4)
     outcomes = fill(replay, [0], [0], [7], np.array([[[1, 0]], [[1, 1]]]))
     assert outcomes.total_reward.tolist() == [8.0]  # second matrix, best corner
     assert outcomes.won.tolist() == [True]
@@ -32,7 +32,7 @@ def test_two_step_game_is_stored_step_by_step():
 
 
 def test_ring_keeps_the_last_episodes_and_clears_what_it_overwrites():
-    replay = Replay(describe(SCENARIO), n_members=1, capacity=2)
+    replay = Replay(describe(SCENARIO).sizes, n_members=1, capacity=2)
     for seed in range(3):
         fill(replay, [0], [0], [seed], np.full((2, 1, 2), 1))
     assert replay.n_stored(0) == 2
@@ -45,7 +45,7 @@ def test_ring_keeps_the_last_episodes_and_clears_what_it_overwrites():
 
 
 def test_members_sample_their_own_episodes_with_their_own_stream():
-    replay = Replay(describe(SCENARIO), n_members=2, capacity=8)
+    replay = Replay(describe(SCENARIO).sizes, n_members=2, capacity=8)
     for seed in range(8):
         actions = np.zeros((2, 2, 2), np.int64)
         actions[:, 1] = 1  # member 1 always plays action 1
@@ -62,7 +62,7 @@ def test_members_sample_their_own_episodes_with_their_own_stream():
 
 
 def test_sampling_is_without_replacement():
-    replay = Replay(describe(SCENARIO), n_members=1, capacity=6)
+    replay = Replay(describe(SCENARIO).sizes, n_members=1, capacity=6)
     for seed in range(6):
         fill(replay, [0], [0], [seed], np.full((2, 1, 2), seed % 2))
     random = np.random.default_rng(0)
@@ -72,14 +72,14 @@ def test_sampling_is_without_replacement():
 
 
 def test_members_may_own_several_slots():
-    replay = Replay(describe(SCENARIO), n_members=1, capacity=4)
+    replay = Replay(describe(SCENARIO).sizes, n_members=1, capacity=4)
     fill(replay, [0, 0, 0], [0, 1, 2], [10, 11, 12], np.zeros((2, 3, 2), np.int64))
     assert replay.episode_seed[0, :3].tolist() == [10, 11, 12]
     assert replay.length[0].tolist() == [2, 2, 2, 0]
 
 
 def test_asking_for_more_than_is_stored_is_an_error():
-    replay = Replay(describe(SCENARIO), n_members=1, capacity=4)
+    replay = Replay(describe(SCENARIO).sizes, n_members=1, capacity=4)
     fill(replay, [0], [0], [1], np.zeros((2, 1, 2), np.int64))
     with pytest.raises(ValueError, match="larger sample"):
         replay.sample(2, [np.random.default_rng(0)], np.array([True]), "cpu")
