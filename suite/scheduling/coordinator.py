@@ -19,10 +19,11 @@ from typing import Any
 import numpy as np
 
 from suite.disk import disk_full_error, is_disk_full
-from suite.records.layout import checkpoint_path, reason_line, weights_path
+from suite.records.layout import reason_line
 from suite.records.provenance import numerics, provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.display import Display, SilentDisplay
@@ -106,11 +107,11 @@ def run_plan(
         disk is full. Everything finished until then is stored.
     KeyboardInterrupt: on Ctrl-C or SIGTERM, after the workers have been stopped.
     """
-    runs_dir = runs_dir.absolute()
+    directory = RunsDirectory(runs_dir.absolute())
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
-    with coordinator_lock(runs_dir), terminable():
-        options = WorkerOptions(runs_dir, device, trainer, if_changed == "continue")
+    with coordinator_lock(directory), terminable():
+        options = WorkerOptions(directory, device, trainer, if_changed == "continue")
         coordinator = _Coordinator(plan, options, display)
         try:
             coordinator.take_stock(if_changed)
@@ -118,8 +119,8 @@ def run_plan(
                 announce(coordinator.outcome.finished_before)
             return coordinator.run(n_workers)
         except Exception as error:
-            if is_disk_full(error, runs_dir):
-                raise disk_full_error(runs_dir) from error
+            if is_disk_full(error, directory.root):
+                raise disk_full_error(directory.root) from error
             raise
         finally:
             coordinator.books.close(lambda: None, 0)
@@ -149,8 +150,8 @@ class _Coordinator:
 
     def take_stock(self, if_changed: IfChanged) -> None:
         """What is finished, what is to do; what an interrupted ending left is mended."""
-        runs_dir = self.options.runs_dir
-        finished: Finished = self.books.now(lambda: finished_runs(runs_dir), self._show_notices)
+        directory = self.options.directory
+        finished: Finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
         outcome = self.outcome
         for run in self.plan.runs:
             if run.run_id in finished.whole:
@@ -160,9 +161,9 @@ class _Coordinator:
                 if run.run_id in finished.incomplete:
                     outcome.incomplete.append(run.run_id)
         self.settled = set(outcome.finished_before)
-        settle_changed_code(runs_dir, self.pending, if_changed)
-        clear_leftovers(runs_dir, outcome.finished_before)
-        place = weights_path(runs_dir, "any").parent
+        settle_changed_code(directory, self.pending, if_changed)
+        clear_leftovers(directory, outcome.finished_before)
+        place = directory.weights_folder
         if n := len(outcome.incomplete):
             self.display.notice(
                 f"{plural(n, 'run')} recorded as finished, but without metrics, or without weights "
@@ -173,7 +174,8 @@ class _Coordinator:
         if unknown:
             self.display.notice(
                 f"{plural(len(unknown), 'run')} with weights in {place} and no record: trained "
-                "again (was mlflow.db moved away, or were they deleted in MLflow?)"
+                f"again (was {directory.records_path.name} moved away, or were they deleted in "
+                "MLflow?)"
             )
 
     def run(self, n_workers: int) -> Outcome:
@@ -199,8 +201,8 @@ class _Coordinator:
 
     def _open_databases(self) -> None:
         if self.pending:
-            self.writer = RecordWriter(self.options.runs_dir)
-        self.ledger = TrialLedger(self.plan, self.options.runs_dir)
+            self.writer = RecordWriter(self.options.directory.root)
+        self.ledger = TrialLedger(self.plan, self.options.directory)
         for trial in self.plan.trials:
             if self._is_settled(trial):
                 self._close_trial(trial, has_failed=False)
@@ -275,7 +277,7 @@ class _Coordinator:
             for run_id in event["run_ids"]:
                 self._fail(run_id, event["traceback"], event["exit_code"])
         elif kind == "disk_full":
-            raise disk_full_error(self.options.runs_dir)
+            raise disk_full_error(self.options.directory.root)
         elif kind == "idle":
             for run in worker.runs:
                 self._fail(run.run_id, "the trainer returned without finishing this run")
@@ -286,7 +288,7 @@ class _Coordinator:
     def _finish(self, run_id: str, elapsed_seconds: float, weights_sha256: str) -> None:
         if run_id in self.settled:
             return
-        if not weights_path(self.options.runs_dir, run_id).is_file():
+        if not self.options.directory.has_weights(run_id):
             self._fail(run_id, "the trainer said that it had finished, and left no weights")
             return
 
@@ -378,7 +380,7 @@ class _Coordinator:
         value = math.nan
         if not has_failed:
             run_ids = [run.run_id for run in trial.runs]
-            value = final_win_rate(RecordStore.open(self.options.runs_dir), run_ids)
+            value = final_win_rate(RecordStore.open(self.options.directory.root), run_ids)
         if math.isfinite(value):
             self.ledger.complete(trial, value)
         else:
@@ -391,7 +393,7 @@ class _Coordinator:
             worker.join()
 
     def _checkpoint(self, run_id: str) -> Path:
-        return checkpoint_path(self.options.runs_dir, run_id)
+        return self.options.directory.checkpoint_path([run_id])
 
 
 def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:

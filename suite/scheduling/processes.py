@@ -17,6 +17,7 @@ from typing import Any
 
 import suite
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 
 # By name: only workers import it, and torch with it.
@@ -38,7 +39,7 @@ _LOG_TAIL_CHARACTERS = 3_000
 class WorkerOptions:
     """How workers are started; `trainer` is `module:function`, replaced in tests."""
 
-    runs_dir: Path
+    directory: RunsDirectory
     device: str = "cpu"
     trainer: str = DEFAULT_TRAINER
     accepts_changed_code: bool = False
@@ -63,7 +64,7 @@ class WorkerProcess:
         self.silent_seconds, self.has_begun, self.is_given_up = 0.0, False, False
         self._options = options
         self._events = events
-        self._log_path = options.runs_dir / "logs" / f"worker-{number}.log"
+        self._log_path = options.directory.log_path(number)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -88,7 +89,7 @@ class WorkerProcess:
         self.silent_seconds, self.has_begun = 0.0, False
         cohort = {
             "runs": [run.model_dump(mode="json") for run in runs],
-            "runs_dir": str(self._options.runs_dir),
+            "runs_dir": str(self._options.directory.root),
             "numerics": numerics(),
             "accepts_changed_code": self._options.accepts_changed_code,
             "sittings": sittings,

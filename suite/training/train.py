@@ -6,7 +6,6 @@ fixed intervals, a checkpoint follows every test and every so many seconds.
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from suite.records.layout import checkpoint_path, weights_path
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 from suite.training.cohort import Cohort
 from suite.training.progress import MemberProgress, Point
@@ -26,13 +25,6 @@ Emit = Callable[[dict[str, Any]], None]
 # milliseconds.
 CHECKPOINT_INTERVAL_SECONDS = 20.0
 PROGRESS_INTERVAL_SECONDS = 0.5
-
-
-def cohort_id(runs: Sequence[RunSpec]) -> str:
-    """Name of a cohort's checkpoint: the run's own id for one, a hash of all ids for several."""
-    if len(runs) == 1:
-        return runs[0].run_id
-    return hashlib.sha256(" ".join(run.run_id for run in runs).encode()).hexdigest()[:16]
 
 
 def train_cohort(
@@ -48,14 +40,15 @@ def train_cohort(
 
     `emit` receives dicts: {"event": "progress" | "metrics" | "alive" | "finished" | "failed", …};
     after a resume the whole history is emitted again (logging a point twice is harmless). A run is
-    "finished" when its final weights lie, durably, at `weights_path`; the event has their digest.
+    "finished" when its final weights lie, durably, in their place; the event has their digest.
 
     accepts_changed_code: continue from a checkpoint that other code or library versions wrote.
     sittings: run id → provenance of this sitting; all that took part are kept in the checkpoint,
     and told in an event "sittings" after a resume.
     Raises StoredDataError for an unusable checkpoint.
     """
-    path = checkpoint_path(runs_dir, cohort_id(runs))
+    directory = RunsDirectory(runs_dir)
+    path = directory.checkpoint_path([run.run_id for run in runs])
     cohort = Cohort(runs, device)
     if path.exists():
         cohort.restore(path, lambda: emit({"event": "alive"}), accepts_changed_code)
@@ -68,7 +61,7 @@ def train_cohort(
         _emit_metrics(emit, run, progress.history)
         if not cohort.training[member]:
             # Killed after this checkpoint: the weights are written again, to the same bytes.
-            emit(_ending(cohort, member, _save_weights(cohort, member, runs_dir)))
+            emit(_ending(cohort, member, _save_weights(cohort, member, directory)))
     last_checkpoint = last_progress = time.monotonic()
     while cohort.training.any():
         was_training = cohort.training
@@ -85,7 +78,7 @@ def train_cohort(
         cohort.finish_members()
         ended = np.flatnonzero(was_training & ~cohort.training).tolist()
         # Weights first: a checkpoint that says "finished" is the promise that they are there.
-        digests = [_save_weights(cohort, member, runs_dir) for member in ended]
+        digests = [_save_weights(cohort, member, directory) for member in ended]
         is_due = tested or ended or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS
         # Where all have failed, the checkpoint before is where another attempt starts.
         if is_due and not all(progress.failure for progress in cohort.progress):
@@ -95,13 +88,12 @@ def train_cohort(
             emit(_ending(cohort, member, digest))
 
 
-def _save_weights(cohort: Cohort, member: int, runs_dir: Path) -> str | None:
+def _save_weights(cohort: Cohort, member: int, directory: RunsDirectory) -> str | None:
     """Write a finished member's weights and return their digest; a failed one's mean nothing."""
     if cohort.progress[member].failure is not None:
         return None
-    run_id = cohort.runs[member].run_id
-    path = weights_path(runs_dir, run_id)
-    return write_weights(path, run_id, cohort.learner.member_weights(member))
+    run_id, weights = cohort.runs[member].run_id, cohort.learner.member_weights(member)
+    return write_weights(directory.weights_path(run_id), run_id, weights)
 
 
 def _emit_metrics(emit: Emit, run: RunSpec, points: list[Point]) -> None:

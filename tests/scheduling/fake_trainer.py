@@ -19,8 +19,8 @@ from typing import Any
 
 from suite.disk import write_atomically
 from suite.errors import StoredDataError
-from suite.records.layout import checkpoint_path, weights_path
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 
 Emit = Callable[[dict[str, Any]], None]
@@ -44,7 +44,7 @@ def train_slowly(
     runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
 ) -> None:
     """As `train`, a tenth of a second per test, with a checkpoint to resume from."""
-    checkpoint = checkpoint_path(runs_dir, runs[0].run_id)
+    checkpoint = RunsDirectory(runs_dir).checkpoint_path([runs[0].run_id])
     done = _read(checkpoint) if checkpoint.exists() else 0
     for test in range(1, 11):
         if test > done:
@@ -79,7 +79,7 @@ def stop_once(
     for test in range(1, 11):
         _emit_test(run, test, emit)
         if test == 5 and not marker.exists():
-            _write(checkpoint_path(runs_dir, run.run_id), run, test)
+            _write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), run, test)
             marker.touch()
             os.kill(os.getpid(), signal.SIGSTOP)
     _finish(run, runs_dir, emit, 1.0)
@@ -105,7 +105,7 @@ def forget_weights(
 
 
 def _finish(run: RunSpec, runs_dir: Path, emit: Emit, elapsed_seconds: float) -> None:
-    path = weights_path(runs_dir, run.run_id)
+    path = RunsDirectory(runs_dir).weights_path(run.run_id)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"weights")
     event = {"event": "finished", "run_id": run.run_id, "elapsed_seconds": elapsed_seconds}

@@ -15,6 +15,7 @@ import pytest
 
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
+from suite.runs.directory import RunsDirectory
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.study.definition import load_study
@@ -63,7 +64,7 @@ def test_every_run_is_trained_recorded_and_told(make_study, runs_dir: Path) -> N
     assert [trial.value for trial in told] == [1.0, 1.0]
     assert [trial.user_attrs["cadp.key"] for trial in told] == [t.key for t in plan.trials]
     assert told[1].params == {"alpha": 0.5, "pruning_start_env_steps": 500}
-    assert coordinator_pid(runs_dir) is None
+    assert coordinator_pid(RunsDirectory(runs_dir)) is None
 
 
 def test_one_worker_trains_in_plan_order(make_study, runs_dir: Path) -> None:
@@ -186,12 +187,12 @@ def test_a_database_that_is_full_is_a_full_disk(
 
 def test_only_one_coordinator_per_directory(make_study, runs_dir: Path) -> None:
     with (
-        coordinator_lock(runs_dir),
+        coordinator_lock(RunsDirectory(runs_dir)),
         pytest.raises(InputError, match=rf"another coordinator \(process {os.getpid()}\)"),
     ):
         run_plan(plan_of(make_study), runs_dir, 1, trainer=TRAINER)
-    assert coordinator_pid(runs_dir) is None
-    assert coordinator_pid(runs_dir / "nowhere") is None
+    assert coordinator_pid(RunsDirectory(runs_dir)) is None
+    assert coordinator_pid(RunsDirectory(runs_dir / "nowhere")) is None
 
 
 @pytest.mark.parametrize("name", ["optuna.db", "mlflow.db"])

@@ -13,8 +13,8 @@ import pytest
 from suite.algorithms.settings import AlgorithmSettings
 from suite.environments import describe
 from suite.errors import StoredDataError
-from suite.records.layout import weights_path
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.training import cohort as cohort_module
@@ -338,7 +338,7 @@ def test_what_is_no_file_is_no_checkpoint(half_way, tmp_path):
 def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch):
     """Killed while the weights are written: not finished; the same command ends the same run."""
     spec, events = whole
-    path = weights_path(tmp_path, spec.run_id)
+    path = RunsDirectory(tmp_path).weights_path(spec.run_id)
 
     def killed(*_):
         raise Killed
@@ -376,7 +376,7 @@ def test_a_run_that_diverges_fails_and_names_the_step(tmp_path, learning_rate):
         assert re.search(
             r"training diverged: \S+ is (nan|inf) at step [\d,]+", failure["traceback"]
         )
-        assert not weights_path(tmp_path, spec.run_id).exists()
+        assert not RunsDirectory(tmp_path).weights_path(spec.run_id).exists()
 
 
 def test_a_member_that_diverges_leaves_the_others_alone(tmp_path):
