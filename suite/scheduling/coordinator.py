@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import assert_never
 
 import numpy as np
 
@@ -32,11 +32,12 @@ from suite.scheduling.lock import coordinator_lock
 from suite.scheduling.processes import (
     DEFAULT_TRAINER,
     WORKER_ENVIRONMENT,
+    Events,
+    Exited,
     WorkerOptions,
     WorkerProcess,
 )
 from suite.scheduling.recovery import (
-    Finished,
     IfChanged,
     clear_leftovers,
     finished_runs,
@@ -46,7 +47,20 @@ from suite.scheduling.signals import terminable
 from suite.scheduling.tracking import RunProgress, Tracker, duration_text
 from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
-from suite.text import plural
+from suite.text import plural, visible
+from suite.training.events import (
+    Alive,
+    CohortFailed,
+    DiskFull,
+    Event,
+    Failed,
+    Finished,
+    Idle,
+    Measured,
+    Progress,
+    RunEvent,
+    Sittings,
+)
 
 _TICK_SECONDS = 0.25
 # A worker's silence is counted in ticks of at most this: while the coordinator itself was stopped
@@ -135,7 +149,7 @@ class _Coordinator:
         self.options = options
         self.display = display
         self.outcome = Outcome()
-        self.events: queue.SimpleQueue[tuple[WorkerProcess, dict[str, Any]]] = queue.SimpleQueue()
+        self.events: Events = queue.SimpleQueue()
         self.workers: list[WorkerProcess] = []
         self.books = Bookkeeper()
         self.recorded: queue.SimpleQueue[tuple[RunProgress, float]] = queue.SimpleQueue()
@@ -151,7 +165,7 @@ class _Coordinator:
     def take_stock(self, if_changed: IfChanged) -> None:
         """What is finished, what is to do; what an interrupted ending left is mended."""
         directory = self.options.directory
-        finished: Finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
+        finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
         outcome = self.outcome
         for run in self.plan.runs:
             if run.run_id in finished.whole:
@@ -227,7 +241,7 @@ class _Coordinator:
     def _assign(self, worker: WorkerProcess) -> None:
         """Give an idle worker the next run, if one is left."""
         worker.runs = ()
-        if not self.pending:
+        if worker.is_ended or not self.pending:
             return
         run = self.pending.popleft()
         trial = self.trial_of[run.run_id]
@@ -244,7 +258,7 @@ class _Coordinator:
         except queue.Empty:
             pass
         else:
-            if event["event"] != "exited":  # its end is no sign of life
+            if not isinstance(event, Exited):  # its end is no sign of life
                 worker.silent_seconds, worker.has_begun = 0.0, True
             self._handle(worker, event)
         self._look_after_workers()
@@ -260,32 +274,40 @@ class _Coordinator:
         while not self.recorded.empty():
             self.display.finished(*self.recorded.get())
 
-    def _handle(self, worker: WorkerProcess, event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            self.tracker.update(event)
-        elif kind == "metrics":
-            self.tracker.update(event)
-            run_id, points = event["run_id"], event["points"]
-            self.books.later(lambda: self.writer.log(run_id, points))
-        elif kind == "sittings":
-            run_id, sittings = event["run_id"], event["sittings"]
-            self.books.later(lambda: self.writer.sittings(run_id, sittings))
-        elif kind == "finished":
-            self._finish(event["run_id"], event["elapsed_seconds"], event["weights_sha256"])
-        elif kind == "failed":
-            for run_id in event["run_ids"]:
-                self._fail(run_id, event["traceback"], event["exit_code"])
-        elif kind == "disk_full":
-            raise disk_full_error(self.options.directory.root)
-        elif kind == "idle":
-            for run in worker.runs:
-                self._fail(run.run_id, "the trainer returned without finishing this run")
-            self._assign(worker)
-        elif kind == "exited":
-            self._replace(worker)
+    def _handle(self, worker: WorkerProcess, event: Event | Exited) -> None:
+        if isinstance(event, RunEvent) and event.run_id not in {run.run_id for run in worker.runs}:
+            worker.refuse(f"news of run {visible(event.run_id)}, which it does not have")
+            return
+        match event:
+            case Alive():
+                pass
+            case Progress():
+                self.tracker.update(event)
+            case Measured(run_id, points):
+                self.tracker.update(event)
+                self.books.later(lambda: self.writer.log(run_id, points))
+            case Sittings(run_id, sittings):
+                self.books.later(lambda: self.writer.sittings(run_id, sittings))
+            case Finished():
+                self._finish(event)
+            case Failed(run_id, reason):
+                self._fail(run_id, reason)
+            case CohortFailed(traceback, exit_code):
+                for run in worker.runs:
+                    self._fail(run.run_id, traceback, exit_code)
+            case DiskFull():
+                raise disk_full_error(self.options.directory.root)
+            case Idle():
+                for run in worker.runs:
+                    self._fail(run.run_id, "the trainer returned without finishing this run")
+                self._assign(worker)
+            case Exited():
+                self._replace(worker)
+            case _:
+                assert_never(event)
 
-    def _finish(self, run_id: str, elapsed_seconds: float, weights_sha256: str) -> None:
+    def _finish(self, event: Finished) -> None:
+        run_id, elapsed_seconds = event.run_id, event.elapsed_seconds
         if run_id in self.settled:
             return
         if not self.options.directory.has_weights(run_id):
@@ -293,7 +315,7 @@ class _Coordinator:
             return
 
         def record() -> None:
-            self.writer.finish(run_id, elapsed_seconds, weights_sha256)
+            self.writer.finish(run_id, elapsed_seconds, event.weights_sha256)
             self._checkpoint(run_id).unlink(missing_ok=True)
 
         progress = self.tracker.settle(run_id, failed=False)

@@ -24,7 +24,7 @@ IfChanged = Literal["refuse", "restart", "continue"]
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRuns:
     """Run ids recorded as finished, by whether metrics and weights are there as well.
 
     unknown: ids of runs whose weights are there, and that no record knows at all.
@@ -35,17 +35,17 @@ class Finished:
     unknown: frozenset[str]
 
 
-def finished_runs(directory: RunsDirectory) -> Finished:
+def finished_runs(directory: RunsDirectory) -> FinishedRuns:
     """What is recorded as finished in a directory, by any study; none if nothing was run there."""
     stored = directory.ids_with_weights()
     if not directory.records_path.exists():
-        return Finished(frozenset(), frozenset(), frozenset(stored))
+        return FinishedRuns(frozenset(), frozenset(), frozenset(stored))
     store = RecordStore.open(directory.root)
     statuses, unmeasured = store.statuses(), store.without_metrics()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
     with_weights = frozenset(run_id for run_id in finished if directory.has_weights(run_id))
     whole = with_weights - unmeasured
-    return Finished(whole, finished - whole, frozenset(stored - statuses.keys()))
+    return FinishedRuns(whole, finished - whole, frozenset(stored - statuses.keys()))
 
 
 def clear_leftovers(directory: RunsDirectory, finished: Iterable[str]) -> None:

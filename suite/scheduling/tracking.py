@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from suite.runs.spec import RunSpec
+from suite.training.events import Measured, Progress
 
 _SHORT_MODES = {"decentralised": "D", "centralised": "C"}
 _WIN_RATE = "test/win_rate/"
@@ -104,20 +104,21 @@ class Tracker:
         run = self.current[spec.run_id] = RunProgress(spec, worker, self._now())
         return run
 
-    def update(self, event: Mapping[str, Any]) -> None:
-        """Take in a "progress" or "metrics" event."""
-        run = self.current.get(event["run_id"])
+    def update(self, event: Progress | Measured) -> None:
+        """Take in what a run reports; of a run that has ended nothing is shown."""
+        run = self.current.get(event.run_id)
         if run is None:
             return
-        if event["event"] == "progress":
-            run.env_steps = event["env_steps"]
-            if run.first_env_steps is None:
-                # Speed counts from the first report on: what lies before may be a checkpoint's.
-                run.first_env_steps, run.started = run.env_steps, self._now()
-        else:
-            for key, _, value in event["points"]:
-                if key.startswith(_WIN_RATE):
-                    run.win_rates[key.removeprefix(_WIN_RATE)] = value
+        match event:
+            case Progress():
+                run.env_steps = event.env_steps
+                if run.first_env_steps is None:
+                    # Speed counts from the first report on: what lies before may be a checkpoint's.
+                    run.first_env_steps, run.started = run.env_steps, self._now()
+            case Measured():
+                for key, _, value in event.points:
+                    if key.startswith(_WIN_RATE):
+                        run.win_rates[key.removeprefix(_WIN_RATE)] = value
 
     def interrupt(self, run_id: str) -> RunProgress:
         """A run goes back to those that wait."""

@@ -22,6 +22,7 @@ from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 
 RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
+UNKNOWN_RUN, WRONG_TYPE, NO_EVENT, NOT_UNICODE = 107, 108, 109, 110
 TRAINER = "fake_trainer:train"
 
 
@@ -115,6 +116,33 @@ def test_a_damaged_checkpoint_is_one_line_with_its_cure(make_study, runs_dir: Pa
     assert {failure.reason for failure in outcome.failed} == {
         "run.ckpt: checkpoint is damaged; delete this file"
     }
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        (UNKNOWN_RUN, "news of run ffffffffffffffff, which it does not have"),
+        (WRONG_TYPE, "no event (Input should be greater than or equal to 0): "),
+        (NO_EVENT, "no event (Input tag 'perhaps \ufffd' found using 'event' does not match "),
+    ],
+)
+def test_what_is_no_event_is_one_line_and_another_worker_goes_on(
+    make_study, runs_dir: Path, seed: int, told: str
+) -> None:
+    plan = plan_of(make_study, f"{seed}, 1")
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:talk_nonsense")
+    assert len(outcome.finished) == 2  # the other seed, of both trials
+    assert {failure.spec.seed for failure in outcome.failed} == {seed}
+    for failure in outcome.failed:
+        assert failure.reason.startswith(f"the worker told what cannot be: {told}")
+    stored = [record.failure for record in RecordStore.open(runs_dir).load()]
+    assert sorted(filter(None, stored)) == sorted(failure.reason for failure in outcome.failed)
+
+
+def test_a_traceback_that_is_no_unicode_is_recorded(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, str(NOT_UNICODE))
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:talk_nonsense")
+    assert {failure.reason for failure in outcome.failed} == {"ValueError: a path \\udcff"}
 
 
 def test_memory_that_runs_out_is_one_line(make_study, runs_dir: Path) -> None:
