@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import NoReturn
 
 from suite.environments.interface import EnvironmentInfo
@@ -13,6 +12,7 @@ from suite.environments.skirmish.scenario import (
     scenario_names,
 )
 from suite.errors import InputError
+from suite.text import close_names
 
 SKIRMISH = "skirmish/"
 MATRIX = "matrix/"
@@ -50,11 +50,8 @@ def skirmish_scenario(name: str, *, where: str) -> Scenario:
 
 def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
     by_short = {full.split("/", 1)[1]: full for full in names}
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    near += [
-        by_short[short]
-        for short in difflib.get_close_matches(name.rsplit("/", 1)[-1], by_short, n=3, cutoff=0.5)
-    ]
+    near = close_names(name, names, most=3)
+    near += [by_short[short] for short in close_names(name.rsplit("/", 1)[-1], by_short, most=3)]
     choices = list(dict.fromkeys(near)) or names
     lead = "nearest: " if near else "use one of "
     raise InputError("unknown scenario", where=where, value=name, cure=lead + ", ".join(choices))

@@ -24,6 +24,7 @@ from suite.records.provenance import numerics, provenance
 from suite.records.store import RecordStore
 from suite.records.writer import RecordWriter
 from suite.runs.directory import RunsDirectory
+from suite.runs.performance import final_performance
 from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.display import Display, SilentDisplay
@@ -44,10 +45,10 @@ from suite.scheduling.recovery import (
     settle_changed_code,
 )
 from suite.scheduling.signals import terminable
-from suite.scheduling.tracking import RunProgress, Tracker, duration_text
+from suite.scheduling.tracking import RunProgress, Tracker
 from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
 from suite.study.plan import Plan, Trial
-from suite.text import plural, visible
+from suite.text import duration_text, plural, visible
 from suite.training.events import (
     Alive,
     CohortFailed,
@@ -68,8 +69,7 @@ _TICK_SECONDS = 0.25
 _LONGEST_TICK_SECONDS = 1.0
 # After an error or Ctrl-C the books get this long; checkpoints hold whatever they miss.
 _LAST_ENTRIES_SECONDS = 5.0
-# A trial's value averages this last part of its tests (docs: the papers' usual summary).
-FINAL_FRACTION = 0.1
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -419,14 +419,15 @@ class _Coordinator:
 
 
 def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
-    """Mean over runs of the mean test win rate over the last `FINAL_FRACTION` of tests.
+    """Mean over runs of the final test win rate, as reports define it.
 
     Of the decentralised mode, which every arm has; NaN if a run was never tested.
     """
     finals = []
     for record in store.load(run_ids):
-        _, values = record.histories.get("test/win_rate/decentralised", (None, np.empty(0)))
+        steps, values = record.histories.get("test/win_rate/decentralised", (_NONE, _NONE))
         if len(values) == 0:
             return math.nan
-        finals.append(values[-math.ceil(FINAL_FRACTION * len(values)) :].mean())
+        total = record.spec.training.total_env_steps
+        finals.append(final_performance(steps, values, total).value)
     return float(np.mean(finals)) if len(finals) == len(run_ids) else math.nan

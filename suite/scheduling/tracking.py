@@ -140,12 +140,3 @@ class Tracker:
     def _done_cost(self, run: RunProgress, since: int) -> float:
         part = self._part(run, run.env_steps) - self._part(run, since)
         return self._cost[run.spec.run_id] * max(0.0, part)
-
-
-def duration_text(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -40,6 +40,18 @@ def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_:
         _finish(run, runs_dir, emit, 1.5)
 
 
+def train_unevenly(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Four tests, three of them in the last tenth of training."""
+    for run in runs:
+        total = run.training.total_env_steps
+        for part, value in ((0.5, 0.0), (0.92, 0.9), (0.95, 0.5), (1.01, 0.4)):
+            point = ("test/win_rate/decentralised", round(part * total), value)
+            emit(Measured(run.run_id, (point,)))
+        _finish(run, runs_dir, emit, 1.0)
+
+
 def train_slowly(
     runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
 ) -> None:

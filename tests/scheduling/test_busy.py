@@ -100,7 +100,7 @@ def test_waiting_is_said_grows_and_ends() -> None:
     def always() -> None:
         raise BusyError("in use by another program", where="mlflow.db", cure="close it")
 
-    with pytest.raises(BusyError, match=r"in use by another program for 0 min; close it"):
+    with pytest.raises(BusyError, match=r"in use by another program for 0 s; close it"):
         patiently(always, lines.append, patience_seconds=0)
 
 

@@ -13,6 +13,8 @@ from pathlib import Path
 import optuna
 import pytest
 
+from reports.load import load_report_data
+from reports.statistics.performance import summarise
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
 from suite.runs.directory import RunsDirectory
@@ -66,6 +68,22 @@ def test_every_run_is_trained_recorded_and_told(make_study, runs_dir: Path) -> N
     assert [trial.user_attrs["cadp.key"] for trial in told] == [t.key for t in plan.trials]
     assert told[1].params == {"alpha": 0.5, "pruning_start_env_steps": 500}
     assert coordinator_pid(RunsDirectory(runs_dir)) is None
+
+
+def test_the_schedule_and_the_report_call_the_same_number_final(make_study, runs_dir: Path) -> None:
+    """Tests at uneven steps: of the last tenth of training are three, of the tests but one."""
+    plan = plan_of(make_study, "1, 2")
+    run_plan(plan, runs_dir, 1, trainer="fake_trainer:train_unevenly")
+    views = load_report_data(runs_dir.parent / "study.toml", None, runs_dir).runs
+    reported: dict[str, list[float]] = {}
+    for view in views:
+        history = view.histories["test/win_rate/decentralised"]
+        final = summarise(history, view.total_env_steps)
+        assert final.n_final_tests == 3
+        reported.setdefault(view.arm, []).append(final.final)
+    told = {trial.user_attrs["arm"]: trial.value for trial in optuna_trials(runs_dir)}
+    assert told == {arm: pytest.approx(sum(finals) / 2) for arm, finals in reported.items()}
+    assert told["qmix"] == pytest.approx((0.9 + 0.5 + 0.4) / 3)
 
 
 def test_one_worker_trains_in_plan_order(make_study, runs_dir: Path) -> None:

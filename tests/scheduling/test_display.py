@@ -9,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from suite.scheduling.display import LiveDisplay, PlainDisplay, make_display
-from suite.scheduling.tracking import Tracker, duration_text
+from suite.scheduling.tracking import Tracker
 from suite.study.definition import load_study
 from suite.study.plan import Plan, expand
 from suite.training.events import Measured, Progress
@@ -198,7 +198,3 @@ def test_a_display_with_a_fault_says_that_it_stops(
     assert text.count(line) == 1
     if is_terminal:
         assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is back
-
-
-def test_durations_read_well() -> None:
-    assert [duration_text(s) for s in (3.2, 89, 600, 20_000)] == ["3 s", "89 s", "10 min", "5.6 h"]
