@@ -19,6 +19,7 @@ import suite
 from suite.records.provenance import numerics
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.text import duration_text
 from suite.training.events import Event, from_json
 
 # By name: only workers import it, and torch with it.
@@ -120,9 +121,12 @@ class WorkerProcess:
         self._process.kill()
 
     def cause_of_death(self) -> str:
-        """Why an exited worker ended, with the end of its log; one line for what was refused."""
+        """Why an exited worker ended, with the end of its log; one line where we ended it."""
         if self._fault is not None:
             return self._fault
+        if self.is_given_up:
+            silence = duration_text(self.silent_seconds)
+            return f"the worker gave no sign of life for {silence} and was ended"
         code = self._process.wait()
         if code < 0:
             name = signal.strsignal(-code) or "unknown"
