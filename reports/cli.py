@@ -15,6 +15,7 @@ from suite.command_line import EXIT_BAD_INPUT
 from suite.memory import require_address_space
 from suite.options import ProfileName, RunsDir, StudyPath, path_from, product_path
 from suite.printing import make_console, say
+from suite.runs.directory import RunsDirectory
 from suite.text import visible
 
 # With less, pandas and matplotlib fail in C while they are imported (measured, Linux on x86-64).
@@ -114,7 +115,7 @@ def build(
     reference = None if directory is None else load_reference(directory)
     if reference is None:
         say(make_console(), "cadp-report: the paper's curves are not installed; left out")
-    path = output or runs_dir / "reports" / f"{data.study}-{data.profile}.html"
+    path = output or RunsDirectory(runs_dir).report_path(f"{data.study}-{data.profile}.html")
     write_atomically(path, build_html(data, reference, load_replays(data, runs_dir)))
     say(make_console(standard_output=True), str(path.resolve()))
 
@@ -143,7 +144,7 @@ def export(
     data = weigh(load_report_data(study, profile, runs_dir))
     document = marl_eval_document(data) if kind == "marl-eval" else results_document(data)
     name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else '-marl-eval'}.json"
-    path = output or runs_dir / "reports" / name
+    path = output or RunsDirectory(runs_dir).report_path(name)
     write_atomically(path, as_json(document))
     for run in left_out(data):
         say(make_console(), f"cadp-report: left out, no evidence: {told(run)}")

@@ -9,10 +9,11 @@ from reports.checks import mixed, told_changes
 from reports.data import ReportData
 from reports.evidence import left_out, told, weigh
 from reports.measures import WIN_RATE
-from reports.numbers import interval, listed, number, one_line, signed
+from reports.numbers import interval, listed, number, signed
 from reports.series import SeriesResult, evaluate, series_keys
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import pair_by_seed, paired_estimate
+from suite.text import one_line
 
 # Beside numbers that one of the notes under the table is about.
 NOTED = "*"

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from reports.data import DECENTRALISED, Doubt, History, RunView
 from reports.measures import WIN_RATE
-from reports.numbers import plural
+from suite.text import plural
 
 LOSS, EPSILON = "train/loss_td", "train/epsilon"
 N_EPISODES, N_UPDATES = "train/n_episodes", "train/n_updates"

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from reports.data import DECENTRALISED, Doubt, ReportData, RunView
 from reports.doubts import LOSS, N_UPDATES, doubts
 from reports.measures import RETURN, WIN_RATE, backend
-from reports.numbers import listed, one_line, plural
+from reports.numbers import listed
+from suite.text import one_line, plural
 
 EPISODE_LENGTH = "test/episode_length"
 # Fewer different values may agree by chance.

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from reports.statistics.intervals import Estimate
-from suite.text import plural as plural
+from suite.text import duration_text
 
-# Control characters but for tab and line feed, halves of surrogate pairs, and what turns the
-# direction of writing: a text must not reorder, or command, what stands around it.
-HIDDEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
-)
 MISSING = "–"
 MIXED_MARK = "†"  # beside numbers that rest on runs of mixed origin
 
@@ -45,25 +39,11 @@ def p_value(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Hours, minutes or seconds, whichever reads best."""
-    if seconds is None:
-        return MISSING
-    if seconds >= 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 60:.1f} min" if seconds >= 60 else f"{seconds:.0f} s"
+    """How long something took; a dash for None."""
+    return MISSING if seconds is None else duration_text(seconds)
 
 
 def listed(names: Sequence[object], most: int = 6) -> str:
     """`a, b, c`; the first `most` of them and how many more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(map(str, names[:most])) + more
-
-
-def visible(text: str) -> str:
-    """Text with hidden characters written out, as in \\u202e."""
-    return HIDDEN.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
-
-
-def one_line(text: str) -> str:
-    """Text for a terminal: on one line, and nothing in it hidden."""
-    return visible(" ".join(text.split()))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from reports.claims import ClaimResult, Contrast
 from reports.data import ClaimView
-from reports.numbers import listed, p_value, plural, signed
+from reports.numbers import listed, p_value, signed
 from reports.statistics.verdicts import Verdict
+from suite.text import plural
 
 WORDS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "undecided")
 

@@ -15,13 +15,14 @@ from rich.console import Console
 from suite import __version__
 from suite.command_line import interrupts_deferred
 from suite.environments import available, backends
-from suite.printing import paragraph, say
+from suite.printing import say
 from suite.records.provenance import (
     memory_bytes,
     n_usable_cores,
     package_version,
     processor_model,
 )
+from suite.text import one_line
 
 NEEDED_PACKAGES = (
     *("torch", "numpy", "numba", "scipy", "pandas", "optuna", "mlflow-skinny", "sqlalchemy"),
@@ -74,7 +75,7 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
     say(console, f"Compiled kernels: {report['kernels']['detail']}")
     if report["kernels"]["cure"]:
         say(console, f"  cure: {report['kernels']['cure']}")
-    say(console, f"Accelerators: {paragraph(report['accelerators']['detail'])}")
+    say(console, f"Accelerators: {one_line(report['accelerators']['detail'])}")
     verdict = "ready: try `cadp-suite run studies/reproduce_smac.toml --profile smoke`"
     if not report["is_usable"]:
         missing = ", ".join(report["missing_packages"])

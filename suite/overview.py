@@ -7,10 +7,11 @@ from typing import Any
 from rich.console import Console
 
 from suite.environments import backends
-from suite.printing import make_table, paragraph, print_table, say
+from suite.printing import make_table, print_table, say
 from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.study.cost import Estimate
 from suite.study.plan import Plan
+from suite.text import duration_text, one_line, plural
 
 
 def environment_lines(plan: Plan) -> list[str]:
@@ -58,33 +59,31 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     study, profile = plan.study, plan.profile
     say(
         console,
-        f"Study {study.name}, profile {plan.profile_name}: {paragraph(profile.description)}",
+        f"Study {study.name}, profile {plan.profile_name}: {one_line(profile.description)}",
     )
-    say(console, f"Question: {paragraph(study.question)}")
+    say(console, f"Question: {one_line(study.question)}")
     for line in environment_lines(plan):
         say(console, f"Environment: {line}")
     if profile.deviations:
         say(console, "Differs from the paper:")
         for deviation in profile.deviations:
-            say(console, f"  - {paragraph(deviation)}")
+            say(console, f"  - {one_line(deviation)}")
     if profile.missing_scenarios:
         say(console, "Scenarios of the paper that are not run:")
         for scenario, reason in profile.missing_scenarios.items():
-            say(console, f"  - {scenario}: {paragraph(reason)}")
-    n_seeds = len(profile.seeds)
+            say(console, f"  - {scenario}: {one_line(reason)}")
     say(
         console,
-        f"{len(plan.trials)} trials × {n_seeds} seed{'s' * (n_seeds > 1)} = {len(plan.runs)} runs, "
-        f"{plan.total_env_steps:,} training steps",
+        f"{len(plan.trials)} trials × {plural(len(profile.seeds), 'seed')} = "
+        f"{len(plan.runs)} runs, {plan.total_env_steps:,} training steps",
     )
     if cost.cpu_hours == 0:
         say(console, "All of them are finished")
         return
-    workers = f"{cost.n_workers} worker{'s' * (cost.n_workers > 1)}"
     say(
         console,
-        f"Estimated: {hours_text(cost.cpu_hours)} of processor time, "
-        f"{hours_text(cost.wall_hours)} with {workers}",
+        f"Estimated: {duration_text(3600 * cost.cpu_hours)} of processor time, "
+        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}",
     )
 
 
@@ -111,10 +110,3 @@ def print_trials(console: Console, plan: Plan) -> None:
 
 def _value(declared: Hyperparameter, value: Value | None) -> str:
     return "-" if value is None else declared.text(value)
-
-
-def hours_text(hours: float) -> str:
-    """`4 min`, `2.5 h`, `3.1 days`."""
-    if hours < 1.5:
-        return f"{max(1, round(hours * 60))} min"
-    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"

@@ -50,11 +50,6 @@ def say(console: Console, line: str) -> None:
     console.print(Text(visible(line, console.encoding)), soft_wrap=True)
 
 
-def paragraph(text: str) -> str:
-    """A text of several lines, as study files may have them, on one."""
-    return " ".join(text.split())
-
-
 def make_table(
     console: Console,
     titles: Sequence[str],

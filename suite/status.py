@@ -12,13 +12,13 @@ from rich.console import Console
 from suite.algorithms.registry import modes_of, run_point
 from suite.errors import InputError
 from suite.printing import make_table, print_table, say
-from suite.records.layout import database_path, reason_line
+from suite.records.layout import reason_line
 from suite.records.store import RecordStore, RunRecord
+from suite.runs.directory import RunsDirectory
 from suite.runs.metrics import WIN_RATE, tested_mode
 from suite.runs.modes import DECENTRALISED
 from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_pid
-from suite.scheduling.recovery import has_weights
 from suite.study.plan import Plan
 
 State = Literal["finished", "failed", "running", "interrupted", "waiting"]
@@ -30,18 +30,19 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
 
     Nothing run yet is an answer, not an error. Raises StoredDataError for damaged records.
     """
+    directory = RunsDirectory(runs_dir)
     records: dict[str, RunRecord] = {}
     if runs_dir.exists() and not runs_dir.is_dir():
         cure = "choose another --runs-dir"
         raise InputError("not a directory", where=str(runs_dir), cure=cure)
-    if database_path(runs_dir).exists():
+    if directory.records_path.exists():
         store = RecordStore.open(runs_dir)
         loaded = store.load([run.run_id for run in plan.runs])
         records = {record.run_id: record for record in loaded}
-    pid = coordinator_pid(runs_dir)
+    pid = coordinator_pid(directory)
     runs = []
     for run in plan.runs:
-        is_whole = has_weights(runs_dir, run.run_id)
+        is_whole = directory.has_weights(run.run_id)
         runs.append(_run_document(run, records.get(run.run_id), pid is not None, is_whole))
     counts = Counter(run["state"] for run in runs)
     return {

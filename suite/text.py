@@ -8,22 +8,36 @@ from __future__ import annotations
 
 import codecs
 import unicodedata
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 # Control and format characters, lone surrogates (bytes of a path that are not UTF-8), line ends.
 _NOT_SHOWN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # format characters that Persian, Hindi and emoji are spelt with
 _IN_ASCII = {"α": "alpha", "×": "x", "–": "-", "−": "-", "━": "-", "…": "..."}
 
+# Longer words are not compared with valid ones: no typing error makes them, and it takes long.
+_LONGEST_MISSPELT = 100
+
 # For `errors=` of a stream: our own letters in ASCII, others as escapes.
 ENCODING_ERRORS = "cadp-suite-visible"
 
 
-def visible(text: str, encoding: str | None = "utf-8") -> str:
-    """`text` as one line that `encoding` can show and no terminal obeys."""
+def visible(text: str, encoding: str | None = "utf-8", *, keep: str = "") -> str:
+    """`text` as one line that `encoding` can show and no terminal obeys.
+
+    keep: characters that stay, as line ends and tabs may on a page.
+    """
     if not text.isprintable():
-        text = "".join(_escaped(letter) if _is_hidden(letter) else letter for letter in text)
+        keep += _JOINERS
+        text = "".join(_escaped(x) if x not in keep and _is_hidden(x) else x for x in text)
     encoding = encoding or "utf-8"
     return text.encode(encoding, ENCODING_ERRORS).decode(encoding)
+
+
+def one_line(text: str) -> str:
+    """A text of several lines, as study files may have them, on one, and nothing in it hidden."""
+    return visible(" ".join(text.split()))
 
 
 def shortened(text: str, most: int) -> str:
@@ -39,8 +53,25 @@ def plural(count: int, noun: str, many: str | None = None) -> str:
     return f"{count} {noun if count == 1 else many or noun + 's'}"
 
 
+def duration_text(seconds: float) -> str:
+    """`45 s`, `12 min`, `3.4 h`, `3.1 days`."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    hours = seconds / 3600
+    return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
+
+
+def close_names(word: str, valid: Iterable[str], most: int = 1) -> list[str]:
+    """Which of the `valid` names a misspelt one may mean: the likeliest first, none if too far."""
+    if len(word) > _LONGEST_MISSPELT:
+        return []
+    return get_close_matches(word, list(valid), n=most, cutoff=0.5)
+
+
 def _is_hidden(letter: str) -> bool:
-    return letter not in _JOINERS and unicodedata.category(letter) in _NOT_SHOWN
+    return unicodedata.category(letter) in _NOT_SHOWN
 
 
 def _escaped(letter: str) -> str:

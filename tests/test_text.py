@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suite.errors import InputError
-from suite.text import shortened, visible
+from suite.text import close_names, duration_text, one_line, plural, shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -52,6 +52,28 @@ def test_long_texts_keep_both_ends() -> None:
     assert len(short) <= 31
     assert short.startswith("aaa")
     assert short.endswith("z")
+
+
+def test_a_page_may_keep_its_lines() -> None:
+    assert visible("a\n\tb\x1b\u202e", keep="\t\n") == "a\n\tb\\x1b\\u202e"
+    assert one_line("  a\n b\x1b ") == r"a b\x1b"
+
+
+def test_durations_and_counts_read_well() -> None:
+    seconds = (0, 3.2, 89, 90, 600, 5399, 5400, 20_000, 172_799, 172_800, 1e6)
+    assert [duration_text(s) for s in seconds] == [
+        *("0 s", "3 s", "89 s", "2 min", "10 min", "90 min", "1.5 h", "5.6 h", "48.0 h"),
+        *("2.0 days", "11.6 days"),
+    ]
+    assert [plural(n, "run") for n in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+
+
+def test_a_misspelt_name_is_near_to_others_but_not_to_all() -> None:
+    names = ["total_env_steps", "gamma", "batch_size"]
+    assert close_names("total_env_stepz", names) == ["total_env_steps"]
+    assert close_names("xyz", names) == []
+    assert close_names("gama" * 1000, ["gama" * 1000]) == []  # no typing error is so long
+    assert close_names("ab", ["abx", "aby", "qq"], most=3) == ["aby", "abx"]
 
 
 def test_an_error_is_one_short_line_whatever_it_is_made_of() -> None:

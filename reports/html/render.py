@@ -17,6 +17,7 @@ from reports.replays import STAND_INS
 from reports.series import BOOTSTRAP_SEED
 from reports.statistics.intervals import BCA_FROM_N, N_RESAMPLES
 from suite.replays.files import Replay
+from suite.text import plural, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -56,7 +57,7 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         replays=replays,
         stand_ins=STAND_INS,
         drawing=drawing,
-        plural=numbers.plural,
+        plural=plural,
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         environment_statement=words.environment_statement(analysis),
         warnings=words.warnings(analysis),
@@ -75,4 +76,4 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
 def _visible(value: object) -> object:
     """Any text of the page but what is HTML already: nothing in it is hidden."""
     is_plain = isinstance(value, str) and not hasattr(value, "__html__")
-    return numbers.visible(str(value)) if is_plain else value
+    return visible(str(value), keep="\t\n") if is_plain else value

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from reports.analysis import Analysis
 from reports.checks import told_changes
-from reports.numbers import MIXED_MARK, listed, plural
+from reports.numbers import MIXED_MARK, listed
+from suite.text import plural
 
 ENVIRONMENTS = {
     "skirmish": "skirmish (embedded simulator)",

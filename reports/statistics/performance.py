@@ -10,17 +10,14 @@ from numpy.typing import NDArray
 
 from reports.data import History
 from reports.statistics.intervals import t_half_width
-
-# The convention of the paper's digitised figures: mean over the last 10 % of training steps.
-FINAL_FRACTION = 0.1
+from suite.runs.performance import final_performance
 
 
 @dataclass(frozen=True)
 class Performance:
     """One run's test results, in the unit of the history.
 
-    final: mean of the tests in the last tenth of training. n_final_tests: how many they were;
-    0 where none fell there, and `final` is then the last test. best is optimistic (a maximum).
+    final, n_final_tests: as `suite.runs.performance` defines them. best is optimistic (a maximum).
     """
 
     final: float
@@ -34,11 +31,11 @@ class Performance:
 def summarise(history: History, total_env_steps: int) -> Performance:
     """Final, last and best test of one run. history: one test or more, all finite."""
     steps, values = history.steps, history.values
-    final = values[steps > (1 - FINAL_FRACTION) * total_env_steps]
+    final = final_performance(steps, values, total_env_steps)
     best = int(np.argmax(values))
     return Performance(
-        final=float(np.mean(final)) if len(final) else float(values[-1]),
-        n_final_tests=len(final),
+        final=final.value,
+        n_final_tests=final.n_tests,
         last=float(values[-1]),
         best=float(values[best]),
         best_step=float(steps[best]),

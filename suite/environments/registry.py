@@ -6,7 +6,6 @@ or, from another distribution, an entry point of the group `cadp_suite.environme
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -16,6 +15,7 @@ from suite.environments.backend import Backend
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.plugins import plugins
+from suite.text import close_names
 
 _HOMES = ("suite.environments.skirmish.backend", "suite.environments.matrix")
 ENTRY_POINTS = "cadp_suite.environments"
@@ -81,11 +81,8 @@ def check_name(name: str, *, where: str = "scenario") -> None:
 
 def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
     by_short = {short_name(full): full for full in names}
-    near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
-    near += [
-        by_short[short]
-        for short in difflib.get_close_matches(name.rsplit("/", 1)[-1], by_short, n=3, cutoff=0.5)
-    ]
+    near = close_names(name, names, most=3)
+    near += [by_short[short] for short in close_names(name.rsplit("/", 1)[-1], by_short, most=3)]
     choices = list(dict.fromkeys(near)) or names
     lead = "nearest: " if near else "use one of "
     raise InputError("unknown scenario", where=where, value=name, cure=lead + ", ".join(choices))

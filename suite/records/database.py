@@ -16,6 +16,7 @@ from typing import TypeVar
 from suite.disk import is_disk_full, sync_directory
 from suite.errors import CadpSuiteError, InputError, StoredDataError
 from suite.memory import is_out_of_memory
+from suite.text import duration_text
 
 T = TypeVar("T")
 
@@ -133,7 +134,7 @@ def patiently(
         except BusyError as error:
             waited = time.monotonic() - start
             if waited >= patience_seconds:
-                what = f"in use by another program for {waited / 60:.0f} min"
+                what = f"in use by another program for {duration_text(waited)}"
                 raise BusyError(what, where=error.where, cure=error.cure) from error
             say(f"{error.where}: in use by another program; waiting, training goes on")
             sleep(pause)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 EXPERIMENT = "cadp-suite"
-DATABASE_NAME = "mlflow.db"
 
 # Tags of an MLflow run.
 RUN_ID_TAG = "cadp.run_id"
@@ -19,21 +16,6 @@ SITTING_PREFIX = "cadp.sitting."  # one per sitting, numbered: its provenance as
 
 # MLflow cuts a tag here, from its end; a traceback's end is what matters, so we cut first.
 LONGEST_TAG = 8_000
-
-
-def database_path(runs_dir: Path) -> Path:
-    """Where the records of a runs directory are."""
-    return runs_dir / DATABASE_NAME
-
-
-def checkpoint_path(runs_dir: Path, cohort_id: str) -> Path:
-    """Where an unfinished cohort is kept; a cohort of one run has the run's id."""
-    return runs_dir / "checkpoints" / f"{cohort_id}.ckpt"
-
-
-def weights_path(runs_dir: Path, run_id: str) -> Path:
-    """Where a finished run's networks are."""
-    return runs_dir / "weights" / f"{run_id}.pt"
 
 
 def reason_line(failure: str) -> str:

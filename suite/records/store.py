@@ -26,6 +26,7 @@ from pydantic import ValidationError
 from suite.errors import InputError, StoredDataError
 from suite.records import layout
 from suite.records.database import address, boundary
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 
 Status = Literal["running", "finished", "failed"]
@@ -103,7 +104,7 @@ class RecordStore:
 
         Raises InputError if nothing was ever run there.
         """
-        path = layout.database_path(runs_dir)
+        path = RunsDirectory(runs_dir).records_path
         if path.exists() and not path.is_file():
             raise StoredDataError("not a database", where=str(path), cure="move it away")
         if not path.is_file():

@@ -22,6 +22,7 @@ from suite.errors import StoredDataError
 from suite.records import layout
 from suite.records.database import address, boundary, created_aside
 from suite.records.store import RecordStore
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 
 # MLflow refuses larger batches.
@@ -43,7 +44,7 @@ class RecordWriter:
 
     def __init__(self, runs_dir: Path) -> None:
         mlflow_client = _import_mlflow()
-        self._path = layout.database_path(runs_dir)
+        self._path = RunsDirectory(runs_dir).records_path
         if not self._path.exists():
             self._create(mlflow_client)
         # First: MLflow would fill an empty or foreign database with its tables.

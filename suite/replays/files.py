@@ -17,6 +17,7 @@ from pydantic import BaseModel, Field
 
 from suite.disk import read_plain_file
 from suite.errors import InputError, StoredDataError
+from suite.runs.directory import RunsDirectory
 
 REPLAY_FORMAT = 2  # the first had no seal
 META_NAME = "cadp-replay"
@@ -83,7 +84,7 @@ def replay_path(runs_dir: Path, scenario: str, policy: str, seed: int) -> Path:
         if not re.fullmatch(_NAME, name):
             cure = "give the path of the page with --output"
             raise InputError("no name for a file", where=where, value=name, cure=cure)
-    return runs_dir / "replays" / f"{scenario}-{policy}-seed{seed}.html"
+    return RunsDirectory(runs_dir).replay_path(scenario, policy, seed)
 
 
 def find_replays(runs_dir: Path) -> list[Replay]:
@@ -93,7 +94,7 @@ def find_replays(runs_dir: Path) -> list[Replay]:
 
 def survey_replays(runs_dir: Path) -> tuple[list[Replay], list[LeftOut]]:
     """The replays of a runs directory and the pages that are none, in order of their names."""
-    folder, found, left_out = runs_dir / "replays", [], []
+    folder, found, left_out = RunsDirectory(runs_dir).replays_folder, [], []
     try:
         paths = sorted(folder.iterdir())
     except FileNotFoundError:

@@ -17,7 +17,7 @@ from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.scenario import Scenario
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore, RunRecord
-from suite.records.layout import database_path, weights_path
+from suite.runs.directory import RunsDirectory
 from suite.runs.modes import DECENTRALISED
 from suite.training.weights import TRAIN_AGAIN, read_weights
 
@@ -120,7 +120,7 @@ class NearestTarget:
 def _finished_run(run_id: str, scenario: str, runs_dir: Path) -> RunRecord:
     """The record of a finished run on `scenario` under the present rules."""
     found = []
-    if _RUN_ID.fullmatch(run_id) and database_path(runs_dir).is_file():
+    if _RUN_ID.fullmatch(run_id) and RunsDirectory(runs_dir).records_path.is_file():
         found = RecordStore.open(runs_dir).load({run_id}, with_histories=False)
     if not found:
         cure = f"use {RANDOM}, {NEAREST} or the id of a finished run in {runs_dir}"
@@ -154,7 +154,7 @@ def _trained(record: RunRecord, environment: SkirmishEnvironment, runs_dir: Path
     method, settings = method_of(run.algorithm), settings_of(run.algorithm)
     members = Members([run.seed])
     algorithm = method.build(settings, environment.info.sizes, run.training, members)
-    path = weights_path(runs_dir, record.run_id)
+    path = RunsDirectory(runs_dir).weights_path(record.run_id)
     weights = read_weights(path, record.run_id, record.weights_sha256 or None)
     try:
         algorithm.load_member_weights(0, weights)

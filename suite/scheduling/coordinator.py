@@ -7,81 +7,55 @@ is replaced, one that gives no sign of life is ended and its run taken up once m
 
 from __future__ import annotations
 
-import math
-import queue
-import time
 from collections import deque
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import assert_never
 
 from suite.disk import disk_full_error, is_disk_full
-from suite.records.layout import checkpoint_path, reason_line, weights_path
 from suite.records.provenance import numerics, provenance
-from suite.records.store import RecordStore
-from suite.records.writer import RecordWriter
-from suite.runs.metrics import WIN_RATE, test_key
-from suite.runs.modes import DECENTRALISED
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.scheduling.accounts import Accounts, Outcome
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.display import Display, SilentDisplay
-from suite.scheduling.ledger import TrialLedger
 from suite.scheduling.lock import coordinator_lock
 from suite.scheduling.processes import (
     DEFAULT_TRAINER,
     WORKER_ENVIRONMENT,
+    Exited,
     WorkerOptions,
     WorkerProcess,
 )
 from suite.scheduling.recovery import (
-    Finished,
     IfChanged,
     clear_leftovers,
     finished_runs,
     settle_changed_code,
 )
 from suite.scheduling.signals import terminable
-from suite.scheduling.tracking import RunProgress, Tracker, duration_text
-from suite.study.cost import measured_flops_per_second, run_seconds, silence_limit_seconds
-from suite.study.plan import Plan, Trial
-from suite.text import plural
+from suite.scheduling.staff import Staff
+from suite.scheduling.tracking import Tracker
+from suite.study.cost import measured_flops_per_second, run_seconds
+from suite.study.plan import Plan
+from suite.text import plural, visible
+from suite.training.events import (
+    Alive,
+    CohortFailed,
+    DiskFull,
+    Event,
+    Failed,
+    Finished,
+    Idle,
+    Measured,
+    Progress,
+    RunEvent,
+    Sittings,
+)
 
 _TICK_SECONDS = 0.25
-# A worker's silence is counted in ticks of at most this: while the coordinator itself was stopped
-# (Ctrl-Z, a sleeping laptop), nobody was listening.
-_LONGEST_TICK_SECONDS = 1.0
 # After an error or Ctrl-C the books get this long; checkpoints hold whatever they miss.
 _LAST_ENTRIES_SECONDS = 5.0
-# A trial's value averages this last part of its tests (docs: the papers' usual summary).
-FINAL_FRACTION = 0.1
-
-
-@dataclass(frozen=True)
-class FailedRun:
-    """A run that failed in this invocation; `reason` is the last line of its traceback.
-
-    exit_code: 2 where the user can mend the cause (a damaged checkpoint, say), else 1.
-    """
-
-    spec: RunSpec
-    reason: str
-    exit_code: int = 1
-
-
-@dataclass
-class Outcome:
-    """What an invocation did: run ids finished now and earlier, and the failures.
-
-    incomplete: recorded as finished, but without metrics or weights: trained again.
-    """
-
-    finished: list[str] = field(default_factory=list)
-    finished_before: list[str] = field(default_factory=list)
-    incomplete: list[str] = field(default_factory=list)
-    failed: list[FailedRun] = field(default_factory=list)
 
 
 def run_plan(
@@ -108,20 +82,20 @@ def run_plan(
         disk is full. Everything finished until then is stored.
     KeyboardInterrupt: on Ctrl-C or SIGTERM, after the workers have been stopped.
     """
-    runs_dir = runs_dir.absolute()
+    directory = RunsDirectory(runs_dir.absolute())
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
-    with coordinator_lock(runs_dir), terminable():
-        options = WorkerOptions(runs_dir, device, trainer, if_changed == "continue")
+    with coordinator_lock(directory), terminable():
+        options = WorkerOptions(directory, device, trainer, if_changed == "continue")
         coordinator = _Coordinator(plan, options, display)
         try:
             coordinator.take_stock(if_changed)
             if announce is not None:
-                announce(coordinator.outcome.finished_before)
+                announce(coordinator.accounts.outcome.finished_before)
             return coordinator.run(n_workers)
         except Exception as error:
-            if is_disk_full(error, runs_dir):
-                raise disk_full_error(runs_dir) from error
+            if is_disk_full(error, directory.root):
+                raise disk_full_error(directory.root) from error
             raise
         finally:
             coordinator.books.close(lambda: None, 0)
@@ -135,77 +109,56 @@ class _Coordinator:
         self.plan = plan
         self.options = options
         self.display = display
-        self.outcome = Outcome()
-        self.events: queue.SimpleQueue[tuple[WorkerProcess, dict[str, Any]]] = queue.SimpleQueue()
-        self.workers: list[WorkerProcess] = []
         self.books = Bookkeeper()
-        self.recorded: queue.SimpleQueue[tuple[RunProgress, float]] = queue.SimpleQueue()
+        self.accounts = Accounts(plan, options.directory, self.books, display)
+        self.staff = Staff(options, plan.environments)
         self.pending: deque[RunSpec] = deque()
-        self.settled: set[str] = set()
         self.taken_up_again: set[str] = set()
-        self.trial_of = {run.run_id: trial for trial in plan.trials for run in trial.runs}
-        self.last_look = time.monotonic()
-        self.writer: RecordWriter
-        self.ledger: TrialLedger
         self.tracker: Tracker
 
     def take_stock(self, if_changed: IfChanged) -> None:
         """What is finished, what is to do; what an interrupted ending left is mended."""
-        runs_dir = self.options.runs_dir
-        finished: Finished = self.books.now(lambda: finished_runs(runs_dir), self._show_notices)
-        outcome = self.outcome
-        for run in self.plan.runs:
-            if run.run_id in finished.whole:
-                outcome.finished_before.append(run.run_id)
-            else:
-                self.pending.append(run)
-                if run.run_id in finished.incomplete:
-                    outcome.incomplete.append(run.run_id)
-        self.settled = set(outcome.finished_before)
-        settle_changed_code(runs_dir, self.pending, if_changed)
-        clear_leftovers(runs_dir, outcome.finished_before)
-        place = weights_path(runs_dir, "any").parent
+        directory, outcome = self.options.directory, self.accounts.outcome
+        finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
+        self.pending.extend(self.accounts.take_over(finished))
+        settle_changed_code(directory, self.pending, if_changed)
+        clear_leftovers(directory, outcome.finished_before)
+        place = directory.weights_folder
         if n := len(outcome.incomplete):
             self.display.notice(
                 f"{plural(n, 'run')} recorded as finished, but without metrics, or without weights "
                 f"in {place}: trained again (put the files back to avoid that)"
             )
         unknown = [run for run in self.pending if run.run_id in finished.unknown]
-        unknown = [run for run in unknown if not self._checkpoint(run.run_id).exists()]
+        unknown = [run for run in unknown if not self._checkpoint(run).exists()]
         if unknown:
             self.display.notice(
                 f"{plural(len(unknown), 'run')} with weights in {place} and no record: trained "
-                "again (was mlflow.db moved away, or were they deleted in MLflow?)"
+                f"again (was {directory.records_path.name} moved away, or were they deleted in "
+                "MLflow?)"
             )
 
     def run(self, n_workers: int) -> Outcome:
+        """Train what is to do."""
         try:
             # Before the databases: workers import the trainer meanwhile.
             for number in range(1, min(n_workers, len(self.pending)) + 1):
-                self.workers.append(WorkerProcess(number, self.options, self.events))
-            self.books.now(self._open_databases, self._show_notices)
+                self.staff.hire(number)
+            self.books.now(self.accounts.open, self._show_notices)
             self._begin_tracking()
-            for worker in self.workers:
+            for worker in self.staff.workers:
                 self._assign(worker)
-            while len(self.settled) < len(self.trial_of):
+            while not self.accounts.is_complete:
                 self._handle_next_event()
-            self._stop_workers(at_once=False)
+            self.staff.stop(at_once=False)
             self.books.close(self._show_notices)
             self.books.check()
             self._show_notices()
-            return self.outcome
+            return self.accounts.outcome
         except BaseException:
-            self._stop_workers(at_once=True)
+            self.staff.stop(at_once=True)
             self.books.close(lambda: None, _LAST_ENTRIES_SECONDS)
             raise
-
-    def _open_databases(self) -> None:
-        if self.pending:
-            self.writer = RecordWriter(self.options.runs_dir)
-        self.ledger = TrialLedger(self.plan, self.options.runs_dir)
-        for trial in self.plan.trials:
-            if self._is_settled(trial):
-                self._close_trial(trial, has_failed=False)
 
     def _begin_tracking(self) -> None:
         speed = measured_flops_per_second()
@@ -216,124 +169,77 @@ class _Coordinator:
         self.tracker = Tracker(
             self.pending,
             seconds,
-            n_before=len(self.outcome.finished_before),
-            n_workers=max(1, len(self.workers)),
+            n_before=len(self.accounts.outcome.finished_before),
+            n_workers=max(1, len(self.staff.workers)),
         )
+        self.accounts.watch(self.tracker)
         self.display.begin(self.tracker)
-        n_resumed = sum(self._checkpoint(run.run_id).exists() for run in self.pending)
+        n_resumed = sum(self._checkpoint(run).exists() for run in self.pending)
         if n_resumed:
             self.display.notice(f"{plural(n_resumed, 'run')} to resume from a checkpoint")
 
     def _assign(self, worker: WorkerProcess) -> None:
         """Give an idle worker the next run, if one is left."""
         worker.runs = ()
-        if not self.pending:
+        if worker.is_ended or not self.pending:
             return
         run = self.pending.popleft()
-        trial = self.trial_of[run.run_id]
         facts = provenance(run, self.options.device, WORKER_ENVIRONMENT)
-        is_resumed = self._checkpoint(run.run_id).exists()
-        self.books.later(lambda: self.ledger.begin(trial))
-        self.books.later(lambda: self.writer.begin(run, facts, resuming=is_resumed))
+        self.accounts.begin(run, facts, resuming=self._checkpoint(run).exists())
         self.tracker.start(run, worker.number)
         worker.train([run], {run.run_id: facts})
 
     def _handle_next_event(self) -> None:
-        try:
-            worker, event = self.events.get(timeout=_TICK_SECONDS)
-        except queue.Empty:
-            pass
-        else:
-            if event["event"] != "exited":  # its end is no sign of life
-                worker.silent_seconds, worker.has_begun = 0.0, True
-            self._handle(worker, event)
-        self._look_after_workers()
+        told = self.staff.next_event(_TICK_SECONDS)
+        if told is not None:
+            self._handle(*told)
+        self.staff.look_after()
         self.books.check()
         self._show_notices()
         self.display.refresh()
 
     def _show_notices(self) -> None:
-        """What the books have to say: a run is called finished when its record is."""
+        """What the books have to say."""
         self.books.look_at_the_clock()
         while not self.books.notices.empty():
             self.display.notice(self.books.notices.get())
-        while not self.recorded.empty():
-            self.display.finished(*self.recorded.get())
+        self.accounts.show_recorded()
 
-    def _handle(self, worker: WorkerProcess, event: dict[str, Any]) -> None:
-        kind = event["event"]
-        if kind == "progress":
-            self.tracker.update(event)
-        elif kind == "metrics":
-            self.tracker.update(event)
-            run_id, points = event["run_id"], event["points"]
-            self.books.later(lambda: self.writer.log(run_id, points))
-        elif kind == "sittings":
-            run_id, sittings = event["run_id"], event["sittings"]
-            self.books.later(lambda: self.writer.sittings(run_id, sittings))
-        elif kind == "finished":
-            self._finish(event["run_id"], event["elapsed_seconds"], event["weights_sha256"])
-        elif kind == "failed":
-            for run_id in event["run_ids"]:
-                self._fail(run_id, event["traceback"], event["exit_code"])
-        elif kind == "disk_full":
-            raise disk_full_error(self.options.runs_dir)
-        elif kind == "idle":
-            for run in worker.runs:
-                self._fail(run.run_id, "the trainer returned without finishing this run")
-            self._assign(worker)
-        elif kind == "exited":
-            self._replace(worker)
-
-    def _finish(self, run_id: str, elapsed_seconds: float, weights_sha256: str) -> None:
-        if run_id in self.settled:
-            return
-        if not weights_path(self.options.runs_dir, run_id).is_file():
-            self._fail(run_id, "the trainer said that it had finished, and left no weights")
-            return
-
-        def record() -> None:
-            self.writer.finish(run_id, elapsed_seconds, weights_sha256)
-            self._checkpoint(run_id).unlink(missing_ok=True)
-
-        progress = self.tracker.settle(run_id, failed=False)
-        self.books.later(record)
-        self.books.later(lambda: self.recorded.put((progress, elapsed_seconds)))
-        self.settled.add(run_id)
-        self.outcome.finished.append(run_id)
-        self._close_trial_if_settled(self.trial_of[run_id])
-
-    def _fail(self, run_id: str, traceback: str, exit_code: int = 1) -> None:
-        """Record a failure, unless the run has ended already."""
-        if run_id in self.settled:
-            return
-        self.books.later(lambda: self.writer.fail(run_id, traceback))
-        self.settled.add(run_id)
-        progress = self.tracker.settle(run_id, failed=True)
-        reason = reason_line(traceback)
-        self.outcome.failed.append(FailedRun(progress.spec, reason, exit_code))
-        self.display.failed(progress, reason)
-        self._close_trial_if_settled(self.trial_of[run_id])
-
-    def _look_after_workers(self) -> None:
-        """Count how long each has been silent, and give up those whose limit is over."""
-        now = time.monotonic()
-        passed = min(now - self.last_look, _LONGEST_TICK_SECONDS)
-        self.last_look = now
-        for worker in self.workers:
-            if worker.runs and not worker.is_given_up:
-                worker.silent_seconds += passed
-                if worker.silent_seconds > self._silence_limit_seconds(worker):
-                    worker.give_up()
-
-    def _silence_limit_seconds(self, worker: WorkerProcess) -> float:
-        speed = measured_flops_per_second()
-        return max(
-            silence_limit_seconds(
-                run, self.plan.environments[run.scenario], speed, has_begun=worker.has_begun
-            )
-            for run in worker.runs
-        )
+    def _handle(self, worker: WorkerProcess, event: Event | Exited) -> None:
+        if isinstance(event, RunEvent):
+            if event.run_id not in {run.run_id for run in worker.runs}:
+                worker.refuse(f"news of run {visible(event.run_id)}, which it does not have")
+                return
+            if event.run_id in self.accounts.settled:
+                return
+        match event:
+            case Alive():
+                pass
+            case Progress():
+                self.tracker.update(event)
+            case Measured(run_id, points):
+                self.tracker.update(event)
+                self.accounts.log(run_id, points)
+            case Sittings(run_id, sittings):
+                self.accounts.note_sittings(run_id, sittings)
+            case Finished():
+                self.accounts.finish(event)
+            case Failed(run_id, reason):
+                self.accounts.fail(run_id, reason)
+            case CohortFailed(traceback, exit_code):
+                for run in worker.runs:
+                    self.accounts.fail(run.run_id, traceback, exit_code)
+            case DiskFull():
+                raise disk_full_error(self.options.directory.root)
+            case Idle():
+                for run in worker.runs:
+                    what = "the trainer returned without finishing this run"
+                    self.accounts.fail(run.run_id, what)
+                self._assign(worker)
+            case Exited():
+                self._replace(worker)
+            case _:
+                assert_never(event)
 
     def _replace(self, worker: WorkerProcess) -> None:
         """A worker has exited unasked: its run failed; another takes its place if work is left.
@@ -342,11 +248,8 @@ class _Coordinator:
         once.
         """
         cause = worker.cause_of_death()
-        if worker.is_given_up:
-            silence = duration_text(worker.silent_seconds)
-            cause = f"the worker gave no sign of life for {silence} and was ended"
         for run in worker.runs:
-            if run.run_id in self.settled:
+            if run.run_id in self.accounts.settled:
                 continue
             if worker.is_given_up and run.run_id not in self.taken_up_again:
                 self.taken_up_again.add(run.run_id)
@@ -355,58 +258,10 @@ class _Coordinator:
                 self.display.notice(f"{label}: {cause}; the run is resumed, this once")
             else:
                 again = ", for the second time" if run.run_id in self.taken_up_again else ""
-                self._fail(run.run_id, cause + again)
-        worker.join()
-        self.workers.remove(worker)
+                self.accounts.fail(run.run_id, cause + again)
+        self.staff.dismiss(worker)
         if self.pending:
-            successor = WorkerProcess(worker.number, self.options, self.events)
-            self.workers.append(successor)
-            self._assign(successor)
+            self._assign(self.staff.hire(worker.number))
 
-    def _is_settled(self, trial: Trial) -> bool:
-        return self.settled.issuperset(run.run_id for run in trial.runs)
-
-    def _close_trial_if_settled(self, trial: Trial) -> None:
-        """Tell Optuna once every seed has ended."""
-        if self._is_settled(trial):
-            failed = {failure.spec.run_id for failure in self.outcome.failed}
-            has_failed = not failed.isdisjoint(run.run_id for run in trial.runs)
-            self.books.later(lambda: self._close_trial(trial, has_failed))
-
-    def _close_trial(self, trial: Trial, has_failed: bool) -> None:
-        if self.ledger.is_complete(trial):
-            return
-        self.ledger.begin(trial)
-        value = math.nan
-        if not has_failed:
-            run_ids = [run.run_id for run in trial.runs]
-            value = final_win_rate(RecordStore.open(self.options.runs_dir), run_ids)
-        if math.isfinite(value):
-            self.ledger.complete(trial, value)
-        else:
-            self.ledger.fail(trial)
-
-    def _stop_workers(self, *, at_once: bool) -> None:
-        for worker in self.workers:
-            worker.ask_to_stop(at_once=at_once)
-        for worker in self.workers:
-            worker.join()
-
-    def _checkpoint(self, run_id: str) -> Path:
-        return checkpoint_path(self.options.runs_dir, run_id)
-
-
-def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
-    """Mean over runs of the mean test win rate over the last `FINAL_FRACTION` of tests.
-
-    Of the decentralised mode, which every arm has; NaN if a run was never tested.
-    """
-    finals = []
-    for record in store.load(run_ids):
-        _, values = record.histories.get(
-            test_key(WIN_RATE, DECENTRALISED.name), (None, np.empty(0))
-        )
-        if len(values) == 0:
-            return math.nan
-        finals.append(values[-math.ceil(FINAL_FRACTION * len(values)) :].mean())
-    return float(np.mean(finals)) if len(finals) == len(run_ids) else math.nan
+    def _checkpoint(self, run: RunSpec) -> Path:
+        return self.options.directory.checkpoint_path([run.run_id])

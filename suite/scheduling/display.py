@@ -15,8 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from suite.printing import least_width, make_table, say
-from suite.scheduling.tracking import RunProgress, Tracker, duration_text
-from suite.text import visible
+from suite.scheduling.tracking import RunProgress, Tracker
+from suite.text import duration_text, visible
 
 PLAIN_INTERVAL_SECONDS = 30.0
 _LIVE_INTERVAL_SECONDS = 0.5

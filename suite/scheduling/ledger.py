@@ -15,29 +15,29 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from suite.records.database import address, boundary, created_aside
+from suite.runs.directory import RunsDirectory
 from suite.study.plan import Plan, Trial
 
 if TYPE_CHECKING:
     import optuna
     from optuna.distributions import BaseDistribution
 
-DATABASE_NAME = "optuna.db"
 _KEY = "cadp.key"
 
 
 class TrialLedger:
-    """Which trials of a plan are begun, complete or failed, in `runs_dir/optuna.db`.
+    """Which trials of a plan are begun, complete or failed, in the directory's schedule.
 
     Every method can be given again after a BusyError. Raises StoredDataError for a database that is
     damaged or of another Optuna; it can be moved away: everything in it follows from the records.
     """
 
-    def __init__(self, plan: Plan, runs_dir: Path) -> None:
+    def __init__(self, plan: Plan, directory: RunsDirectory) -> None:
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.CRITICAL)
         logging.getLogger("alembic").setLevel(logging.WARNING)
-        self._path = runs_dir / DATABASE_NAME
+        self._path = directory.schedule_path
         with self._boundary():
             if not self._path.exists():
                 with created_aside(self._path) as unfinished:

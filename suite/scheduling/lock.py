@@ -1,7 +1,7 @@
 """One coordinator per runs directory: an advisory lock that ends with its process.
 
-Two files. `coordinator.lock` is the lock, and only coordinators touch it. `coordinator.pid` says
-who holds it, and is locked as long: readers (`status`) look there whether a coordinator is at work.
+Two files. One is the lock, and only coordinators touch it. The other, with the process id, says who
+holds it, and is locked as long: readers (`status`) look there whether a coordinator is at work.
 They hold that lock for an instant themselves, so it must not be the one that decides.
 """
 
@@ -11,16 +11,13 @@ import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from suite.errors import InputError
-
-LOCK_NAME = "coordinator.lock"
-PID_NAME = "coordinator.pid"
+from suite.runs.directory import RunsDirectory
 
 
 @contextmanager
-def coordinator_lock(runs_dir: Path) -> Iterator[None]:
+def coordinator_lock(directory: RunsDirectory) -> Iterator[None]:
     """Hold the directory's lock; the directory is made if absent.
 
     Raises
@@ -28,16 +25,16 @@ def coordinator_lock(runs_dir: Path) -> Iterator[None]:
     InputError: another coordinator holds it, or the directory cannot be written.
     """
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        lock = (runs_dir / LOCK_NAME).open("a")
-        pid_file = (runs_dir / PID_NAME).open("a+")
+        directory.root.mkdir(parents=True, exist_ok=True)
+        lock = directory.lock_path.open("a")
+        pid_file = directory.pid_path.open("a+")
     except (FileExistsError, NotADirectoryError):
         cure = "choose another --runs-dir"
-        raise InputError("not a directory", where=str(runs_dir), cure=cure) from None
+        raise InputError("not a directory", where=str(directory.root), cure=cure) from None
     except OSError as error:
         cure = "make it writable, or choose another --runs-dir"
         what = f"cannot be written: {error.strerror}"
-        raise InputError(what, where=str(runs_dir), cure=cure) from None
+        raise InputError(what, where=str(directory.root), cure=cure) from None
     with lock, pid_file:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -46,7 +43,7 @@ def coordinator_lock(runs_dir: Path) -> Iterator[None]:
             pid = _pid(pid_file.read()) or "unknown"
             cure = f"wait for process {pid} to end, or stop it, or choose another --runs-dir"
             what = f"another coordinator (process {pid}) is running here"
-            raise InputError(what, where=str(runs_dir), cure=cure) from None
+            raise InputError(what, where=str(directory.root), cure=cure) from None
         fcntl.flock(pid_file, fcntl.LOCK_EX)  # waits for a reader's instant
         pid_file.truncate(0)
         pid_file.write(f"{os.getpid()}\n")
@@ -54,13 +51,13 @@ def coordinator_lock(runs_dir: Path) -> Iterator[None]:
         yield
 
 
-def coordinator_pid(runs_dir: Path) -> int | None:
+def coordinator_pid(directory: RunsDirectory) -> int | None:
     """Process id of the coordinator at work in a directory; None if there is none.
 
     0 if there is one whose id cannot be told.
     """
     try:
-        with (runs_dir / PID_NAME).open(errors="replace") as file:
+        with directory.pid_path.open(errors="replace") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -13,11 +13,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 import suite
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.text import duration_text
+from suite.training.events import Event, from_json
 
 # By name: only workers import it, and torch with it.
 DEFAULT_TRAINER = "suite.training.train:train_cohort"
@@ -38,32 +41,35 @@ _LOG_TAIL_CHARACTERS = 3_000
 class WorkerOptions:
     """How workers are started; `trainer` is `module:function`, replaced in tests."""
 
-    runs_dir: Path
+    directory: RunsDirectory
     device: str = "cpu"
     trainer: str = DEFAULT_TRAINER
     accepts_changed_code: bool = False
 
 
-class WorkerProcess:
-    """One worker; its events arrive in `events` as `(worker, event)`.
+@dataclass(frozen=True)
+class Exited:
+    """A worker process has ended, for whatever reason; nothing follows."""
 
-    The last event of every worker is {"event": "exited"}. silent_seconds: how long it has given no
-    event, as the coordinator counts; has_begun: whether the present cohort has given any;
-    is_given_up: whether it was ended for its silence.
+
+Events: TypeAlias = "queue.SimpleQueue[tuple[WorkerProcess, Event | Exited]]"
+
+
+class WorkerProcess:
+    """One worker; its events arrive in `events` as `(worker, event)`, the last is `Exited`.
+
+    silent_seconds: how long it has given no event, as the coordinator counts; has_begun: whether
+    the present cohort has given any; is_given_up: whether it was ended for its silence.
     """
 
-    def __init__(
-        self,
-        number: int,
-        options: WorkerOptions,
-        events: queue.SimpleQueue[tuple[WorkerProcess, dict[str, Any]]],
-    ) -> None:
+    def __init__(self, number: int, options: WorkerOptions, events: Events) -> None:
         self.number = number
         self.runs: tuple[RunSpec, ...] = ()
         self.silent_seconds, self.has_begun, self.is_given_up = 0.0, False, False
         self._options = options
         self._events = events
-        self._log_path = options.runs_dir / "logs" / f"worker-{number}.log"
+        self._fault: str | None = None
+        self._log_path = options.directory.log_path(number)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("wb") as log:
             self._process = subprocess.Popen(
@@ -78,17 +84,18 @@ class WorkerProcess:
                 env=_environment(),
                 text=True,
                 encoding="utf-8",
+                errors="replace",  # what it may not send is refused below
                 start_new_session=True,  # Ctrl-C reaches the coordinator alone
             )
         threading.Thread(target=self._collect, daemon=True).start()
 
     def train(self, runs: Sequence[RunSpec], sittings: Mapping[str, Mapping[str, str]]) -> None:
-        """Give a cohort; a worker that died meanwhile shows as its "exited" event."""
+        """Give a cohort; a worker that died meanwhile shows as its `Exited`."""
         self.runs = tuple(runs)
         self.silent_seconds, self.has_begun = 0.0, False
         cohort = {
             "runs": [run.model_dump(mode="json") for run in runs],
-            "runs_dir": str(self._options.runs_dir),
+            "runs_dir": str(self._options.directory.root),
             "numerics": numerics(),
             "accepts_changed_code": self._options.accepts_changed_code,
             "sittings": sittings,
@@ -98,13 +105,28 @@ class WorkerProcess:
             self._process.stdin.write(json.dumps(cohort) + "\n")
             self._process.stdin.flush()
 
+    @property
+    def is_ended(self) -> bool:
+        """Whether it was ended from here, so that its `Exited` is on the way."""
+        return self.is_given_up or self._fault is not None
+
     def give_up(self) -> None:
-        """End a worker that gives no sign, stopped ones too. Its "exited" event follows."""
+        """End a worker that gives no sign, stopped ones too. Its `Exited` follows."""
         self.is_given_up = True
         self._process.kill()
 
+    def refuse(self, fault: str) -> None:
+        """End a worker that has told what cannot be. Its `Exited` follows."""
+        self._fault = f"the worker told what cannot be: {fault}"
+        self._process.kill()
+
     def cause_of_death(self) -> str:
-        """Why an exited worker ended, with the end of its log."""
+        """Why an exited worker ended, with the end of its log; one line where we ended it."""
+        if self._fault is not None:
+            return self._fault
+        if self.is_given_up:
+            silence = duration_text(self.silent_seconds)
+            return f"the worker gave no sign of life for {silence} and was ended"
         code = self._process.wait()
         if code < 0:
             name = signal.strsignal(-code) or "unknown"
@@ -144,9 +166,14 @@ class WorkerProcess:
         assert self._process.stdout is not None
         with self._process.stdout as lines:
             for line in lines:
-                if line.endswith("\n"):
-                    self._events.put((self, json.loads(line)))
-        self._events.put((self, {"event": "exited"}))
+                if not line.endswith("\n"):
+                    break
+                try:
+                    self._events.put((self, from_json(line)))
+                except ValueError as error:
+                    self.refuse(str(error))
+                    break
+        self._events.put((self, Exited()))
 
 
 def _environment() -> dict[str, str]:

@@ -13,9 +13,9 @@ from typing import Literal
 
 from suite.disk import remove_leftovers, sync_directory
 from suite.errors import InputError, StoredDataError
-from suite.records.layout import checkpoint_path, database_path, weights_path
 from suite.records.provenance import differences, numerics
 from suite.records.store import RecordStore
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 from suite.training.checkpoint import CheckpointHeader, read_header
 
@@ -24,7 +24,7 @@ IfChanged = Literal["refuse", "restart", "continue"]
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedRuns:
     """Run ids recorded as finished, by whether metrics and weights are there as well.
 
     unknown: ids of runs whose weights are there, and that no record knows at all.
@@ -35,34 +35,30 @@ class Finished:
     unknown: frozenset[str]
 
 
-def finished_runs(runs_dir: Path) -> Finished:
+def finished_runs(directory: RunsDirectory) -> FinishedRuns:
     """What is recorded as finished in a directory, by any study; none if nothing was run there."""
-    stored = {path.stem for path in weights_path(runs_dir, "any").parent.glob("*.pt")}
-    if not database_path(runs_dir).exists():
-        return Finished(frozenset(), frozenset(), frozenset(stored))
-    store = RecordStore.open(runs_dir)
+    stored = directory.ids_with_weights()
+    if not directory.records_path.exists():
+        return FinishedRuns(frozenset(), frozenset(), frozenset(stored))
+    store = RecordStore.open(directory.root)
     statuses, unmeasured = store.statuses(), store.without_metrics()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
-    with_weights = frozenset(run_id for run_id in finished if has_weights(runs_dir, run_id))
+    with_weights = frozenset(run_id for run_id in finished if directory.has_weights(run_id))
     whole = with_weights - unmeasured
-    return Finished(whole, finished - whole, frozenset(stored - statuses.keys()))
+    return FinishedRuns(whole, finished - whole, frozenset(stored - statuses.keys()))
 
 
-def has_weights(runs_dir: Path, run_id: str) -> bool:
-    """Whether a run's weights are there; whoever reads them checks what they hold."""
-    path = weights_path(runs_dir, run_id)
-    return path.is_file() and path.stat().st_size > 0
-
-
-def clear_leftovers(runs_dir: Path, finished: Iterable[str]) -> None:
+def clear_leftovers(directory: RunsDirectory, finished: Iterable[str]) -> None:
     """Delete half-written files, and checkpoints of finished runs (a kill came before that)."""
-    for path in (checkpoint_path(runs_dir, "any"), weights_path(runs_dir, "any")):
-        remove_leftovers(path.parent)
+    for folder in (directory.checkpoints_folder, directory.weights_folder):
+        remove_leftovers(folder)
     for run_id in finished:
-        checkpoint_path(runs_dir, run_id).unlink(missing_ok=True)
+        directory.checkpoint_path([run_id]).unlink(missing_ok=True)
 
 
-def settle_changed_code(runs_dir: Path, runs: Iterable[RunSpec], choice: IfChanged) -> None:
+def settle_changed_code(
+    directory: RunsDirectory, runs: Iterable[RunSpec], choice: IfChanged
+) -> None:
     """Refuse, or delete, checkpoints that other code or library versions wrote.
 
     "continue" leaves them; the record then tells of both sittings, and the report flags the run.
@@ -70,7 +66,7 @@ def settle_changed_code(runs_dir: Path, runs: Iterable[RunSpec], choice: IfChang
     """
     changed: dict[Path, CheckpointHeader] = {}
     for run in runs:
-        path = checkpoint_path(runs_dir, run.run_id)
+        path = directory.checkpoint_path([run.run_id])
         try:
             header = read_header(path) if path.exists() else None
         except StoredDataError:

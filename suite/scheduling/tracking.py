@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from suite.algorithms.registry import modes_of, run_point
 from suite.runs.metrics import WIN_RATE, tested_mode
 from suite.runs.spec import RunSpec
+from suite.training.events import Measured, Progress
 
 # The estimate counts as this much time at the pace it predicts: the first seconds of a run are
 # imports and compilation, no measure of speed.
@@ -103,20 +103,21 @@ class Tracker:
         run = self.current[spec.run_id] = RunProgress(spec, worker, self._now())
         return run
 
-    def update(self, event: Mapping[str, Any]) -> None:
-        """Take in a "progress" or "metrics" event."""
-        run = self.current.get(event["run_id"])
+    def update(self, event: Progress | Measured) -> None:
+        """Take in what a run reports; of a run that has ended nothing is shown."""
+        run = self.current.get(event.run_id)
         if run is None:
             return
-        if event["event"] == "progress":
-            run.env_steps = event["env_steps"]
-            if run.first_env_steps is None:
-                # Speed counts from the first report on: what lies before may be a checkpoint's.
-                run.first_env_steps, run.started = run.env_steps, self._now()
-        else:
-            for key, _, value in event["points"]:
-                if (mode := tested_mode(key, WIN_RATE)) is not None:
-                    run.win_rates[mode] = value
+        match event:
+            case Progress():
+                run.env_steps = event.env_steps
+                if run.first_env_steps is None:
+                    # Speed counts from the first report on: what lies before may be a checkpoint's.
+                    run.first_env_steps, run.started = run.env_steps, self._now()
+            case Measured():
+                for key, _, value in event.points:
+                    if (mode := tested_mode(key, WIN_RATE)) is not None:
+                        run.win_rates[mode] = value
 
     def interrupt(self, run_id: str) -> RunProgress:
         """A run goes back to those that wait."""
@@ -138,12 +139,3 @@ class Tracker:
     def _done_cost(self, run: RunProgress, since: int) -> float:
         part = self._part(run, run.env_steps) - self._part(run, since)
         return self._cost[run.spec.run_id] * max(0.0, part)
-
-
-def duration_text(seconds: float) -> str:
-    """`45 s`, `12 min`, `3.4 h`."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -5,8 +5,8 @@
 Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …,
 "numerics": code and versions as the coordinator records them, "accepts_changed_code": …,
 "sittings": run id → provenance of this sitting}.
-The original standard output carries one JSON document per line, an event (`suite.training.train`
-and the functions below). Whatever libraries print goes to standard error, the worker's log file.
+The original standard output carries one JSON document per line, an event
+(`suite.training.events`). Whatever libraries print goes to standard error, the worker's log file.
 The process ends when its input ends, when nobody reads its events, or when its parent dies.
 """
 
@@ -21,7 +21,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -32,11 +32,10 @@ from suite.errors import CadpSuiteError, InputError
 from suite.memory import is_out_of_memory, out_of_memory_error
 from suite.records.provenance import differences, numerics, training_code
 from suite.runs.spec import RunSpec
+from suite.training.events import CohortFailed, DiskFull, Emit, Event, Idle, to_json
 
 # <linux/prctl.h>
 _PR_SET_PDEATHSIG = 1
-
-Emit = Callable[[dict[str, Any]], None]
 
 
 class Trainer(Protocol):
@@ -93,11 +92,11 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -> None:
     """Train one cohort; whatever it raises becomes an event, and the worker lives on."""
 
-    def emit(event: dict[str, Any]) -> None:
-        channel.write(json.dumps(event) + "\n")
+    def emit(event: Event) -> None:
+        channel.write(to_json(event) + "\n")
         channel.flush()
 
-    def emit_if_unchanged(event: dict[str, Any]) -> None:
+    def emit_if_unchanged(event: Event) -> None:
         # By its first event a trainer has imported all that it needs.
         _refuse_changed_sources()
         emit(event)
@@ -119,16 +118,17 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
         raise
     except Exception as error:
         if is_disk_full(error, runs_dir):
-            emit({"event": "disk_full", "message": str(error)})
+            emit(DiskFull())
         else:
             text, exit_code = traceback.format_exc(), 1
             if is_out_of_memory(error):
                 error = out_of_memory_error()
             if isinstance(error, CadpSuiteError):  # what a user can mend says so on one line
                 text, exit_code = str(error), error.exit_code
-            run_ids = [run.run_id for run in runs]
-            emit({"event": "failed", "run_ids": run_ids, "traceback": text, "exit_code": exit_code})
-    emit({"event": "idle"})
+            # Bytes of a path that are no letters would not pass as JSON.
+            text = text.encode("utf-8", "backslashreplace").decode()
+            emit(CohortFailed(text, exit_code))
+    emit(Idle())
 
 
 _modules_of_known_code: set[str] = set()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import textwrap
 import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from suite.algorithms.registry import unknown
 from suite.errors import InputError
-from suite.text import visible
+from suite.text import close_names, visible
 
 T = TypeVar("T")
 Keys = Sequence[str | int]
@@ -22,8 +21,6 @@ Keys = Sequence[str | int]
 _LONGEST_SHOWN_KEY = 40
 _MOST_SHOWN_KEYS = 8
 _LONGEST_LIST = 250
-# Longer words are not compared with valid ones: no typing error makes them, and it takes long.
-_LONGEST_MISSPELT = 100
 
 
 def in_one_line(action: Callable[[], T], where: object) -> T:
@@ -70,10 +67,9 @@ def place(path: Path, keys: Keys) -> str:
 def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
     """A cure for a misspelt name: the closest valid one, or the valid ones."""
     choices = sorted(valid)
-    if len(word) <= _LONGEST_MISSPELT:
-        close = difflib.get_close_matches(word, choices, n=1, cutoff=0.5)
-        if close:
-            return f"did you mean '{close[0]}'?"
+    close = close_names(word, choices)
+    if close:
+        return f"did you mean '{close[0]}'?"
     if not choices:
         return f"there are no {noun}"
     return f"valid {noun}: {textwrap.shorten(', '.join(choices), _LONGEST_LIST, placeholder=' …')}"

@@ -10,23 +10,23 @@ import hashlib
 import json
 import os
 import signal
+import stat
 import struct
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from suite.disk import write_atomically
 from suite.errors import StoredDataError
-from suite.records.layout import checkpoint_path, weights_path
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
-
-Emit = Callable[[dict[str, Any]], None]
+from suite.training.events import Emit, Finished, Measured, Progress
 
 # Seeds with a meaning; others train without incident.
 RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
+UNKNOWN_RUN, WRONG_TYPE, NO_EVENT, NOT_UNICODE = 107, 108, 109, 110
 
 
 def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object) -> None:
@@ -40,11 +40,23 @@ def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_:
         _finish(run, runs_dir, emit, 1.5)
 
 
+def train_unevenly(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Four tests, three of them in the last tenth of training."""
+    for run in runs:
+        total = run.training.total_env_steps
+        for part, value in ((0.5, 0.0), (0.92, 0.9), (0.95, 0.5), (1.01, 0.4)):
+            point = ("test/win_rate/decentralised", round(part * total), value)
+            emit(Measured(run.run_id, (point,)))
+        _finish(run, runs_dir, emit, 1.0)
+
+
 def train_slowly(
     runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
 ) -> None:
     """As `train`, a tenth of a second per test, with a checkpoint to resume from."""
-    checkpoint = checkpoint_path(runs_dir, runs[0].run_id)
+    checkpoint = RunsDirectory(runs_dir).checkpoint_path([runs[0].run_id])
     done = _read(checkpoint) if checkpoint.exists() else 0
     for test in range(1, 11):
         if test > done:
@@ -79,7 +91,7 @@ def stop_once(
     for test in range(1, 11):
         _emit_test(run, test, emit)
         if test == 5 and not marker.exists():
-            _write(checkpoint_path(runs_dir, run.run_id), run, test)
+            _write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), run, test)
             marker.touch()
             os.kill(os.getpid(), signal.SIGSTOP)
     _finish(run, runs_dir, emit, 1.0)
@@ -100,16 +112,39 @@ def forget_weights(
     """Says that it has finished, and leaves no weights."""
     for run in runs:
         _emit_test(run, 10, emit)
-        event = {"event": "finished", "run_id": run.run_id, "elapsed_seconds": 1.0}
-        emit({**event, "weights_sha256": "0" * 64})
+        emit(Finished(run.run_id, 1.0, "0" * 64))
+
+
+def talk_nonsense(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """What no trainer should say; which, the seed decides."""
+    emit(Progress(runs[0].run_id, 1))
+    if runs[0].seed == UNKNOWN_RUN:
+        emit(Finished("f" * 16, 1.0, "0" * 64))
+    if runs[0].seed == WRONG_TYPE:
+        emit(Progress(runs[0].run_id, -1))
+    if runs[0].seed == NO_EVENT:
+        channel = next(n for n in range(3, 100) if stat.S_ISFIFO(_mode(n)))
+        os.write(channel, b'{"event": "perhaps \xff"}\n')
+    if runs[0].seed == NOT_UNICODE:
+        raise ValueError(os.fsdecode(b"a path \xff"))
+    time.sleep(3600 if runs[0].seed in (UNKNOWN_RUN, WRONG_TYPE, NO_EVENT) else 0)
+    train(runs, runs_dir, emit, device)
+
+
+def _mode(descriptor: int) -> int:
+    try:
+        return os.fstat(descriptor).st_mode
+    except OSError:
+        return 0
 
 
 def _finish(run: RunSpec, runs_dir: Path, emit: Emit, elapsed_seconds: float) -> None:
-    path = weights_path(runs_dir, run.run_id)
+    path = RunsDirectory(runs_dir).weights_path(run.run_id)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"weights")
-    event = {"event": "finished", "run_id": run.run_id, "elapsed_seconds": elapsed_seconds}
-    emit({**event, "weights_sha256": "0" * 64})
+    emit(Finished(run.run_id, elapsed_seconds, "0" * 64))
 
 
 def _write(checkpoint: Path, run: RunSpec, n_tests: int) -> None:
@@ -145,12 +180,10 @@ def _misbehave(run: RunSpec) -> None:
 
 
 def _emit_test(run: RunSpec, test: int, emit: Emit) -> None:
-    total = run.training.total_env_steps
-    step = total * test // 10
-    progress = {"event": "progress", "run_id": run.run_id, "env_steps": step}
-    emit({**progress, "total_env_steps": total})
-    points: list[list[Any]] = [["test/win_rate/decentralised", step, test / 10]]
+    step = run.training.total_env_steps * test // 10
+    emit(Progress(run.run_id, step))
+    points = [("test/win_rate/decentralised", step, test / 10)]
     if run.algorithm.framework == "cadp":
-        points.append(["test/win_rate/centralised", step, test / 10])
-    points.append(["train/loss_td", step, float("nan") if test == 1 else 1.0 / test])
-    emit({"event": "metrics", "run_id": run.run_id, "points": points})
+        points.append(("test/win_rate/centralised", step, test / 10))
+    points.append(("train/loss_td", step, float("nan") if test == 1 else 1.0 / test))
+    emit(Measured(run.run_id, tuple(points)))

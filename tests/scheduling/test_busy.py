@@ -14,10 +14,11 @@ import pytest
 
 from suite.records import RecordStore
 from suite.records.database import BusyError, patiently
+from suite.runs.directory import RunsDirectory
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
-from suite.scheduling.lock import PID_NAME, coordinator_lock, coordinator_pid
+from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.scheduling.tracking import Tracker
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
@@ -99,7 +100,7 @@ def test_waiting_is_said_grows_and_ends() -> None:
     def always() -> None:
         raise BusyError("in use by another program", where="mlflow.db", cure="close it")
 
-    with pytest.raises(BusyError, match=r"in use by another program for 0 min; close it"):
+    with pytest.raises(BusyError, match=r"in use by another program for 0 s; close it"):
         patiently(always, lines.append, patience_seconds=0)
 
 
@@ -128,13 +129,14 @@ def test_readers_call_a_database_in_use_so(runs_dir: Path, monkeypatch: pytest.M
 
 def test_status_cannot_look_like_a_coordinator(tmp_path: Path) -> None:
     """A reader in mid-look, held there: the lock is to be had all the same."""
-    with coordinator_lock(tmp_path):
+    directory = RunsDirectory(tmp_path)
+    with coordinator_lock(directory):
         pass
-    with (tmp_path / PID_NAME).open() as reader:
+    with directory.pid_path.open() as reader:
         fcntl.flock(reader, fcntl.LOCK_SH)
         release = threading.Timer(0.3, lambda: fcntl.flock(reader, fcntl.LOCK_UN))
         release.start()
-        with coordinator_lock(tmp_path):
-            assert coordinator_pid(tmp_path) is not None
+        with coordinator_lock(directory):
+            assert coordinator_pid(directory) is not None
         release.join()
-    assert coordinator_pid(tmp_path) is None
+    assert coordinator_pid(directory) is None

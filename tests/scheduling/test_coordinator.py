@@ -13,14 +13,18 @@ from pathlib import Path
 import optuna
 import pytest
 
+from reports.load import load_report_data
+from reports.statistics.performance import summarise
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
+from suite.runs.directory import RunsDirectory
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
+UNKNOWN_RUN, WRONG_TYPE, NO_EVENT, NOT_UNICODE = 107, 108, 109, 110
 TRAINER = "fake_trainer:train"
 
 
@@ -63,7 +67,23 @@ def test_every_run_is_trained_recorded_and_told(make_study, runs_dir: Path) -> N
     assert [trial.value for trial in told] == [1.0, 1.0]
     assert [trial.user_attrs["cadp.key"] for trial in told] == [t.key for t in plan.trials]
     assert told[1].params == {"alpha": 0.5, "pruning_start_env_steps": 500}
-    assert coordinator_pid(runs_dir) is None
+    assert coordinator_pid(RunsDirectory(runs_dir)) is None
+
+
+def test_the_schedule_and_the_report_call_the_same_number_final(make_study, runs_dir: Path) -> None:
+    """Tests at uneven steps: of the last tenth of training are three, of the tests but one."""
+    plan = plan_of(make_study, "1, 2")
+    run_plan(plan, runs_dir, 1, trainer="fake_trainer:train_unevenly")
+    views = load_report_data(runs_dir.parent / "study.toml", None, runs_dir).runs
+    reported: dict[str, list[float]] = {}
+    for view in views:
+        history = view.histories["test/win_rate/decentralised"]
+        final = summarise(history, view.total_env_steps)
+        assert final.n_final_tests == 3
+        reported.setdefault(view.arm, []).append(final.final)
+    told = {trial.user_attrs["arm"]: trial.value for trial in optuna_trials(runs_dir)}
+    assert told == {arm: pytest.approx(sum(finals) / 2) for arm, finals in reported.items()}
+    assert told["qmix"] == pytest.approx((0.9 + 0.5 + 0.4) / 3)
 
 
 def test_one_worker_trains_in_plan_order(make_study, runs_dir: Path) -> None:
@@ -114,6 +134,33 @@ def test_a_damaged_checkpoint_is_one_line_with_its_cure(make_study, runs_dir: Pa
     assert {failure.reason for failure in outcome.failed} == {
         "run.ckpt: checkpoint is damaged; delete this file"
     }
+
+
+@pytest.mark.parametrize(
+    ("seed", "told"),
+    [
+        (UNKNOWN_RUN, "news of run ffffffffffffffff, which it does not have"),
+        (WRONG_TYPE, "no event (Input should be greater than or equal to 0): "),
+        (NO_EVENT, "no event (Input tag 'perhaps \ufffd' found using 'event' does not match "),
+    ],
+)
+def test_what_is_no_event_is_one_line_and_another_worker_goes_on(
+    make_study, runs_dir: Path, seed: int, told: str
+) -> None:
+    plan = plan_of(make_study, f"{seed}, 1")
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:talk_nonsense")
+    assert len(outcome.finished) == 2  # the other seed, of both trials
+    assert {failure.spec.seed for failure in outcome.failed} == {seed}
+    for failure in outcome.failed:
+        assert failure.reason.startswith(f"the worker told what cannot be: {told}")
+    stored = [record.failure for record in RecordStore.open(runs_dir).load()]
+    assert sorted(filter(None, stored)) == sorted(failure.reason for failure in outcome.failed)
+
+
+def test_a_traceback_that_is_no_unicode_is_recorded(make_study, runs_dir: Path) -> None:
+    plan = plan_of(make_study, str(NOT_UNICODE))
+    outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:talk_nonsense")
+    assert {failure.reason for failure in outcome.failed} == {"ValueError: a path \\udcff"}
 
 
 def test_memory_that_runs_out_is_one_line(make_study, runs_dir: Path) -> None:
@@ -186,12 +233,12 @@ def test_a_database_that_is_full_is_a_full_disk(
 
 def test_only_one_coordinator_per_directory(make_study, runs_dir: Path) -> None:
     with (
-        coordinator_lock(runs_dir),
+        coordinator_lock(RunsDirectory(runs_dir)),
         pytest.raises(InputError, match=rf"another coordinator \(process {os.getpid()}\)"),
     ):
         run_plan(plan_of(make_study), runs_dir, 1, trainer=TRAINER)
-    assert coordinator_pid(runs_dir) is None
-    assert coordinator_pid(runs_dir / "nowhere") is None
+    assert coordinator_pid(RunsDirectory(runs_dir)) is None
+    assert coordinator_pid(RunsDirectory(runs_dir / "nowhere")) is None
 
 
 @pytest.mark.parametrize("name", ["optuna.db", "mlflow.db"])

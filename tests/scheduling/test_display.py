@@ -9,9 +9,10 @@ import pytest
 from rich.console import Console
 
 from suite.scheduling.display import LiveDisplay, PlainDisplay, make_display
-from suite.scheduling.tracking import Tracker, duration_text
+from suite.scheduling.tracking import Tracker
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
+from suite.training.events import Measured, Progress
 
 
 @pytest.fixture(autouse=True)
@@ -46,15 +47,11 @@ def tracker(plan: Plan, clock: Clock) -> Tracker:
     return Tracker(plan.runs, seconds, n_before=2, n_workers=2, now=clock)
 
 
-def progress(run_id: str, env_steps: int) -> dict[str, object]:
-    return {"event": "progress", "run_id": run_id, "env_steps": env_steps}
-
-
 def test_fraction_is_weighted_by_cost(tracker: Tracker, plan: Plan) -> None:
     plain, cadp = plan.runs[0].run_id, plan.runs[1].run_id
     tracker.start(plan.runs[0], 1)
     tracker.start(plan.runs[1], 2)
-    tracker.update(progress(cadp, 500))
+    tracker.update(Progress(cadp, 500))
     assert tracker.fraction == pytest.approx(15 / 80)
     tracker.settle(plain, failed=False)
     assert tracker.fraction == pytest.approx(25 / 80)
@@ -66,9 +63,9 @@ def test_remaining_time_follows_the_speed_not_what_a_checkpoint_had(
     cadp = plan.runs[1].run_id
     assert tracker.remaining_seconds == pytest.approx(80 / 2)
     tracker.start(plan.runs[1], 1)
-    tracker.update(progress(cadp, 600))  # resumed there
+    tracker.update(Progress(cadp, 600))  # resumed there
     clock.time = 10.0
-    tracker.update(progress(cadp, 700))  # a tenth of 30 cost units in 10 seconds
+    tracker.update(Progress(cadp, 700))  # a tenth of 30 cost units in 10 seconds
     # The estimate counts as one minute of two workers at its pace: 120 cost units.
     assert tracker.remaining_seconds == pytest.approx((80 - 21) * (10 + 60) / (3 + 120))
     assert tracker.steps_per_second(tracker.current[cadp]) == pytest.approx(10.0)
@@ -79,8 +76,8 @@ def test_plain_lines_tell_runs_and_failures(tracker: Tracker, plan: Plan) -> Non
     display = PlainDisplay(Console(file=text, width=40))
     display.begin(tracker)
     tracker.start(plan.runs[0], 1)
-    points = [["test/win_rate/decentralised", 10, 0.25], ["test/win_rate/centralised", 10, 0.5]]
-    tracker.update({"event": "metrics", "run_id": plan.runs[0].run_id, "points": points})
+    points = (("test/win_rate/decentralised", 10, 0.25), ("test/win_rate/centralised", 10, 0.5))
+    tracker.update(Measured(plan.runs[0].run_id, points))
     display.refresh()  # not due yet: no line
     display.finished(tracker.settle(plan.runs[0].run_id, failed=False), 95.0)
     tracker.start(plan.runs[1], 1)
@@ -127,7 +124,7 @@ def test_live_display_fits_and_keeps_names_whole(tracker: Tracker, plan: Plan, w
     run = plan.runs[1].model_copy(update={"arm": "cadp_qmix_of_the_many"})
     tracker.start(run, 1)
     points = [["test/win_rate/decentralised", 10, 0.25], ["test/win_rate/centralised", 10, 0.5]]
-    tracker.update({"event": "metrics", "run_id": run.run_id, "points": points})
+    tracker.update(Measured(run.run_id, points))
     display.refresh()
     drawn = terminal.file.getvalue()  # type: ignore[attr-defined]
     display.end()
@@ -201,7 +198,3 @@ def test_a_display_with_a_fault_says_that_it_stops(
     assert text.count(line) == 1
     if is_terminal:
         assert text.rindex("\x1b[?25h") > text.rindex("\x1b[?25l")  # the cursor is back
-
-
-def test_durations_read_well() -> None:
-    assert [duration_text(s) for s in (3.2, 89, 600, 20_000)] == ["3 s", "89 s", "10 min", "5.6 h"]

@@ -12,6 +12,7 @@ from optuna.trial import TrialState
 
 from suite.errors import StoredDataError
 from suite.records.database import BusyError
+from suite.runs.directory import RunsDirectory
 from suite.scheduling.ledger import TrialLedger
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
@@ -35,7 +36,7 @@ def study_of(runs_dir: Path) -> optuna.Study:
 def test_a_killed_creation_leaves_no_half_database(plan: Plan, tmp_path: Path) -> None:
     for name in ("optuna.creating", "optuna.creating-journal"):
         (tmp_path / name).write_bytes(b"half of it")
-    TrialLedger(plan, tmp_path)
+    TrialLedger(plan, RunsDirectory(tmp_path))
     assert [path.name for path in tmp_path.glob("optuna*")] == ["optuna.db"]
 
 
@@ -53,12 +54,12 @@ def test_the_database_appears_whole(
         return moved
 
     monkeypatch.setattr(Path, "replace", replace_and_copy)
-    TrialLedger(plan, tmp_path)
-    TrialLedger(plan, tmp_path / "then").begin(plan.trials[0])
+    TrialLedger(plan, RunsDirectory(tmp_path))
+    TrialLedger(plan, RunsDirectory(tmp_path / "then")).begin(plan.trials[0])
 
 
 def test_a_trial_is_never_seen_without_its_parameters(plan: Plan, runs_dir: Path) -> None:
-    ledger = TrialLedger(plan, runs_dir)
+    ledger = TrialLedger(plan, RunsDirectory(runs_dir))
     seen = []
 
     def look(connection: sqlite3.Connection) -> None:
@@ -84,12 +85,12 @@ def test_a_trial_is_never_seen_without_its_parameters(plan: Plan, runs_dir: Path
 
 
 def test_a_trial_left_running_is_taken_over(plan: Plan, runs_dir: Path) -> None:
-    TrialLedger(plan, runs_dir).begin(plan.trials[1])
-    again = TrialLedger(plan, runs_dir)
+    TrialLedger(plan, RunsDirectory(runs_dir)).begin(plan.trials[1])
+    again = TrialLedger(plan, RunsDirectory(runs_dir))
     again.begin(plan.trials[1])
     again.complete(plan.trials[1], 0.5)
     assert [(t.state, t.value) for t in stored(runs_dir)] == [(TrialState.COMPLETE, 0.5)]
-    assert TrialLedger(plan, runs_dir).is_complete(plan.trials[1])
+    assert TrialLedger(plan, RunsDirectory(runs_dir)).is_complete(plan.trials[1])
 
 
 def test_what_an_older_version_left_half_asked_has_failed(plan: Plan, runs_dir: Path) -> None:
@@ -98,7 +99,7 @@ def test_what_an_older_version_left_half_asked_has_failed(plan: Plan, runs_dir: 
     for key in (plan.trials[1].key, "of another plan"):
         study.ask().set_user_attr("cadp.key", key)
     study.enqueue_trial({}, user_attrs={"cadp.key": plan.trials[0].key})
-    ledger = TrialLedger(plan, runs_dir)
+    ledger = TrialLedger(plan, RunsDirectory(runs_dir))
     assert {trial.state for trial in stored(runs_dir)} == {TrialState.FAIL}
     ledger.begin(plan.trials[1])
     ledger.complete(plan.trials[1], 1.0)
@@ -124,12 +125,12 @@ def test_what_an_older_version_left_half_asked_has_failed(plan: Plan, runs_dir: 
     ],
 )
 def test_an_altered_database_is_one_line(plan: Plan, runs_dir: Path, damage: str) -> None:
-    ledger = TrialLedger(plan, runs_dir)
+    ledger = TrialLedger(plan, RunsDirectory(runs_dir))
     ledger.begin(plan.trials[1])
     with sqlite3.connect(runs_dir / "optuna.db") as connection:
         connection.execute(damage)
     with pytest.raises(StoredDataError) as caught:
-        TrialLedger(plan, runs_dir).begin(plan.trials[0])
+        TrialLedger(plan, RunsDirectory(runs_dir)).begin(plan.trials[0])
     assert "optuna.db: the schedule cannot be used: " in str(caught.value)
     assert "move it away and give the same command again" in str(caught.value)
     assert len(str(caught.value)) < 800
@@ -139,7 +140,7 @@ def test_an_altered_database_is_one_line(plan: Plan, runs_dir: Path, damage: str
 def test_what_is_no_schedule_is_one_line(plan: Plan, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "optuna.db").write_bytes(content)
     with pytest.raises(StoredDataError, match=r"optuna.db: the schedule cannot be used"):
-        TrialLedger(plan, tmp_path)
+        TrialLedger(plan, RunsDirectory(tmp_path))
     assert (tmp_path / "optuna.db").read_bytes() == content
 
 
@@ -147,7 +148,7 @@ def test_a_newer_database_is_not_told_to_upgrade(plan: Plan, runs_dir: Path) -> 
     with sqlite3.connect(runs_dir / "optuna.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = 'v9.9.9.z'")
     with pytest.raises(StoredDataError, match=r"updating optuna to the latest version"):
-        TrialLedger(plan, runs_dir)
+        TrialLedger(plan, RunsDirectory(runs_dir))
 
 
 def test_a_database_in_use_is_called_so(
@@ -158,6 +159,6 @@ def test_a_database_in_use_is_called_so(
     holder = connect(runs_dir / "optuna.db", isolation_level=None)
     holder.execute("BEGIN EXCLUSIVE")
     with pytest.raises(BusyError, match=r"in use by another program; nothing is lost"):
-        TrialLedger(plan, runs_dir)
+        TrialLedger(plan, RunsDirectory(runs_dir))
     holder.execute("ROLLBACK")
-    TrialLedger(plan, runs_dir)
+    TrialLedger(plan, RunsDirectory(runs_dir))

@@ -11,8 +11,8 @@ import pytest
 
 from suite.errors import InputError
 from suite.records import RecordStore
-from suite.records.layout import checkpoint_path, weights_path
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.scheduling import recovery
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
@@ -41,14 +41,14 @@ def trained(runs_dir: Path) -> list[str]:
 def test_a_run_whose_weights_are_gone_is_not_finished(plan: Plan, runs_dir: Path) -> None:
     first = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
     lost = plan.runs[0].run_id
-    weights_path(runs_dir, lost).unlink()
-    assert finished_runs(runs_dir).incomplete == {lost}
+    RunsDirectory(runs_dir).weights_path(lost).unlink()
+    assert finished_runs(RunsDirectory(runs_dir)).incomplete == {lost}
     notes = Notes()
     again = run_plan(plan, runs_dir, 1, notes, trainer="fake_trainer:train")
     assert (again.finished, again.incomplete) == ([lost], [lost])
     assert again.finished_before == [plan.runs[1].run_id]
     assert notes.lines[0].startswith("1 run recorded as finished, but without metrics, or without")
-    assert weights_path(runs_dir, lost).exists()
+    assert RunsDirectory(runs_dir).weights_path(lost).exists()
     assert len(first.finished) == 2
     assert set(RecordStore.open(runs_dir).statuses().values()) == {"finished"}
 
@@ -105,13 +105,13 @@ def test_weights_that_cannot_be_written_fail_the_run_and_later_do_not(
     (runs_dir / "weights").unlink()
     second = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
     assert len(second.finished) == 2
-    assert all(weights_path(runs_dir, run.run_id).exists() for run in plan.runs)
+    assert all(RunsDirectory(runs_dir).weights_path(run.run_id).exists() for run in plan.runs)
 
 
 def test_what_a_killed_ending_left_is_cleared(plan: Plan, runs_dir: Path) -> None:
     run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
     leftovers = [
-        checkpoint_path(runs_dir, plan.runs[0].run_id),
+        RunsDirectory(runs_dir).checkpoint_path([plan.runs[0].run_id]),
         runs_dir / "checkpoints" / ".abc.ckpt.123.tmp",
         runs_dir / "weights" / ".abc.pt.123.tmp",
         runs_dir / "weights" / "abc.tmp",
@@ -131,7 +131,7 @@ def interrupted(plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     import fake_trainer
 
     for run in plan.runs:
-        fake_trainer._write(checkpoint_path(runs_dir, run.run_id), run, 5)
+        fake_trainer._write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), run, 5)
     return runs_dir
 
 
@@ -153,7 +153,9 @@ def test_checkpoints_of_other_code_are_refused_with_a_choice(
     assert "written by commit abc with uncommitted changes" in message
     assert "--if-changed restart" in message
     assert "--if-changed continue" in message
-    assert all(checkpoint_path(interrupted, run.run_id).exists() for run in plan.runs)
+    assert all(
+        RunsDirectory(interrupted).checkpoint_path([run.run_id]).exists() for run in plan.runs
+    )
 
 
 @pytest.mark.parametrize(("choice", "n_sittings"), [("restart", 1), ("continue", 2)])
@@ -223,7 +225,7 @@ def test_a_run_without_a_single_metric_is_not_finished(plan: Plan, runs_dir: Pat
     run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
     with sqlite3.connect(runs_dir / "mlflow.db") as connection:
         connection.execute("DELETE FROM metrics")
-    assert len(finished_runs(runs_dir).incomplete) == 2
+    assert len(finished_runs(RunsDirectory(runs_dir)).incomplete) == 2
     outcome = run_plan(plan, runs_dir, 1, trainer="fake_trainer:train")
     assert len(outcome.finished) == 2
     assert all(record.histories for record in RecordStore.open(runs_dir).load())

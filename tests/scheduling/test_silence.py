@@ -8,7 +8,7 @@ import pytest
 
 from suite.environments import describe
 from suite.records import RecordStore
-from suite.scheduling import coordinator
+from suite.scheduling import staff
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
 from suite.study.cost import silence_limit_seconds
@@ -34,7 +34,7 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     def limit(*_: object, has_begun: bool) -> float:
         return 0.7 if has_begun else 3.0
 
-    monkeypatch.setattr(coordinator, "silence_limit_seconds", limit)
+    monkeypatch.setattr(staff, "silence_limit_seconds", limit)
 
 
 def test_a_stopped_worker_is_ended_and_its_run_resumed(plan: Plan, runs_dir: Path) -> None:
@@ -64,17 +64,17 @@ def test_a_coordinator_that_was_stopped_itself_does_not_blame_its_workers(
     plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The clock jumps by an hour at every look: as after Ctrl-Z, or a laptop that slept."""
-    monkeypatch.setattr(coordinator, "silence_limit_seconds", lambda *_, has_begun: 3600.0)
+    monkeypatch.setattr(staff, "silence_limit_seconds", lambda *_, has_begun: 3600.0)
     clock = iter(range(0, 10**9, 3600))
-    monkeypatch.setattr(coordinator.time, "monotonic", lambda: float(next(clock)))
-    looks = coordinator._Coordinator._look_after_workers
+    monkeypatch.setattr(staff.time, "monotonic", lambda: float(next(clock)))
+    looks = staff.Staff.look_after
     counted: list[float] = []
 
     def look(self) -> None:
         looks(self)
         counted.extend(worker.silent_seconds for worker in self.workers)
 
-    monkeypatch.setattr(coordinator._Coordinator, "_look_after_workers", look)
+    monkeypatch.setattr(staff.Staff, "look_after", look)
     outcome = run_plan(plan, runs_dir, 2, trainer="fake_trainer:train")
     assert len(outcome.finished) == 4
     assert counted

@@ -13,13 +13,14 @@ import pytest
 from suite.algorithms import arm_settings
 from suite.environments import describe
 from suite.errors import StoredDataError
-from suite.records.layout import weights_path
 from suite.records.provenance import numerics
+from suite.runs.directory import RunsDirectory
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.training import cohort as cohort_module
 from suite.training import train as train_module
 from suite.training.checkpoint import read_checkpoint, read_header, write_checkpoint
+from suite.training.events import Failed, Finished, Measured, Progress, Sittings
 from suite.training.train import train_cohort
 from suite.training.weights import read_weights
 
@@ -52,13 +53,13 @@ class Events(list):
     def histories(self):
         points = {}
         for event in self:
-            if event["event"] == "metrics":
-                for key, step, value in event["points"]:
-                    points.setdefault(event["run_id"], {})[key, step] = value
+            if isinstance(event, Measured):
+                for key, step, value in event.points:
+                    points.setdefault(event.run_id, {})[key, step] = value
         return points
 
     def finished(self):
-        return [event["run_id"] for event in self if event["event"] == "finished"]
+        return [event.run_id for event in self if isinstance(event, Finished)]
 
 
 def train(runs, directory):
@@ -129,10 +130,10 @@ def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
     monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec = run_spec()
     before = train_until([spec], tmp_path, 20)
-    reached = max(e["env_steps"] for e in before if e["event"] == "progress")
+    reached = max(e.env_steps for e in before if isinstance(e, Progress))
     resumed = train([spec], tmp_path)
-    first = next(e for e in resumed if e["event"] == "progress")
-    assert first["env_steps"] >= reached
+    first = next(e for e in resumed if isinstance(e, Progress))
+    assert first.env_steps >= reached
 
 
 def test_a_member_does_not_depend_on_its_cohort(tmp_path):
@@ -199,20 +200,20 @@ def test_the_checkpoint_keeps_every_sitting(tmp_path, monkeypatch):
     monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
     spec = run_spec()
 
-    def sit(commit, n_events=None, kind=None):
+    def sit(commit, n_events=None, kind=()):
         events = Events()
 
         def emit(event):
             events.append(event)
-            if len(events) == n_events or event["event"] == kind:
+            if len(events) == n_events or isinstance(event, kind):
                 raise Killed
 
         with suppress(Killed):
             train_cohort([spec], tmp_path, emit, sittings={spec.run_id: {"git_commit": commit}})
-        return [event["sittings"] for event in events if event["event"] == "sittings"]
+        return [list(event.sittings) for event in events if isinstance(event, Sittings)]
 
     assert sit("a", 9) == []
-    assert sit("b", kind="sittings") == [[{"git_commit": "a"}, {"git_commit": "b"}]]
+    assert sit("b", kind=Sittings) == [[{"git_commit": "a"}, {"git_commit": "b"}]]
     assert sit("c", 20) == [[{"git_commit": "a"}, {"git_commit": "c"}]]
     header = read_header(tmp_path / "checkpoints" / f"{spec.run_id}.ckpt")
     assert [dict(s) for s in header.sittings[spec.run_id]] == [{"git_commit": c} for c in "ac"]
@@ -339,7 +340,7 @@ def test_what_is_no_file_is_no_checkpoint(half_way, tmp_path):
 def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch):
     """Killed while the weights are written: not finished; the same command ends the same run."""
     spec, events = whole
-    path = weights_path(tmp_path, spec.run_id)
+    path = RunsDirectory(tmp_path).weights_path(spec.run_id)
 
     def killed(*_):
         raise Killed
@@ -353,8 +354,8 @@ def test_finished_means_that_the_weights_are_there(whole, tmp_path, monkeypatch)
     assert resumed.histories() == events.histories()
     assert path.exists()
     ending = resumed[-1]
-    assert ending["event"] == "finished"
-    read_weights(path, spec.run_id, ending["weights_sha256"])
+    assert isinstance(ending, Finished)
+    read_weights(path, spec.run_id, ending.weights_sha256)
 
     # Killed between the last checkpoint and the record: the checkpoint alone restores the rest.
     content = path.read_bytes()
@@ -372,12 +373,10 @@ def test_a_run_that_diverges_fails_and_names_the_step(tmp_path, learning_rate):
     for _ in range(2):  # a second attempt ends alike
         events = train([spec], tmp_path)
         assert events.finished() == []
-        (failure,) = [event for event in events if event["event"] == "failed"]
-        assert failure["run_ids"] == [spec.run_id]
-        assert re.search(
-            r"training diverged: \S+ is (nan|inf) at step [\d,]+", failure["traceback"]
-        )
-        assert not weights_path(tmp_path, spec.run_id).exists()
+        (failure,) = [event for event in events if isinstance(event, Failed)]
+        assert failure.run_id == spec.run_id
+        assert re.search(r"training diverged: \S+ is (nan|inf) at step [\d,]+", failure.reason)
+        assert not RunsDirectory(tmp_path).weights_path(spec.run_id).exists()
 
 
 def test_a_member_that_diverges_leaves_the_others_alone(tmp_path):
@@ -388,8 +387,8 @@ def test_a_member_that_diverges_leaves_the_others_alone(tmp_path):
     good, bad = member(1, 5e-4), member(2, 1e30)
     events = train([good, bad], tmp_path)
     assert events.finished() == [good.run_id]
-    failed = [event["run_ids"] for event in events if event["event"] == "failed"]
-    assert failed == [[bad.run_id]]
+    failed = [event.run_id for event in events if isinstance(event, Failed)]
+    assert failed == [bad.run_id]
 
 
 def test_the_number_of_updates_is_recorded(whole):

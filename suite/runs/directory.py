@@ -1,0 +1,90 @@
+"""The runs directory: the one place that knows where anything a run produces lies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+def cohort_id(run_ids: Sequence[str]) -> str:
+    """Name of a cohort: of one run the run's own id, of several a hash of all ids, in order."""
+    if len(run_ids) == 1:
+        return run_ids[0]
+    return hashlib.sha256(" ".join(run_ids).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class RunsDirectory:
+    """Everything below `root`. These are names: that something lies there is not promised."""
+
+    root: Path
+
+    @property
+    def records_path(self) -> Path:
+        """MLflow's database: what is known of every run."""
+        return self.root / "mlflow.db"
+
+    @property
+    def schedule_path(self) -> Path:
+        """Optuna's database: trials that are begun, complete or failed."""
+        return self.root / "optuna.db"
+
+    @property
+    def lock_path(self) -> Path:
+        """Held by the coordinator at work here."""
+        return self.root / "coordinator.lock"
+
+    @property
+    def pid_path(self) -> Path:
+        """Says who holds the lock; the only one of the two that readers touch."""
+        return self.root / "coordinator.pid"
+
+    @property
+    def checkpoints_folder(self) -> Path:
+        """Checkpoints of cohorts that have not finished."""
+        return self.root / "checkpoints"
+
+    def checkpoint_path(self, run_ids: Sequence[str]) -> Path:
+        """Where the cohort of these runs, in this order, is kept until all have finished."""
+        return self.checkpoints_folder / f"{cohort_id(run_ids)}.ckpt"
+
+    def checkpoint_paths(self) -> list[Path]:
+        """All checkpoints that are here, in order of their names."""
+        return sorted(self.checkpoints_folder.glob("*.ckpt"))
+
+    @property
+    def weights_folder(self) -> Path:
+        """Final networks."""
+        return self.root / "weights"
+
+    def weights_path(self, run_id: str) -> Path:
+        """Where a finished run's networks are."""
+        return self.weights_folder / f"{run_id}.pt"
+
+    def has_weights(self, run_id: str) -> bool:
+        """Whether a run's weights are there; whoever reads them checks what they hold."""
+        path = self.weights_path(run_id)
+        return path.is_file() and path.stat().st_size > 0
+
+    def ids_with_weights(self) -> set[str]:
+        """Ids of the runs whose weights are here."""
+        return {path.stem for path in self.weights_folder.glob("*.pt")}
+
+    def log_path(self, worker: int) -> Path:
+        """Standard error of a worker."""
+        return self.root / "logs" / f"worker-{worker}.log"
+
+    def report_path(self, name: str) -> Path:
+        """Where `cadp-report` writes a file of this name unless told otherwise."""
+        return self.root / "reports" / name
+
+    @property
+    def replays_folder(self) -> Path:
+        """Battles written by `cadp-suite watch`."""
+        return self.root / "replays"
+
+    def replay_path(self, scenario: str, policy: str, seed: int) -> Path:
+        """Where a battle is written unless told otherwise; all three are plain names."""
+        return self.replays_folder / f"{scenario}-{policy}-seed{seed}.html"
