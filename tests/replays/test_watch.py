@@ -47,16 +47,17 @@ def test_a_run_plays_as_it_is_tested(
     finished_dir: Path, make_spec: MakeSpec, learner: QLearner
 ) -> None:
     """Greedily, each agent alone, with the weights that were stored."""
-    from suite.training.rollout import Policy, play
+    from suite.algorithms.value.off_policy import EpsilonGreedy
+    from suite.training.rollout import play
 
     environment = make("skirmish/3m", 1, seed=0)
-    policy = Policy(learner, environment, "decentralised")
+    policy = EpsilonGreedy(learner, environment, "decentralised")
     outcomes = play(environment, np.array([0]), np.array([9]), policy)
     recording = record(load_scenario("3m"), make_spec().run_id, 9, finished_dir)
     assert len(recording.actions) == outcomes.length[0]
     assert recording.rewards.sum() == pytest.approx(outcomes.total_reward[0], rel=1e-12)
     environment.reset(np.array([0]), np.array([9]))
-    chosen = Policy(learner, environment, "decentralised")
+    chosen = EpsilonGreedy(learner, environment, "decentralised")
     for t, actions in enumerate(recording.actions):
         expected = chosen(t, np.array([0]))
         np.testing.assert_array_equal(actions, expected[0])
@@ -164,7 +165,7 @@ def test_nor_is_a_name_from_an_altered_database(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["3n"], "unknown scenario (got 'skirmish/3n'); nearest: skirmish/3m"),
+        (["3n"], "unknown scenario (got '3n'); nearest: skirmish/3m"),
         (["matrix/climbing"], "only battles can be watched (got 'matrix/climbing')"),
         (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, nearest"),
         (["3m", "--seed", "-1"], "Invalid value for '--seed'"),

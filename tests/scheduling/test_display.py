@@ -43,7 +43,7 @@ def clock() -> Clock:
 @pytest.fixture
 def tracker(plan: Plan, clock: Clock) -> Tracker:
     """Four runs of 1000 steps, the CADP ones estimated at three times the cost."""
-    seconds = {run.run_id: 30.0 if run.alpha else 10.0 for run in plan.runs}
+    seconds = {run.run_id: 30.0 if run.hyperparameters else 10.0 for run in plan.runs}
     return Tracker(plan.runs, seconds, n_before=2, n_workers=2, now=clock)
 
 
