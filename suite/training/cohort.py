@@ -26,6 +26,7 @@ from suite.environments.interface import EnvironmentInfo
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
 from suite.records.provenance import differences, numerics
+from suite.runs.cohorts import cohort_shape
 from suite.runs.seeding import Stream, episode_seeds, generator
 from suite.runs.spec import RunSpec
 from suite.training.checkpoint import (
@@ -339,11 +340,7 @@ class Cohort:
 
 
 def _check_same_shape(runs: Sequence[RunSpec]) -> None:
-    def shape(run: RunSpec) -> tuple[object, ...]:
-        algorithm = run.algorithm.model_copy(update={"learning_rate": 1.0})
-        return run.scenario, algorithm, run.training
-
-    if len({shape(run) for run in runs}) != 1:
+    if len({cohort_shape(run) for run in runs}) != 1:
         raise ValueError(
             "the runs of a cohort must share scenario, algorithm and training settings"
         )
