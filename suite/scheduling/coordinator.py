@@ -8,7 +8,7 @@ is replaced, one that gives no sign of life is ended and its run taken up once m
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import assert_never
 
@@ -17,7 +17,7 @@ from suite.records.provenance import numerics, provenance
 from suite.runs.directory import RunsDirectory
 from suite.scheduling.accounts import Accounts, Outcome
 from suite.scheduling.bookkeeping import Bookkeeper
-from suite.scheduling.cohorts import Cohort, form_cohorts, ids_of, resumable
+from suite.scheduling.cohorts import Cohort, ids_of
 from suite.scheduling.display import Display, SilentDisplay
 from suite.scheduling.lock import coordinator_lock
 from suite.scheduling.processes import (
@@ -27,17 +27,10 @@ from suite.scheduling.processes import (
     WorkerOptions,
     WorkerProcess,
 )
-from suite.scheduling.recovery import (
-    FinishedRuns,
-    FoundCheckpoint,
-    IfChanged,
-    clear_leftovers,
-    find_checkpoints,
-    finished_runs,
-    settle_changed_code,
-)
+from suite.scheduling.recovery import IfChanged, finished_runs
 from suite.scheduling.signals import terminable
 from suite.scheduling.staff import Staff
+from suite.scheduling.stock import take_stock
 from suite.scheduling.tracking import Tracker
 from suite.study.cost import measured_flops_per_second, run_seconds
 from suite.study.plan import Plan
@@ -123,43 +116,13 @@ class _Coordinator:
 
     def take_stock(self, if_changed: IfChanged, cohort_size: int) -> None:
         """What is finished, what is to do; what an interrupted ending left is mended."""
-        directory, runs = self.options.directory, self.plan.runs
+        directory = self.options.directory
         finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
         self.accounts.take_over(finished)
-        settled = self.accounts.settled
-        found = clear_leftovers(directory, find_checkpoints(directory), finished.whole)
-        resumed = resumable(found, {run.run_id for run in runs})
-        left = [one for one in found if one not in resumed]
-        resumed = settle_changed_code(resumed, settled, if_changed)
-        self.pending.extend(form_cohorts(runs, settled, resumed, cohort_size))
-        self._tell_stock(finished, left)
-
-    def _tell_stock(self, finished: FinishedRuns, left: Sequence[FoundCheckpoint]) -> None:
-        """What a user might not expect. left: checkpoints that are not resumed."""
-        directory, notice = self.options.directory, self.display.notice
-        place = directory.weights_folder
-        if n := len(self.accounts.outcome.incomplete):
-            notice(
-                f"{plural(n, 'run')} recorded as finished, but without metrics, or without weights "
-                f"in {place}: trained again (put the files back to avoid that)"
-            )
-        anew = [ids_of(c) for c in self.pending if not self._checkpoint(c).exists()]
-        anew_ids = {run_id for cohort in anew for run_id in cohort}
-        if n := len(anew_ids & finished.unknown):
-            notice(
-                f"{plural(n, 'run')} with weights in {place} and no record: trained again "
-                f"(was {directory.records_path.name} moved away, or were they deleted in MLflow?)"
-            )
-        paths = {self._checkpoint(cohort) for cohort in self.pending}
-        for checkpoint in left:
-            name, is_lost = checkpoint.path, checkpoint.header is None
-            if is_lost and name not in paths and finished.recorded.isdisjoint(checkpoint.run_ids):
-                notice(f"{name}: damaged, or renamed, and nobody's: its runs are trained anew")
-            if n := len(anew_ids.intersection(checkpoint.run_ids)):
-                notice(
-                    f"{plural(n, 'run')} trained anew: in {name} together with others "
-                    "that this study has not, or goes on with in another checkpoint"
-                )
+        stock = take_stock(directory, self.plan.runs, finished, if_changed, cohort_size)
+        self.pending.extend(stock.cohorts)
+        for line in stock.notices:
+            self.display.notice(line)
 
     def run(self, n_workers: int) -> Outcome:
         """Train what is to do."""
@@ -238,7 +201,7 @@ class _Coordinator:
 
     def _handle(self, worker: WorkerProcess, event: Event | Exited) -> None:
         if isinstance(event, RunEvent):
-            if event.run_id not in {run.run_id for run in worker.runs}:
+            if event.run_id not in ids_of(worker.runs):
                 worker.refuse(f"news of run {visible(event.run_id)}, which it does not have")
                 return
             if event.run_id in self.accounts.settled:

@@ -56,14 +56,15 @@ def train_cohort(
         cohort.sittings[run_id].append(dict(sitting))
         if len(cohort.sittings[run_id]) > 1:
             emit(Sittings(run_id, tuple(cohort.sittings[run_id])))
-    told = [member for member, run in enumerate(runs) if run.run_id not in recorded]
+    is_told = np.array([run.run_id not in recorded for run in runs])
+    told = np.flatnonzero(is_told).tolist()
     for member in told:
         _emit_metrics(emit, runs[member], cohort.progress[member].history)
         if not cohort.training[member]:
             # Killed after this checkpoint: the weights are written again, to the same bytes.
             emit(_ending(cohort, member, directory))
     last_checkpoint = last_progress = time.monotonic()
-    while cohort.training.any():
+    while (cohort.training & is_told).any():
         was_training = cohort.training
         cohort.play_episodes()
         cohort.update()

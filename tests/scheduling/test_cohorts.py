@@ -291,7 +291,7 @@ def test_a_damaged_checkpoint_is_told(plan_of, runs_dir: Path) -> None:
     assert recovery.find_checkpoints(RunsDirectory(runs_dir))[0].header is None
     notes = Notes()
     assert len(train(plan, runs_dir, notes, cohort_size=2).finished) == 3
-    assert f"{path}: damaged, or renamed, and nobody's: its runs are trained anew" in notes.lines
+    assert f"{path}: damaged or renamed, so that its runs are not known" in notes.lines
     assert left_behind(runs_dir) == [path.name]
 
 

@@ -184,6 +184,27 @@ def test_members_that_are_recorded_are_not_told_again(three, tmp_path, n_finishe
     assert weights_of(runs, tmp_path) == written
 
 
+def test_a_member_recorded_elsewhere_meanwhile_is_not_trained_to_its_end(
+    three, tmp_path, monkeypatch
+):
+    """Its weights, which are another cohort's to the last digits, stay what they are."""
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    runs, events, _ = three
+    longest = events.finished()[-1]
+    train_until(runs, tmp_path, 20)
+    resumed = Events()
+    train_cohort(runs, tmp_path, resumed.append, recorded={longest})
+    assert resumed.finished() == events.finished()[:-1]
+    assert longest not in resumed.histories()
+    assert not RunsDirectory(tmp_path).weights_path(longest).exists()
+    header, content = read_checkpoint(RunsDirectory(tmp_path).checkpoint_paths()[0])
+    is_finished = {
+        run_id: member["finished"]
+        for run_id, member in zip(header.run_ids, json.loads(content["progress"]), strict=True)
+    }
+    assert is_finished == {run_id: run_id != longest for run_id in is_finished}
+
+
 def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
     monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
     monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
@@ -362,7 +383,7 @@ def half_way(tmp_path_factory):
     """A run and its checkpoint, killed before it was finished."""
     spec, directory = run_spec(), tmp_path_factory.mktemp("half")
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(cohort_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+        patched.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
         patched.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
         train_until([spec], directory, 25)
     return spec, directory / "checkpoints" / f"{spec.run_id}.ckpt"
