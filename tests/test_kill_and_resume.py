@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,21 +59,88 @@ def records(runs_dir: Path) -> dict[str, RunRecord]:
     return {record.run_id: record for record in RecordStore.open(runs_dir).load()}
 
 
-def kill_after_checkpoints(process: subprocess.Popen[bytes], runs_dir: Path, n: int) -> None:
-    """SIGKILL the command and its workers once `n` checkpoints have been written."""
-    seen: set[tuple[str, int]] = set()
+def kill_when(process: subprocess.Popen[bytes], has_come: Callable[[], bool]) -> None:
+    """SIGKILL the command and its workers once the moment has come."""
     deadline = time.monotonic() + 120
-    while len(seen) < n:
+    while not has_come():
         assert process.poll() is None, "the run ended before it could be killed"
-        assert time.monotonic() < deadline, "no checkpoint appeared"
+        assert time.monotonic() < deadline, "the moment did not come"
+        time.sleep(0.005)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def checkpoints_written(runs_dir: Path, n: int) -> Callable[[], bool]:
+    """Whether `n` checkpoints have been seen, one that was there at the beginning included."""
+    seen: set[tuple[str, int]] = set()
+
+    def look() -> bool:
         for path in (runs_dir / "checkpoints").glob("*.ckpt"):
             try:
                 seen.add((path.name, path.stat().st_mtime_ns))
             except FileNotFoundError:
                 continue
-        time.sleep(0.005)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+        return len(seen) >= n
+
+    return look
+
+
+COHORT_OF_THREE = """
+import sys
+from pathlib import Path
+from suite.scheduling.coordinator import run_plan
+from suite.study.definition import load_study
+from suite.study.plan import expand
+
+run_plan(expand(load_study(Path(sys.argv[1]))), Path(sys.argv[2]), 1, cohort_size=3)
+"""
+
+
+def in_cohorts(study: Path, runs_dir: Path) -> list[str]:
+    return [sys.executable, "-c", COHORT_OF_THREE, str(study), str(runs_dir)]
+
+
+def assert_equal_results(whole: Path, killed: Path) -> None:
+    """Records and weights to the last bit, and nothing left behind."""
+    expected, resumed = records(whole), records(killed)
+    assert expected.keys() == resumed.keys()
+    for run_id, record in expected.items():
+        assert resumed[run_id].status == record.status == "finished"
+        assert resumed[run_id].histories.keys() == record.histories.keys()
+        for key, (steps, values) in record.histories.items():
+            np.testing.assert_array_equal(resumed[run_id].histories[key][0], steps, key)
+            np.testing.assert_array_equal(resumed[run_id].histories[key][1], values, key)
+    weights = [sorted((d / "weights").glob("*.pt")) for d in (whole, killed)]
+    assert len(weights[0]) == len(expected)
+    assert [p.read_bytes() for p in weights[0]] == [p.read_bytes() for p in weights[1]]
+    for folder in (killed / "checkpoints", killed / "weights"):
+        assert [path for path in folder.iterdir() if path.suffix != ".pt"] == []
+
+
+@pytest.mark.slow
+def test_a_cohort_killed_again_and_again_gives_bit_identical_metrics(
+    tmp_path: Path, empty_databases: Path
+) -> None:
+    """The last time when the first of three has stored its weights."""
+    study = tmp_path / "study.toml"
+    text = STUDY.replace("seeds = [1]", "seeds = [1, 2, 3]").replace(', "cadp_qmix"]', "]")
+    study.write_text(text.replace("= 1_600", "= 800"))
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    for directory in (whole, killed):
+        shutil.copytree(empty_databases, directory)
+    subprocess.run(in_cohorts(study, whole), check=True, capture_output=True)
+    for n_checkpoints in (1, 5, None):
+        process = subprocess.Popen(
+            in_cohorts(study, killed), start_new_session=True, stderr=subprocess.DEVNULL
+        )
+        if n_checkpoints is None:
+            kill_when(process, lambda: any((killed / "weights").glob("*.pt")))
+            continue
+        kill_when(process, checkpoints_written(killed, n_checkpoints))
+        (path,) = (killed / "checkpoints").glob("*.ckpt")
+        assert path.stem not in records(killed)  # of three runs, so of none's name
+    subprocess.run(in_cohorts(study, killed), check=True, capture_output=True)
+    assert_equal_results(whole, killed)
 
 
 @pytest.mark.slow
@@ -89,17 +157,6 @@ def test_killed_twice_and_resumed_gives_bit_identical_metrics(
         process = subprocess.Popen(
             command(study, killed), start_new_session=True, stderr=subprocess.DEVNULL
         )
-        kill_after_checkpoints(process, killed, n_checkpoints)
+        kill_when(process, checkpoints_written(killed, n_checkpoints))
     subprocess.run(command(study, killed), check=True, capture_output=True)
-
-    expected, resumed = records(whole), records(killed)
-    assert expected.keys() == resumed.keys()
-    for run_id, record in expected.items():
-        assert resumed[run_id].status == record.status == "finished"
-        assert resumed[run_id].histories.keys() == record.histories.keys()
-        for key, (steps, values) in record.histories.items():
-            np.testing.assert_array_equal(resumed[run_id].histories[key][0], steps, key)
-            np.testing.assert_array_equal(resumed[run_id].histories[key][1], values, key)
-    weights = [sorted((d / "weights").glob("*.pt")) for d in (whole, killed)]
-    assert [p.read_bytes() for p in weights[0]] == [p.read_bytes() for p in weights[1]]
-    assert not list((killed / "checkpoints").glob("*.ckpt"))
+    assert_equal_results(whole, killed)

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-
-def cohort_id(run_ids: Sequence[str]) -> str:
-    """Name of a cohort: of one run the run's own id, of several a hash of all ids, in order."""
-    if len(run_ids) == 1:
-        return run_ids[0]
-    return hashlib.sha256(" ".join(run_ids).encode()).hexdigest()[:16]
+from suite.runs.cohorts import cohort_id
 
 
 @dataclass(frozen=True)

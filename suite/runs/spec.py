@@ -80,16 +80,6 @@ class RunSpec(BaseModel):
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
-    @property
-    def can_share(self) -> str:
-        """Equal for runs that may be trained together: they differ in seed and per-member values.
-
-        Those are the hyperparameters, and of the settings the learning rate.
-        """
-        content = self.model_dump(mode="json", exclude={"arm", "seed", "hyperparameters"})
-        content["algorithm"].pop("learning_rate", None)
-        return json.dumps([content, sorted(self.hyperparameters)], sort_keys=True)
-
     def value(self, name: str) -> Value | None:
         """A hyperparameter of the run; None where its method has none of that name."""
         return self.hyperparameters.get(name)

@@ -21,12 +21,13 @@ from suite.runs.modes import DECENTRALISED
 from suite.runs.performance import final_performance
 from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
+from suite.scheduling.cohorts import Cohort, ids_of
 from suite.scheduling.display import Display
 from suite.scheduling.ledger import TrialLedger
 from suite.scheduling.recovery import FinishedRuns
 from suite.scheduling.tracking import RunProgress, Tracker
 from suite.study.plan import Plan, Trial
-from suite.training.events import Finished
+from suite.training.events import Failed, Finished
 
 _NONE = np.empty(0)
 # What a trial's value is taken from: every arm has this mode.
@@ -69,6 +70,8 @@ class Accounts:
     ) -> None:
         self.outcome = Outcome()
         self.settled: set[str] = set()
+        self._finished: set[str] = set()
+        self._trained: set[str] = set()  # finished, or failed at the end of what could be trained
         self._plan = plan
         self._directory = directory
         self._books = books
@@ -84,18 +87,15 @@ class Accounts:
         """Whether every run of the plan has ended."""
         return len(self.settled) == len(self._trial_of)
 
-    def take_over(self, finished: FinishedRuns) -> list[RunSpec]:
-        """Settle what was finished earlier; returns what is to do, in plan order."""
-        pending = []
+    def take_over(self, finished: FinishedRuns) -> None:
+        """Settle what was finished earlier."""
         for run in self._plan.runs:
             if run.run_id in finished.whole:
                 self.outcome.finished_before.append(run.run_id)
-            else:
-                pending.append(run)
-                if run.run_id in finished.incomplete:
-                    self.outcome.incomplete.append(run.run_id)
-        self.settled = set(self.outcome.finished_before)
-        return pending
+            elif run.run_id in finished.incomplete:
+                self.outcome.incomplete.append(run.run_id)
+        earlier = self.outcome.finished_before
+        self.settled, self._finished, self._trained = set(earlier), set(earlier), set(earlier)
 
     def open(self) -> None:
         """Make or open the databases; work for the bookkeeper, it takes seconds."""
@@ -124,23 +124,28 @@ class Accounts:
         """Store every sitting that took part in a run."""
         self._books.later(lambda: self._writer.sittings(run_id, sittings))
 
-    def finish(self, event: Finished) -> None:
-        """Record a run as finished, then delete its checkpoint."""
+    def finish(self, event: Finished, cohort: Cohort) -> None:
+        """Record a run as finished; the last of its cohort takes the checkpoint with it."""
         run_id, elapsed_seconds = event.run_id, event.elapsed_seconds
         if not self._directory.has_weights(run_id):
             self.fail(run_id, "the trainer said that it had finished, and left no weights")
             return
 
-        def record() -> None:
-            self._writer.finish(run_id, elapsed_seconds, event.weights_sha256)
-            self._directory.checkpoint_path([run_id]).unlink(missing_ok=True)
-
         progress = self._tracker.settle(run_id, failed=False)
-        self._books.later(record)
-        self._books.later(lambda: self._recorded.put((progress, elapsed_seconds)))
         self.settled.add(run_id)
+        self._finished.add(run_id)
         self.outcome.finished.append(run_id)
+        self._books.later(
+            lambda: self._writer.finish(run_id, elapsed_seconds, event.weights_sha256)
+        )
+        self._end_training(run_id, cohort)
+        self._books.later(lambda: self._recorded.put((progress, elapsed_seconds)))
         self._close_if_settled(self._trial_of[run_id])
+
+    def fail_in_training(self, event: Failed, cohort: Cohort) -> None:
+        """Record a failure that is the run's own, and in its cohort's checkpoint."""
+        self.fail(event.run_id, event.reason)
+        self._end_training(event.run_id, cohort)
 
     def fail(self, run_id: str, traceback: str, exit_code: int = 1) -> None:
         """Record a failure, unless the run has ended already."""
@@ -153,6 +158,17 @@ class Accounts:
         self.outcome.failed.append(FailedRun(progress.spec, reason, exit_code))
         self._display.failed(progress, reason)
         self._close_if_settled(self._trial_of[run_id])
+
+    def _end_training(self, run_id: str, cohort: Cohort) -> None:
+        """Delete a checkpoint that has nothing left to resume, once all before is in the books.
+
+        Where every run has failed, it is from before that, and another attempt starts there.
+        """
+        self._trained.add(run_id)
+        members = set(ids_of(cohort))
+        if members <= self._trained and not members.isdisjoint(self._finished):
+            path = self._directory.checkpoint_path(ids_of(cohort))
+            self._books.later(lambda: path.unlink(missing_ok=True))
 
     def show_recorded(self) -> None:
         """Say which runs are finished: a run is called so when its record is."""

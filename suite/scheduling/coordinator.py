@@ -15,9 +15,9 @@ from typing import assert_never
 from suite.disk import disk_full_error, is_disk_full
 from suite.records.provenance import numerics, provenance
 from suite.runs.directory import RunsDirectory
-from suite.runs.spec import RunSpec
 from suite.scheduling.accounts import Accounts, Outcome
 from suite.scheduling.bookkeeping import Bookkeeper
+from suite.scheduling.cohorts import Cohort, ids_of
 from suite.scheduling.display import Display, SilentDisplay
 from suite.scheduling.lock import coordinator_lock
 from suite.scheduling.processes import (
@@ -27,14 +27,10 @@ from suite.scheduling.processes import (
     WorkerOptions,
     WorkerProcess,
 )
-from suite.scheduling.recovery import (
-    IfChanged,
-    clear_leftovers,
-    finished_runs,
-    settle_changed_code,
-)
+from suite.scheduling.recovery import IfChanged, finished_runs
 from suite.scheduling.signals import terminable
 from suite.scheduling.staff import Staff
+from suite.scheduling.stock import take_stock
 from suite.scheduling.tracking import Tracker
 from suite.study.cost import measured_flops_per_second, run_seconds
 from suite.study.plan import Plan
@@ -68,12 +64,14 @@ def run_plan(
     trainer: str = DEFAULT_TRAINER,
     announce: Callable[[Collection[str]], None] | None = None,
     if_changed: IfChanged = "refuse",
+    cohort_size: int = 1,
 ) -> Outcome:
     """Train every run of the plan that is not finished yet; returns when all have ended.
 
     announce: called once with the run ids finished earlier, after the directory has proved usable
     and before anything is trained. if_changed: what becomes of interrupted runs that other code or
-    library versions began.
+    library versions began. cohort_size: most runs that a worker trains together; what was
+    interrupted goes on in the cohorts in which it was begun.
 
     Raises
     ------
@@ -89,7 +87,7 @@ def run_plan(
         options = WorkerOptions(directory, device, trainer, if_changed == "continue")
         coordinator = _Coordinator(plan, options, display)
         try:
-            coordinator.take_stock(if_changed)
+            coordinator.take_stock(if_changed, cohort_size)
             if announce is not None:
                 announce(coordinator.accounts.outcome.finished_before)
             return coordinator.run(n_workers)
@@ -112,31 +110,19 @@ class _Coordinator:
         self.books = Bookkeeper()
         self.accounts = Accounts(plan, options.directory, self.books, display)
         self.staff = Staff(options, plan.environments)
-        self.pending: deque[RunSpec] = deque()
+        self.pending: deque[Cohort] = deque()
         self.taken_up_again: set[str] = set()
         self.tracker: Tracker
 
-    def take_stock(self, if_changed: IfChanged) -> None:
+    def take_stock(self, if_changed: IfChanged, cohort_size: int) -> None:
         """What is finished, what is to do; what an interrupted ending left is mended."""
-        directory, outcome = self.options.directory, self.accounts.outcome
+        directory = self.options.directory
         finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
-        self.pending.extend(self.accounts.take_over(finished))
-        settle_changed_code(directory, self.pending, if_changed)
-        clear_leftovers(directory, outcome.finished_before)
-        place = directory.weights_folder
-        if n := len(outcome.incomplete):
-            self.display.notice(
-                f"{plural(n, 'run')} recorded as finished, but without metrics, or without weights "
-                f"in {place}: trained again (put the files back to avoid that)"
-            )
-        unknown = [run for run in self.pending if run.run_id in finished.unknown]
-        unknown = [run for run in unknown if not self._checkpoint(run).exists()]
-        if unknown:
-            self.display.notice(
-                f"{plural(len(unknown), 'run')} with weights in {place} and no record: trained "
-                f"again (was {directory.records_path.name} moved away, or were they deleted in "
-                "MLflow?)"
-            )
+        self.accounts.take_over(finished)
+        stock = take_stock(directory, self.plan.runs, finished, if_changed, cohort_size)
+        self.pending.extend(stock.cohorts)
+        for line in stock.notices:
+            self.display.notice(line)
 
     def run(self, n_workers: int) -> Outcome:
         """Train what is to do."""
@@ -161,33 +147,41 @@ class _Coordinator:
             raise
 
     def _begin_tracking(self) -> None:
-        speed = measured_flops_per_second()
+        speed, settled = measured_flops_per_second(), self.accounts.settled
+        left = [run for cohort in self.pending for run in cohort if run.run_id not in settled]
         seconds = {
             run.run_id: run_seconds(run, self.plan.environments[run.scenario], speed)
-            for run in self.pending
+            for run in left
         }
         self.tracker = Tracker(
-            self.pending,
+            left,
             seconds,
             n_before=len(self.accounts.outcome.finished_before),
             n_workers=max(1, len(self.staff.workers)),
         )
         self.accounts.watch(self.tracker)
         self.display.begin(self.tracker)
-        n_resumed = sum(self._checkpoint(run).exists() for run in self.pending)
+        resumed = [cohort for cohort in self.pending if self._checkpoint(cohort).exists()]
+        n_resumed = sum(run.run_id not in settled for cohort in resumed for run in cohort)
         if n_resumed:
             self.display.notice(f"{plural(n_resumed, 'run')} to resume from a checkpoint")
 
     def _assign(self, worker: WorkerProcess) -> None:
-        """Give an idle worker the next run, if one is left."""
+        """Give an idle worker the next cohort, if one is left."""
         worker.runs = ()
         if worker.is_ended or not self.pending:
             return
-        run = self.pending.popleft()
-        facts = provenance(run, self.options.device, WORKER_ENVIRONMENT)
-        self.accounts.begin(run, facts, resuming=self._checkpoint(run).exists())
-        self.tracker.start(run, worker.number)
-        worker.train([run], {run.run_id: facts})
+        cohort = self.pending.popleft()
+        is_resumed = self._checkpoint(cohort).exists()
+        recorded = self.accounts.settled.intersection(ids_of(cohort))
+        sittings = {}
+        for run in cohort:
+            if run.run_id not in recorded:
+                facts = provenance(run, self.options.device, WORKER_ENVIRONMENT)
+                sittings[run.run_id] = facts
+                self.accounts.begin(run, facts, resuming=is_resumed)
+                self.tracker.start(run, worker.number)
+        worker.train(cohort, sittings, recorded)
 
     def _handle_next_event(self) -> None:
         told = self.staff.next_event(_TICK_SECONDS)
@@ -207,7 +201,7 @@ class _Coordinator:
 
     def _handle(self, worker: WorkerProcess, event: Event | Exited) -> None:
         if isinstance(event, RunEvent):
-            if event.run_id not in {run.run_id for run in worker.runs}:
+            if event.run_id not in ids_of(worker.runs):
                 worker.refuse(f"news of run {visible(event.run_id)}, which it does not have")
                 return
             if event.run_id in self.accounts.settled:
@@ -223,9 +217,9 @@ class _Coordinator:
             case Sittings(run_id, sittings):
                 self.accounts.note_sittings(run_id, sittings)
             case Finished():
-                self.accounts.finish(event)
-            case Failed(run_id, reason):
-                self.accounts.fail(run_id, reason)
+                self.accounts.finish(event, worker.runs)
+            case Failed():
+                self.accounts.fail_in_training(event, worker.runs)
             case CohortFailed(traceback, exit_code):
                 for run in worker.runs:
                     self.accounts.fail(run.run_id, traceback, exit_code)
@@ -242,26 +236,28 @@ class _Coordinator:
                 assert_never(event)
 
     def _replace(self, worker: WorkerProcess) -> None:
-        """A worker has exited unasked: its run failed; another takes its place if work is left.
+        """A worker has exited unasked: its runs failed; another takes its place if work is left.
 
-        One that was given up for its silence may have met a passing trouble: its run is resumed
+        One that was given up for its silence may have met a passing trouble: its cohort is resumed
         once.
         """
         cause = worker.cause_of_death()
-        for run in worker.runs:
-            if run.run_id in self.accounts.settled:
-                continue
-            if worker.is_given_up and run.run_id not in self.taken_up_again:
-                self.taken_up_again.add(run.run_id)
+        cohort = worker.runs
+        lost = tuple(run for run in cohort if run.run_id not in self.accounts.settled)
+        is_second_time = not self.taken_up_again.isdisjoint(ids_of(lost))
+        if lost and worker.is_given_up and not is_second_time:
+            self.taken_up_again.update(ids_of(lost))
+            for run in lost:
                 label = self.tracker.interrupt(run.run_id).label
-                self.pending.appendleft(run)
                 self.display.notice(f"{label}: {cause}; the run is resumed, this once")
-            else:
-                again = ", for the second time" if run.run_id in self.taken_up_again else ""
+            self.pending.appendleft(cohort if self._checkpoint(cohort).exists() else lost)
+        else:
+            for run in lost:
+                again = ", for the second time" if is_second_time else ""
                 self.accounts.fail(run.run_id, cause + again)
         self.staff.dismiss(worker)
         if self.pending:
             self._assign(self.staff.hire(worker.number))
 
-    def _checkpoint(self, run: RunSpec) -> Path:
-        return self.options.directory.checkpoint_path([run.run_id])
+    def _checkpoint(self, cohort: Cohort) -> Path:
+        return self.options.directory.checkpoint_path(ids_of(cohort))

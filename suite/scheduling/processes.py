@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,8 +89,16 @@ class WorkerProcess:
             )
         threading.Thread(target=self._collect, daemon=True).start()
 
-    def train(self, runs: Sequence[RunSpec], sittings: Mapping[str, Mapping[str, str]]) -> None:
-        """Give a cohort; a worker that died meanwhile shows as its `Exited`."""
+    def train(
+        self,
+        runs: Sequence[RunSpec],
+        sittings: Mapping[str, Mapping[str, str]],
+        recorded: Collection[str],
+    ) -> None:
+        """Give a cohort; a worker that died meanwhile shows as its `Exited`.
+
+        sittings: run id → provenance of this sitting. recorded: ids of members that have ended.
+        """
         self.runs = tuple(runs)
         self.silent_seconds, self.has_begun = 0.0, False
         cohort = {
@@ -99,6 +107,7 @@ class WorkerProcess:
             "numerics": numerics(),
             "accepts_changed_code": self._options.accepts_changed_code,
             "sittings": sittings,
+            "recorded": list(recorded),
         }
         assert self._process.stdin is not None
         with suppress(OSError):

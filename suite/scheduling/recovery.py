@@ -6,7 +6,7 @@ may call the functions that delete.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -15,8 +15,9 @@ from suite.disk import remove_leftovers, sync_directory
 from suite.errors import InputError, StoredDataError
 from suite.records.provenance import differences, numerics
 from suite.records.store import RecordStore
+from suite.runs.cohorts import cohort_id
 from suite.runs.directory import RunsDirectory
-from suite.runs.spec import RunSpec
+from suite.text import plural
 from suite.training.checkpoint import CheckpointHeader, read_header
 
 # What to do with the checkpoint of a run that other code or other library versions began.
@@ -28,61 +29,100 @@ class FinishedRuns:
     """Run ids recorded as finished, by whether metrics and weights are there as well.
 
     unknown: ids of runs whose weights are there, and that no record knows at all.
+    recorded: ids of all runs that have a record, whatever it says.
     """
 
     whole: frozenset[str]
     incomplete: frozenset[str]
     unknown: frozenset[str]
+    recorded: frozenset[str]
 
 
 def finished_runs(directory: RunsDirectory) -> FinishedRuns:
     """What is recorded as finished in a directory, by any study; none if nothing was run there."""
     stored = directory.ids_with_weights()
     if not directory.records_path.exists():
-        return FinishedRuns(frozenset(), frozenset(), frozenset(stored))
+        return FinishedRuns(frozenset(), frozenset(), frozenset(stored), frozenset())
     store = RecordStore.open(directory.root)
     statuses, unmeasured = store.statuses(), store.without_metrics()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
     with_weights = frozenset(run_id for run_id in finished if directory.has_weights(run_id))
     whole = with_weights - unmeasured
-    return FinishedRuns(whole, finished - whole, frozenset(stored - statuses.keys()))
+    recorded = frozenset(statuses)
+    return FinishedRuns(whole, finished - whole, frozenset(stored - recorded), recorded)
 
 
-def clear_leftovers(directory: RunsDirectory, finished: Iterable[str]) -> None:
-    """Delete half-written files, and checkpoints of finished runs (a kill came before that)."""
+@dataclass(frozen=True)
+class FoundCheckpoint:
+    """A checkpoint, and whose it is: its header says so.
+
+    header: None for one that is damaged, or was renamed. Its name is all there is then, which for a
+    cohort of one run is the run's id; the worker that is told to resume it says what is wrong.
+    """
+
+    path: Path
+    run_ids: tuple[str, ...]
+    header: CheckpointHeader | None
+
+
+def find_checkpoints(directory: RunsDirectory) -> list[FoundCheckpoint]:
+    """All checkpoints of a directory, of whatever study."""
+    return [_found(path) for path in directory.checkpoint_paths()]
+
+
+def _found(path: Path) -> FoundCheckpoint:
+    try:
+        header = read_header(path)
+    except StoredDataError:
+        header = None
+    if header is None or not header.run_ids or cohort_id(header.run_ids) != path.stem:
+        return FoundCheckpoint(path, (path.stem,), None)
+    return FoundCheckpoint(path, header.run_ids, header)
+
+
+def clear_leftovers(
+    directory: RunsDirectory, checkpoints: Iterable[FoundCheckpoint], finished: Collection[str]
+) -> list[FoundCheckpoint]:
+    """Delete half-written files, and checkpoints whose runs are all `finished`.
+
+    A kill came before that. Returns the checkpoints that stay.
+    """
     for folder in (directory.checkpoints_folder, directory.weights_folder):
         remove_leftovers(folder)
-    for run_id in finished:
-        directory.checkpoint_path([run_id]).unlink(missing_ok=True)
+    stay = []
+    for checkpoint in checkpoints:
+        if set(checkpoint.run_ids).issubset(finished):
+            checkpoint.path.unlink(missing_ok=True)
+        else:
+            stay.append(checkpoint)
+    return stay
 
 
 def settle_changed_code(
-    directory: RunsDirectory, runs: Iterable[RunSpec], choice: IfChanged
-) -> None:
+    checkpoints: Sequence[FoundCheckpoint], finished: Collection[str], choice: IfChanged
+) -> list[FoundCheckpoint]:
     """Refuse, or delete, checkpoints that other code or library versions wrote.
 
     "continue" leaves them; the record then tells of both sittings, and the report flags the run.
-    Raises InputError for "refuse" if there are any. Damaged ones are left to the worker to report.
+    Returns the checkpoints that stay, damaged ones among them.
+    Raises InputError for "refuse" if there are any of other code.
     """
-    changed: dict[Path, CheckpointHeader] = {}
-    for run in runs:
-        path = directory.checkpoint_path([run.run_id])
-        try:
-            header = read_header(path) if path.exists() else None
-        except StoredDataError:
-            continue
-        if header is not None and header.numerics != numerics():
-            changed[path] = header
-    if changed and choice == "refuse":
-        n, last = len(changed), list(changed.values())[-1]
+    changed = [one for one in checkpoints if one.header and one.header.numerics != numerics()]
+    if not changed or choice == "continue":
+        return list(checkpoints)
+    folder, last = changed[0].path.parent, changed[-1].header
+    if choice == "refuse":
+        assert last is not None
+        runs = {run_id for one in changed for run_id in one.run_ids}.difference(finished)
+        were = "was" if len(runs) == 1 else "were"
         raise InputError(
-            f"{n} interrupted run{'s were' if n > 1 else ' was'} begun with other code or versions "
+            f"{plural(len(runs), 'interrupted run')} {were} begun with other code or versions "
             f"({differences(last.numerics, numerics())}; written by commit {last.commit})",
-            where=str(next(iter(changed)).parent),
+            where=str(folder),
             cure="go back to those, give --if-changed restart to train from the beginning, or "
             "--if-changed continue to go on knowingly (the report flags such runs)",
         )
-    if changed and choice == "restart":
-        for path in changed:
-            path.unlink()
-        sync_directory(path.parent)
+    for one in changed:
+        one.path.unlink()
+    sync_directory(folder)
+    return [one for one in checkpoints if one not in changed]

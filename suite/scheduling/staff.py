@@ -66,8 +66,9 @@ class Staff:
             worker.join()
 
     def _silence_limit_seconds(self, worker: WorkerProcess) -> float:
+        """All members of a cohort are tested and updated between two signs."""
         speed = measured_flops_per_second()
-        return max(
+        return sum(
             silence_limit_seconds(
                 run, self._environments[run.scenario], speed, has_begun=worker.has_begun
             )

@@ -4,7 +4,7 @@
 
 Standard input carries one JSON document per line, a cohort: {"runs": [RunSpec…], "runs_dir": …,
 "numerics": code and versions as the coordinator records them, "accepts_changed_code": …,
-"sittings": run id → provenance of this sitting}.
+"sittings": run id → provenance of this sitting, "recorded": ids of runs that have ended}.
 The original standard output carries one JSON document per line, an event
 (`suite.training.events`). Whatever libraries print goes to standard error, the worker's log file.
 The process ends when its input ends, when nobody reads its events, or when its parent dies.
@@ -21,7 +21,7 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -50,6 +50,7 @@ class Trainer(Protocol):
         *,
         accepts_changed_code: bool,
         sittings: Mapping[str, Mapping[str, str]],
+        recorded: Collection[str],
     ) -> None: ...
 
 
@@ -113,6 +114,7 @@ def _serve(cohort: dict[str, Any], trainer: str, device: str, channel: TextIO) -
             device,
             accepts_changed_code=cohort["accepts_changed_code"],
             sittings=cohort["sittings"],
+            recorded=cohort["recorded"],
         )
     except BrokenPipeError:
         raise

@@ -27,6 +27,7 @@ from suite.environments import backend_of, describe, make
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
 from suite.records.provenance import differences, numerics
+from suite.runs.cohorts import cohort_shape
 from suite.runs.metrics import TRAIN, WIN_RATE
 from suite.runs.seeding import Stream, episode_seeds
 from suite.runs.spec import RunSpec
@@ -51,7 +52,7 @@ class Cohort:
     """
 
     def __init__(self, runs: Sequence[RunSpec], device: str = "cpu") -> None:
-        if len({run.can_share for run in runs}) != 1:
+        if len({cohort_shape(run) for run in runs}) != 1:
             raise ValueError(
                 "the runs of a cohort must share scenario, algorithm and training settings"
             )

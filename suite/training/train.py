@@ -7,7 +7,7 @@ fixed intervals, a checkpoint follows every test and every so many seconds.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ def train_cohort(
     *,
     accepts_changed_code: bool = False,
     sittings: Mapping[str, Mapping[str, str]] | None = None,
+    recorded: Collection[str] = (),
 ) -> None:
     """Train `runs` to their end, resuming from their checkpoint if there is one.
 
@@ -42,6 +43,8 @@ def train_cohort(
     accepts_changed_code: continue from a checkpoint that other code or library versions wrote.
     sittings: run id → provenance of this sitting; all that took part are kept in the checkpoint,
     and told after a resume.
+    recorded: ids of runs that have ended, and are here because the checkpoint is theirs as well:
+    nothing of them is told or written again.
     Raises StoredDataError for an unusable checkpoint.
     """
     directory = RunsDirectory(runs_dir)
@@ -53,28 +56,31 @@ def train_cohort(
         cohort.sittings[run_id].append(dict(sitting))
         if len(cohort.sittings[run_id]) > 1:
             emit(Sittings(run_id, tuple(cohort.sittings[run_id])))
-    for member, (run, progress) in enumerate(zip(runs, cohort.progress, strict=True)):
-        _emit_metrics(emit, run, progress.history)
+    is_told = np.array([run.run_id not in recorded for run in runs])
+    told = np.flatnonzero(is_told).tolist()
+    for member in told:
+        _emit_metrics(emit, runs[member], cohort.progress[member].history)
         if not cohort.training[member]:
             # Killed after this checkpoint: the weights are written again, to the same bytes.
             emit(_ending(cohort, member, directory))
     last_checkpoint = last_progress = time.monotonic()
-    while cohort.training.any():
+    while (cohort.training & is_told).any():
         was_training = cohort.training
         cohort.collect()
         cohort.update()
         now = time.monotonic()
         tested = cohort.test_if_due()
         for member in tested:
-            _emit_metrics(emit, runs[member], cohort.new_points[member])
+            if member in told:
+                _emit_metrics(emit, runs[member], cohort.new_points[member])
         if now - last_progress >= PROGRESS_INTERVAL_SECONDS or not cohort.training.all():
             last_progress = now
-            for run, progress in zip(runs, cohort.progress, strict=True):
-                emit(Progress(run.run_id, progress.env_steps))
+            for member in told:
+                emit(Progress(runs[member].run_id, cohort.progress[member].env_steps))
         cohort.finish_members()
         ended = np.flatnonzero(was_training & ~cohort.training).tolist()
         # Weights first: a checkpoint that says "finished" is the promise that they are there.
-        endings = [_ending(cohort, member, directory) for member in ended]
+        endings = [_ending(cohort, member, directory) for member in ended if member in told]
         is_due = tested or ended or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS
         # Where all have failed, the checkpoint before is where another attempt starts.
         if is_due and not all(progress.failure for progress in cohort.progress):

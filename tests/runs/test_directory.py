@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from suite.runs.directory import RunsDirectory, cohort_id
+from suite.runs.cohorts import cohort_id
+from suite.runs.directory import RunsDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
 RUN_IDS = ["0123456789abcdef", "fedcba9876543210"]

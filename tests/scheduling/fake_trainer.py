@@ -14,19 +14,21 @@ import stat
 import struct
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 from suite.disk import write_atomically
 from suite.errors import StoredDataError
 from suite.records.provenance import numerics
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
-from suite.training.events import Emit, Finished, Measured, Progress
+from suite.training.events import Emit, Event, Failed, Finished, Measured, Progress
 
 # Seeds with a meaning; others train without incident.
 RAISES, DIES, NOISY, FILLS_DISK, FINDS_DAMAGE, FILLS_MEMORY = 101, 102, 103, 104, 105, 106
 UNKNOWN_RUN, WRONG_TYPE, NO_EVENT, NOT_UNICODE = 107, 108, 109, 110
+FAILS_IN_TRAINING = 111
 
 
 def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object) -> None:
@@ -62,8 +64,61 @@ def train_slowly(
         if test > done:
             time.sleep(0.1)
         _emit_test(runs[0], test, emit)
-        _write(checkpoint, runs[0], max(test, done))
+        _write(checkpoint, runs, max(test, done))
     _finish(runs[0], runs_dir, emit, 1.0)
+
+
+def train_together(
+    runs: Sequence[RunSpec],
+    runs_dir: Path,
+    emit: Emit,
+    device: str,
+    *,
+    recorded: Collection[str],
+    **_: object,
+) -> None:
+    """A cohort whose first member needs six tests, the next eight, the third ten.
+
+    A member that `FAILS_IN_TRAINING` does so at its last. A line of cohorts.txt per call: the
+    tests done before, ids, and whether each is recorded. It waits for ever after the test that
+    hold.txt names.
+    """
+    hold = runs_dir / "hold.txt"
+    last_test = int(hold.read_text()) if hold.exists() else None
+    checkpoint = RunsDirectory(runs_dir).checkpoint_path([run.run_id for run in runs])
+    done = _read(checkpoint) if checkpoint.exists() else 0
+    with (runs_dir / "cohorts.txt").open("a") as file:
+        members = [f"{run.run_id}{'*' * (run.run_id in recorded)}" for run in runs]
+        file.write(f"{done} {' '.join(members)}\n")
+    told = [(run, 6 + 2 * n) for n, run in enumerate(runs) if run.run_id not in recorded]
+    for test in range(1, 5 + 2 * len(runs)):
+        ending = [run for run, last in told if test == last]
+        for run in ending:
+            _store_weights(run, runs_dir)
+        _write(checkpoint, runs, max(test, done))
+        for run, last in told:
+            if test <= last:
+                _emit_test(run, test, emit)
+        for run in ending:
+            is_failure = run.seed == FAILS_IN_TRAINING
+            emit(Failed(run.run_id, "diverged") if is_failure else _finished(run))
+        if test == last_test:
+            time.sleep(3600)
+
+
+def stop_together_once(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **more: Any
+) -> None:
+    """As `train_together`, but falls silent when the first member has finished, once."""
+
+    def emit_and_stop(event: Event) -> None:
+        emit(event)
+        marker = runs_dir / f"stopped-{runs[0].run_id}"
+        if isinstance(event, Finished) and not marker.exists():
+            marker.touch()
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+    train_together(runs, runs_dir, emit_and_stop, device, **more)
 
 
 def fail_once(
@@ -91,7 +146,7 @@ def stop_once(
     for test in range(1, 11):
         _emit_test(run, test, emit)
         if test == 5 and not marker.exists():
-            _write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), run, test)
+            _write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), runs, test)
             marker.touch()
             os.kill(os.getpid(), signal.SIGSTOP)
     _finish(run, runs_dir, emit, 1.0)
@@ -112,7 +167,7 @@ def forget_weights(
     """Says that it has finished, and leaves no weights."""
     for run in runs:
         _emit_test(run, 10, emit)
-        emit(Finished(run.run_id, 1.0, "0" * 64))
+        emit(_finished(run))
 
 
 def talk_nonsense(
@@ -141,17 +196,26 @@ def _mode(descriptor: int) -> int:
 
 
 def _finish(run: RunSpec, runs_dir: Path, emit: Emit, elapsed_seconds: float) -> None:
+    _store_weights(run, runs_dir)
+    emit(_finished(run, elapsed_seconds))
+
+
+def _store_weights(run: RunSpec, runs_dir: Path) -> None:
     path = RunsDirectory(runs_dir).weights_path(run.run_id)
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(b"weights")
-    emit(Finished(run.run_id, elapsed_seconds, "0" * 64))
 
 
-def _write(checkpoint: Path, run: RunSpec, n_tests: int) -> None:
+def _finished(run: RunSpec, elapsed_seconds: float = 1.0) -> Finished:
+    return Finished(run.run_id, elapsed_seconds, "0" * 64)
+
+
+def _write(checkpoint: Path, runs: Sequence[RunSpec], n_tests: int) -> None:
     """A checkpoint as the trainer writes it, but for its archive."""
     sitting = {"git_commit": "abc", "git_dirty": "true"}
-    sittings = {run.run_id: [sitting]}
-    header = {"run_ids": [run.run_id], "numerics": numerics(), "sittings": sittings}
+    run_ids = [run.run_id for run in runs]
+    sittings = {run_id: [sitting] for run_id in run_ids}
+    header = {"run_ids": run_ids, "numerics": numerics(), "sittings": sittings}
     text = json.dumps(header).encode()
     rest = struct.pack("<I", len(text)) + text + bytes([n_tests])
     prefix = struct.pack("<8sI32s", b"CADPCKPT", 2, hashlib.sha256(rest).digest())

@@ -131,7 +131,7 @@ def interrupted(plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> 
     import fake_trainer
 
     for run in plan.runs:
-        fake_trainer._write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), run, 5)
+        fake_trainer._write(RunsDirectory(runs_dir).checkpoint_path([run.run_id]), [run], 5)
     return runs_dir
 
 

@@ -20,7 +20,7 @@ from suite.runs.spec import RunSpec
 from suite.training import cohort as cohort_module
 from suite.training import train as train_module
 from suite.training.checkpoint import read_checkpoint, read_header, write_checkpoint
-from suite.training.events import Failed, Finished, Measured, Progress, Sittings
+from suite.training.events import Failed, Finished, Measured, Progress, RunEvent, Sittings
 from suite.training.train import train_cohort
 from suite.training.weights import read_weights
 
@@ -123,6 +123,86 @@ def test_killed_and_resumed_is_bit_identical(whole, tmp_path, monkeypatch, n_eve
     resumed = train([spec], tmp_path)
     assert resumed.histories() == events.histories()  # exact floats, whole history again
     assert resumed.finished() == [spec.run_id]
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory):
+    """A cohort of three runs that end after different numbers of episodes, and what it tells."""
+    runs = [run_spec(seed=1), run_spec(seed=5, alpha=2.0), run_spec(seed=6)]
+    directory = tmp_path_factory.mktemp("three")
+    return runs, train(runs, directory), weights_of(runs, directory)
+
+
+def weights_of(runs, directory):
+    paths = [RunsDirectory(directory).weights_path(run.run_id) for run in runs]
+    return [path.read_bytes() if path.exists() else None for path in paths]
+
+
+@pytest.mark.parametrize(("n_events", "n_checkpoints"), [(4, 0), (40, 1), (90, 1)])
+def test_a_cohort_killed_and_resumed_is_bit_identical(
+    three, tmp_path, monkeypatch, n_events, n_checkpoints
+):
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    runs, events, weights = three
+    train_until(runs, tmp_path, n_events)
+    headers = [read_header(path) for path in RunsDirectory(tmp_path).checkpoint_paths()]
+    assert [h.run_ids for h in headers] == [tuple(run.run_id for run in runs)] * n_checkpoints
+    resumed = train(runs, tmp_path)
+    assert resumed.histories() == events.histories()
+    assert resumed.finished() == events.finished()
+    assert weights_of(runs, tmp_path) == weights
+
+
+@pytest.mark.parametrize("n_finished", [1, 2])
+def test_members_that_are_recorded_are_not_told_again(three, tmp_path, n_finished):
+    """Killed when some had finished: the others go on in the same cohort, to the same results."""
+    runs, events, weights = three
+    places = [n for n, event in enumerate(events) if isinstance(event, Finished)]
+    assert len(set(places)) == 3
+    kinds = [type(event) for event in events]
+    assert kinds[places[0] : places[1]].count(Progress) > 3  # training goes on between
+    done = set()
+
+    def emit(event):
+        if isinstance(event, Finished):
+            done.add(event.run_id)
+            if len(done) == n_finished:
+                raise Killed
+
+    with pytest.raises(Killed):
+        train_cohort(runs, tmp_path, emit)
+    for run_id in done:
+        RunsDirectory(tmp_path).weights_path(run_id).unlink()
+    resumed = Events()
+    train_cohort(runs, tmp_path, resumed.append, recorded=done)
+    told = {event.run_id for event in resumed if isinstance(event, RunEvent)}
+    assert told == {run.run_id for run in runs} - done
+    for run_id, history in resumed.histories().items():
+        assert history == events.histories()[run_id]
+    written = [None if run.run_id in done else w for run, w in zip(runs, weights, strict=True)]
+    assert weights_of(runs, tmp_path) == written
+
+
+def test_a_member_recorded_elsewhere_meanwhile_is_not_trained_to_its_end(
+    three, tmp_path, monkeypatch
+):
+    """Its weights, which are another cohort's to the last digits, stay what they are."""
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    runs, events, _ = three
+    longest = events.finished()[-1]
+    train_until(runs, tmp_path, 20)
+    resumed = Events()
+    train_cohort(runs, tmp_path, resumed.append, recorded={longest})
+    assert resumed.finished() == events.finished()[:-1]
+    assert longest not in resumed.histories()
+    assert not RunsDirectory(tmp_path).weights_path(longest).exists()
+    header, content = read_checkpoint(RunsDirectory(tmp_path).checkpoint_paths()[0])
+    is_finished = {
+        run_id: member["finished"]
+        for run_id, member in zip(header.run_ids, json.loads(content["progress"]), strict=True)
+    }
+    assert is_finished == {run_id: run_id != longest for run_id in is_finished}
 
 
 def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
