@@ -1,6 +1,7 @@
 """Loads `reference_results/paper`: published numbers and the paper's digitised curves.
 
-They are StarCraft II results: shown beside ours, never on the same axes, never tested against.
+They are StarCraft II and football results: shown beside ours, never on the same axes, never tested
+against.
 """
 
 from __future__ import annotations

@@ -59,9 +59,11 @@ def paper_panel(
     ends = [f"{curve.win_rate_percent[-1]:.0f} %" for curve in shown]
     told = "; ".join(f"{name} ends at {end}" for name, end in zip(names, ends, strict=True))
     svg = to_svg(figure, identifier=identifier, title=f"{scenario}: {mark}", description=told)
+    letters_there = sorted({curve.panel for curve in shown})
+    panels = f"panel{'s' if len(letters_there) > 1 else ''} {', '.join(letters_there)}"
     rest = len(available) - len(shown)
     caption = (
-        f"{mark}. Read off the paper's figure (panel {shown[0].panel} of {shown[0].figure}); "
+        f"{mark}. Read off the paper's figure ({panels} of {shown[0].figure}); "
         "seeds and backbone of “CADP” are not stated there."
     )
     if rest:

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from reports.analysis import Analysis
 from reports.checks import told_changes
+from reports.data import RunView
 from reports.numbers import MIXED_MARK, listed, plural
 from suite.runs.modes import DECENTRALISED, ExecutionMode
 
@@ -24,7 +25,18 @@ def modes_statement(analysis: Analysis) -> str:
     """What the letters behind arms mean; nothing where every arm acts in one way."""
     several = [run.modes for run in analysis.data.runs if len(run.modes) > 1]
     told = [f"({mode.letter}) {mode.words}" for mode in _in_order(several)]
-    return f"{', '.join(told)}, from the same run." if told else ""
+    return f"{', '.join(told)}, after the same training." if told else ""
+
+
+def arms(analysis: Analysis) -> list[tuple[str, str, str]]:
+    """Every arm with what it trains and how its models act in tests, in plan order."""
+    found = {run.arm: run for run in analysis.data.runs}
+    return [(arm, run.method.title, _acting(run)) for arm, run in found.items()]
+
+
+def _acting(run: RunView) -> str:
+    letters = len(run.modes) > 1
+    return ", ".join(f"({m.letter}) {m.name}" if letters else m.name for m in run.modes)
 
 
 def moments_statement(analysis: Analysis) -> str:
