@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, Contrast, contrast, judge
-from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
+from reports.data import ReportData, RunView
 from reports.evidence import agreeing, left_out, weigh
-from reports.measures import WIN_RATE, backend
+from reports.measures import Measure, backend
 from reports.series import (
     Aggregate,
     SeriesKey,
@@ -17,9 +17,12 @@ from reports.series import (
     aggregate,
     evaluate_all,
     name_across,
+    win_rates,
 )
+from suite.environments.backend import Backend
+from suite.runs.modes import DECENTRALISED
 
-# For the table of C − D where no claim of the study states a margin for that arm.
+# For the table of modes where no claim of the study states a margin for that arm.
 DEFAULT_MARGIN_POINTS = 5.0
 
 
@@ -29,7 +32,8 @@ class Analysis:
 
     data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. agreeing:
     see `evidence.agreeing`. mixed: runs continued with other code, versions or elsewhere.
-    mode_differences: (C − D contrast, margin in points) of every CADP condition and scenario.
+    mode_differences: (contrast, margin in points) of every condition that is tested in several
+    modes, in every scenario: that of training minus acting alone.
     counts: run status → number of runs. parameters: see `parameter_table`.
     """
 
@@ -70,7 +74,12 @@ class Analysis:
         ]
 
     @property
-    def backends(self) -> tuple[str, ...]:
+    def measures(self) -> tuple[Measure, ...]:
+        """What is tabulated, in order of first use."""
+        return tuple(dict.fromkeys(result.measure for result in self.results))
+
+    @property
+    def backends(self) -> tuple[Backend, ...]:
         """Environment backends of the plan, in plan order."""
         return tuple(dict.fromkeys(backend(scenario) for scenario in self.data.scenarios))
 
@@ -91,13 +100,14 @@ def analyse(data: ReportData) -> Analysis:
     """Compute a report's contents; the same data gives the same result."""
     data = weigh(data)
     results = evaluate_all(data)
+    rates = win_rates(data, results)
     statuses = [run.status for run in data.runs]
     return Analysis(
         data=data,
         results=tuple(results),
-        claims=tuple(judge(data, results)),
-        mode_differences=tuple(_mode_differences(data, results)),
-        aggregates=tuple(aggregate(data, results)),
+        claims=tuple(judge(data, rates)),
+        mode_differences=tuple(_mode_differences(data, rates)),
+        aggregates=tuple(aggregate(data, rates.values())),
         counts={
             status: statuses.count(status)
             for status in ("finished", "left out", "failed", "unfinished", "missing")
@@ -121,23 +131,21 @@ def parameter_table(runs: tuple[RunView, ...]) -> ParameterTable:
 
 
 def _mode_differences(
-    data: ReportData, results: list[SeriesResult]
+    data: ReportData, rates: Mapping[SeriesKey, SeriesResult]
 ) -> list[tuple[Contrast, float]]:
-    sides = {result.key: result for result in results if result.measure is WIN_RATE}
     found = []
-    for key, left in sides.items():
-        right = sides.get(replace(key, mode=DECENTRALISED))
-        if key.mode == CENTRALISED and right is not None:
-            margin = _margin(data, left.key.arm)
-            found.append((contrast(left, right, "equivalent", margin), margin))
+    for key, left in rates.items():
+        alone = replace(key, mode=DECENTRALISED)
+        if key.mode == key.method.modes[0] and key != alone:
+            margin = _margin(data, key)
+            found.append((contrast(left, rates[alone], "equivalent", margin), margin))
     return found
 
 
-def _margin(data: ReportData, arm: str) -> float:
-    """Margin in points of the study's own equivalence claim on this arm's two modes."""
+def _margin(data: ReportData, key: SeriesKey) -> float:
+    """Margin in points of the study's own equivalence claim on this mode and acting alone."""
+    sides = {(key.arm, key.mode.name), (key.arm, DECENTRALISED.name)}
     for claim in data.claims:
-        modes = {claim.left[1], claim.right[1]}
-        is_same_arm = claim.left[0] == claim.right[0] == arm
-        if claim.kind == "equivalent" and is_same_arm and modes == {CENTRALISED, DECENTRALISED}:
+        if claim.kind == "equivalent" and {claim.left, claim.right} == sides:
             return 100 * claim.margin
     return DEFAULT_MARGIN_POINTS

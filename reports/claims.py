@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.data import ClaimKind, ClaimView, ReportData, RunView
-from reports.measures import WIN_RATE
 from reports.series import SeriesKey, SeriesResult, series_keys
 from reports.statistics.intervals import Estimate
 from reports.statistics.verdicts import (
@@ -95,10 +94,9 @@ class ClaimResult:
         return f"{left} exceeds {right}" + (f" by more than {margin}" if self.claim.margin else "")
 
 
-def judge(data: ReportData, results: Iterable[SeriesResult]) -> list[ClaimResult]:
+def judge(data: ReportData, results: Mapping[SeriesKey, SeriesResult]) -> list[ClaimResult]:
     """Every claim of the study, in its order. results: of every series on its win rate."""
-    by_key = {result.key: result for result in results if result.measure is WIN_RATE}
-    contrasts = [_contrasts(data, by_key, claim) for claim in data.claims]
+    contrasts = [_contrasts(data, results, claim) for claim in data.claims]
     combined = [_combine(found) for found in contrasts]
     # Claims this profile cannot test are no part of the family that is corrected for.
     tested = [index for index, found in enumerate(contrasts) if found]
@@ -165,8 +163,8 @@ def _contrasts(
         if scenario not in data.scenarios:
             continue
         keys = series_keys(data, scenario)
-        lefts = [key for key in keys if (key.arm, key.mode) == claim.left]
-        rights = [key for key in keys if (key.arm, key.mode) == claim.right]
+        lefts = [key for key in keys if (key.arm, key.mode.name) == claim.left]
+        rights = [key for key in keys if (key.arm, key.mode.name) == claim.right]
         for left, right in _partners(lefts, rights):
             found.append(contrast(results[left], results[right], claim.kind, 100 * claim.margin))
     return tuple(found)

@@ -14,10 +14,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.algorithms.declaration import TrainingMetric
+from suite.runs.modes import ExecutionMode
+
 RunStatus = Literal["finished", "left out", "failed", "unfinished", "missing"]
 ClaimKind = Literal["greater", "equivalent"]
-DECENTRALISED, CENTRALISED = "decentralised", "centralised"
-MODES = (CENTRALISED, DECENTRALISED)
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,31 @@ def condition(arm: str, point: str) -> str:
 
 
 @dataclass(frozen=True)
+class MethodView:
+    """What the method of an arm declares of itself, as far as a report asks.
+
+    title, backbone_title: for people. modes: ways in which its models act, that of training first.
+    published_as: the name of its lines in the paper's figures. metrics: that it records in training
+    beside what the training loop does.
+    """
+
+    title: str
+    backbone_title: str
+    modes: tuple[ExecutionMode, ...]
+    published_as: str | None = None
+    metrics: tuple[TrainingMetric, ...] = ()
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A training step that a hyperparameter of a run names. symbol, meaning: of it, for people."""
+
+    symbol: str
+    meaning: str
+    step: int
+
+
+@dataclass(frozen=True)
 class Doubt:
     """Why a finished run is no evidence. kind: in a few words; detail: what was found, a clause."""
 
@@ -53,6 +79,8 @@ class RunView:
     points of an arm and scenario have the same words.
     counterpart: the same, for finding the point in other scenarios: T as a fraction of training
     where the study states it so; "" where the arm has only one point in each scenario.
+    moments: in the order in which the method declares them.
+    episodes_per_collection, updates_per_collection: see `TrainingProtocol`.
     status: "left out" once `reports.evidence` has found a finished run to be no evidence.
     doubts: why it is left out.
     episode_limit: most steps of an episode; None where not known.
@@ -71,11 +99,14 @@ class RunView:
     status: RunStatus
     framework: str
     backbone: str
+    method: MethodView
     total_env_steps: int
     test_interval_env_steps: int
     n_test_episodes: int
     counterpart: str = ""
-    pruning_start_env_steps: int | None = None
+    moments: tuple[Moment, ...] = ()
+    episodes_per_collection: int = 1
+    updates_per_collection: int = 1
     episode_limit: int | None = None
     return_bounds: tuple[float, float] = (-np.inf, np.inf)
     parameters: Mapping[str, str] = field(default_factory=dict)
@@ -88,9 +119,9 @@ class RunView:
     doubts: tuple[Doubt, ...] = ()
 
     @property
-    def modes(self) -> tuple[str, ...]:
-        """Execution modes its model is tested in, (C) before (D)."""
-        return MODES if self.framework == "cadp" else (DECENTRALISED,)
+    def modes(self) -> tuple[ExecutionMode, ...]:
+        """Ways of acting in which its model is tested, that of training first."""
+        return self.method.modes
 
     @property
     def provenance(self) -> Mapping[str, str]:
@@ -112,7 +143,7 @@ class RunView:
 class ClaimView:
     """A sentence of the paper made testable.
 
-    left, right: (arm, execution mode). scenarios: where it is tested.
+    left, right: (arm, name of the execution mode). scenarios: where it is tested.
     margin: win rate as a fraction (0.05 is five percentage points); see `statistics.verdicts`.
     """
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.data import DECENTRALISED, Doubt, History, RunView
-from reports.measures import WIN_RATE
+from reports.data import Doubt, History, RunView
+from reports.measures import EPISODE_LENGTH, RETURN, WIN_RATE
+from suite.runs.metrics import TEST, TRAIN, tested_mode
+from suite.runs.modes import DECENTRALISED
 from suite.text import plural
 
-LOSS, EPSILON = "train/loss_td", "train/epsilon"
-N_EPISODES, N_UPDATES = "train/n_episodes", "train/n_updates"
+N_EPISODES, N_UPDATES = f"{TRAIN}/n_episodes", f"{TRAIN}/n_updates"
+# Recorded by every run.
+ALONE = WIN_RATE.key(DECENTRALISED)
 # Means of single-precision values may pass their bound by as much.
 ROUNDING = 1e-5
 INCOMPLETE = "incomplete records"
@@ -32,11 +36,11 @@ def _damaged(run: RunView) -> str:
 
 def _no_tests(run: RunView) -> str:
     """Every mode is tested at the same steps; a record that lacks some was damaged."""
-    absent = [mode for mode in run.modes if not _n_points(run, f"{WIN_RATE.key}/{mode}")]
+    absent = [mode.name for mode in run.modes if not _n_points(run, WIN_RATE.key(mode))]
     if absent:
         return f"no test win rate acting {' and '.join(absent)}"
-    tests = {key: h.steps for key, h in _measured(run) if key.startswith("test/")}
-    steps = tests[f"{WIN_RATE.key}/{DECENTRALISED}"]
+    tests = {key: h.steps for key, h in _measured(run) if key.startswith(f"{TEST}/")}
+    steps = tests[ALONE]
     other = sorted(key for key, own in tests.items() if not np.array_equal(own, steps))
     return f"{', '.join(other)}: tested at other steps than the win rate" if other else ""
 
@@ -49,36 +53,34 @@ def _not_finite(run: RunView) -> str:
 
 def _out_of_range(run: RunView) -> str:
     found = []
+    declared = {f"{TRAIN}/{one.name}": one for one in run.method.metrics}
     for key, history in _measured(run):
-        low, high = _range(key, run)
-        outside = history.values[(history.values < low) | (history.values > high)]
+        own = declared.get(key)
+        low, high = (own.low, own.high) if own else _range(key, run)
+        slack = ROUNDING if own and own.kind == "mean" else 0.0
+        outside = history.values[(history.values < low - slack) | (history.values > high + slack)]
         if len(outside):
             bounds = f"at least {low:g}" if np.isinf(high) else f"{low:g} to {high:g}"
+            bounds = f"at most {high:g}" if np.isinf(low) else bounds
             found.append(f"{key} is {outside[0]:g}, possible is {bounds}")
     return "; ".join(found)
 
 
 def _range(key: str, run: RunView) -> tuple[float, float]:
-    """Possible values of a metric, after its name without phase and mode."""
+    """Possible values of what the training loop records, in training or in a test."""
     limit = np.inf if run.episode_limit is None else float(run.episode_limit)
     ranges = {
-        "win_rate": (0.0, 1.0),
-        "return": run.return_bounds,
-        "episode_length": (1.0, limit),
-        "self_attention": (-ROUNDING, 1 + ROUNDING),
-        "loss_td": (0.0, np.inf),
-        "loss_pruning": (-ROUNDING, np.inf),
-        "epsilon": (0.0, 1.0),
-        "gradient_norm": (0.0, np.inf),
-        "n_episodes": (1.0, np.inf),
-        "n_updates": (0.0, np.inf),
+        WIN_RATE.quantity: (0.0, 1.0),
+        RETURN.quantity: run.return_bounds,
+        EPISODE_LENGTH.quantity: (1.0, limit),
     }
-    return ranges.get(key.split("/")[1], (-np.inf, np.inf))
+    counts = {N_EPISODES: (1.0, np.inf), N_UPDATES: (0.0, np.inf)}
+    return counts.get(key) or ranges.get(key.split("/")[1], (-np.inf, np.inf))
 
 
 def _impossible_steps(run: RunView) -> str:
-    """Training ends with the first episode past its budget, so less than an episode past it."""
-    latest = run.total_env_steps + _longest_episode(run)
+    """Training ends with the first collection past its budget, so less than one past it."""
+    latest = run.total_env_steps + _longest_collection(run)
     for key, history in _measured(run):
         steps = history.steps
         if not np.all(np.diff(steps) > 0):
@@ -90,13 +92,13 @@ def _impossible_steps(run: RunView) -> str:
 
 
 def _missing_tests(run: RunView) -> str:
-    """A test follows the first episode past each interval, and the last one ends the training."""
+    """A test follows the first collection past each interval; the last one ends the training."""
     steps = _test_steps(run)
     if not len(steps):
         return ""  # told by `_no_tests`
     if steps[-1] < run.total_env_steps:
         return f"the last at step {steps[-1]:,.0f} of {run.total_env_steps:,}"
-    longest = run.test_interval_env_steps + _longest_episode(run)
+    longest = run.test_interval_env_steps + _longest_collection(run)
     before = np.concatenate([[0.0], steps[:-1]])
     gaps = np.flatnonzero(steps - before > longest)
     if not len(gaps):
@@ -126,7 +128,7 @@ def _surplus_tests(run: RunView) -> str:
 def _uneven_win_rates(run: RunView) -> str:
     """A win rate is a number of won episodes out of those of a test."""
     for key, history in _measured(run):
-        if key.startswith(WIN_RATE.key):
+        if tested_mode(key, WIN_RATE.quantity) is not None:
             rates = history.values[np.isfinite(history.values)]
             won = rates * run.n_test_episodes
             odd = rates[np.abs(won - np.rint(won)) > ROUNDING]
@@ -136,9 +138,10 @@ def _uneven_win_rates(run: RunView) -> str:
 
 
 def _miscounted(run: RunView) -> str:
-    """Counters are recorded at every test; an episode has a step and an update at most."""
+    """Counters and facts are recorded at every test; an episode has a step at least, a collection
+    of episodes no more updates than the protocol says."""
     tests = _test_steps(run)
-    for key in (N_EPISODES, N_UPDATES, EPSILON):
+    for key in (N_EPISODES, N_UPDATES, *_named(run, "fact")):
         if key in run.histories and not np.array_equal(run.histories[key].steps, tests):
             return f"{key} not recorded at every test"
     n_episodes, n_updates = run.histories.get(N_EPISODES), run.histories.get(N_UPDATES)
@@ -152,24 +155,31 @@ def _miscounted(run: RunView) -> str:
     if n_updates is not None:
         if np.any(np.diff(n_updates.values) < 0):
             return f"{N_UPDATES} falls"
-        if n_episodes is not None and np.any(n_updates.values > n_episodes.values):
-            return f"{N_UPDATES} is more than {N_EPISODES}"
+        each, n_side_by_side = run.updates_per_collection, run.episodes_per_collection
+        if n_episodes is not None and np.any(
+            n_updates.values * n_side_by_side > n_episodes.values * each
+        ):
+            of_each = "" if each == n_side_by_side else f" × {each:,} ÷ {n_side_by_side:,}"
+            return f"{N_UPDATES} is more than {N_EPISODES}{of_each}"
     return ""
 
 
 def _missing_losses(run: RunView) -> str:
-    """Whatever was updated since the test before has a loss.
+    """Whatever was updated since the test before has every loss of its method.
 
     Without `train/n_updates`: every test from the first loss on.
     """
     tests, updates = _test_steps(run), run.histories.get(N_UPDATES)
-    loss = run.histories[LOSS].steps if LOSS in run.histories else np.empty(0)
-    if updates is not None:
-        due = updates.steps[np.diff(updates.values, prepend=0.0) > 0]
-    else:
-        due = tests[tests >= loss[0]] if len(loss) else tests[:0]
-    missing = due[~np.isin(due, loss)]
-    return f"no {LOSS} at step {missing[0]:,.0f}, though updated before" if len(missing) else ""
+    for key in _named(run, "loss"):
+        loss = run.histories[key].steps if key in run.histories else np.empty(0)
+        if updates is not None:
+            due = updates.steps[np.diff(updates.values, prepend=0.0) > 0]
+        else:
+            due = tests[tests >= loss[0]] if len(loss) else tests[:0]
+        missing = due[~np.isin(due, loss)]
+        if len(missing):
+            return f"no {key} at step {missing[0]:,.0f}, though updated before"
+    return ""
 
 
 def _no_update(run: RunView) -> str:
@@ -177,15 +187,25 @@ def _no_update(run: RunView) -> str:
     updates = run.histories.get(N_UPDATES)
     if updates is not None and len(updates.values):
         return "" if updates.values[-1] >= 1 else f"{N_UPDATES} stays {updates.values[-1]:g}"
-    loss = run.histories.get(LOSS)
-    if loss is not None and np.any(np.isfinite(loss.values)):
+    if any(np.any(np.isfinite(loss.values)) for loss in losses(run)):
         return ""
-    return f"neither {N_UPDATES} nor a finite {LOSS} was recorded"
+    wanted = " or ".join(_named(run, "loss")) or "loss"
+    return f"neither {N_UPDATES} nor a finite {wanted} was recorded"
+
+
+def losses(run: RunView) -> list[History]:
+    """Those that every update of its method leaves, as far as they are recorded."""
+    return [run.histories[key] for key in _named(run, "loss") if key in run.histories]
+
+
+def _named(run: RunView, kind: Literal["loss", "fact"]) -> list[str]:
+    """Keys of the training metrics of one kind that the run's method declares."""
+    return [f"{TRAIN}/{one.name}" for one in run.method.metrics if one.kind == kind]
 
 
 def _measured(run: RunView) -> list[tuple[str, History]]:
     """Histories of the suite's own metrics, by name."""
-    own = ("test/", "train/")
+    own = (f"{TEST}/", f"{TRAIN}/")
     return [(key, h) for key, h in sorted(run.histories.items()) if key.startswith(own)]
 
 
@@ -194,13 +214,16 @@ def _n_points(run: RunView, key: str) -> int:
 
 
 def _test_steps(run: RunView) -> NDArray[np.float64]:
-    history = run.histories.get(f"{WIN_RATE.key}/{DECENTRALISED}")
+    history = run.histories.get(ALONE)
     return np.empty(0) if history is None else history.steps
 
 
-def _longest_episode(run: RunView) -> int:
-    """Most steps of an episode; where that is not known, a test interval stands in."""
-    return run.test_interval_env_steps if run.episode_limit is None else run.episode_limit
+def _longest_collection(run: RunView) -> int:
+    """Most steps of the episodes that are played side by side; where no limit of an episode is
+    known, a test interval stands in."""
+    if run.episode_limit is None:
+        return run.test_interval_env_steps
+    return run.episode_limit * run.episodes_per_collection
 
 
 # A check returns what it found, as a clause, or "" if nothing.

@@ -15,13 +15,13 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from reports.data import DECENTRALISED, Doubt, ReportData, RunView
-from reports.doubts import LOSS, N_UPDATES, doubts
-from reports.measures import RETURN, WIN_RATE, backend
+from reports.data import Doubt, ReportData, RunView
+from reports.doubts import N_UPDATES, doubts, losses
+from reports.measures import EPISODE_LENGTH, RETURN, WIN_RATE, backend
 from reports.numbers import listed
+from suite.runs.modes import DECENTRALISED
 from suite.text import one_line, plural
 
-EPISODE_LENGTH = "test/episode_length"
 # Fewer different values may agree by chance.
 FEWEST_TELLING = 3
 LONGEST_LIST = 3
@@ -115,23 +115,22 @@ def _alike(
 
 def _losses(run: RunView) -> bytes:
     """Fingerprint of the losses; few of them tell more with all their digits."""
-    loss = run.histories.get(LOSS)
-    if loss is None or not np.any(loss.values):
-        return b""
-    is_long = len(loss.values) >= FEWEST_TELLING
-    return (_rounded(loss.values) if is_long else loss.values).tobytes()
+    values = [loss.values for loss in losses(run) if np.any(loss.values)]
+    return b"|".join(
+        (_rounded(one) if len(one) >= FEWEST_TELLING else one).tobytes() for one in values
+    )
 
 
 def _tests(run: RunView) -> bytes:
     """Fingerprint of the tests acting decentralised, which runs of all arms have.
 
-    Empty where tests of different runs may agree by chance: in a matrix game, which has few
-    results; and with few different returns since the first update, as all arms of a seed start from
-    the same weights and are tested on the same battles.
+    Empty where tests of different runs may agree by chance: where the backend has few results; and
+    with few different returns since the first update, as all arms of a seed start from the same
+    weights and are tested on the same episodes.
     """
-    keys = [f"{name}/{DECENTRALISED}" for name in (RETURN.key, WIN_RATE.key, EPISODE_LENGTH)]
+    keys = [measure.key(DECENTRALISED) for measure in (RETURN, WIN_RATE, EPISODE_LENGTH)]
     tests = [_rounded(run.histories[key].values) for key in keys if key in run.histories]
-    if keys[0] not in run.histories or backend(run.scenario) == "matrix":
+    if keys[0] not in run.histories or backend(run.scenario).few_results:
         return b""
     updates = run.histories.get(N_UPDATES)
     n_before = 0 if updates is None else np.sum(updates.values == 0)

@@ -8,11 +8,12 @@ from typing import Any
 
 from reports.data import ReportData, RunView
 from reports.evidence import weigh
-from reports.measures import backend
+from reports.measures import EPISODE_LENGTH, RETURN, WIN_RATE, backend
+from suite.runs.metrics import TEST, test_key, tested_mode
 
 # Raised when a reader of the old format would misread the new one.
 RESULTS_FORMAT = 2
-TEST_METRICS = ("test/win_rate", "test/return", "test/episode_length")
+QUANTITIES = tuple(one.quantity for one in (WIN_RATE, RETURN, EPISODE_LENGTH))
 
 
 def results_document(data: ReportData) -> dict[str, Any]:
@@ -24,7 +25,7 @@ def results_document(data: ReportData) -> dict[str, Any]:
         "profile": data.profile,
         "question": data.question,
         "deviations": list(data.deviations),
-        "backends": sorted({backend(scenario) for scenario in data.scenarios}),
+        "backends": sorted({backend(scenario).name for scenario in data.scenarios}),
         "runs": [_run(run) for run in weigh(data).runs],
     }
 
@@ -76,21 +77,21 @@ def _run(run: RunView) -> dict[str, Any]:
                 "values": [_finite(float(value)) for value in history.values],
             }
             for key, history in sorted(run.histories.items())
-            if key.startswith(TEST_METRICS)
+            if key.startswith(tuple(f"{TEST}/{quantity}/" for quantity in QUANTITIES))
         },
     }
 
 
 def _modes(run: RunView) -> list[str]:
-    prefix = "test/win_rate/"
-    return sorted(k.removeprefix(prefix) for k in run.histories if k.startswith(prefix))
+    found = (tested_mode(key, WIN_RATE.quantity) for key in run.histories)
+    return sorted(mode for mode in found if mode is not None)
 
 
 def _marl_eval_run(run: RunView, mode: str) -> dict[str, Any]:
     histories = {
-        name.removeprefix("test/"): run.histories[f"{name}/{mode}"]
-        for name in TEST_METRICS
-        if f"{name}/{mode}" in run.histories
+        quantity: run.histories[key]
+        for quantity in QUANTITIES
+        if (key := test_key(quantity, mode)) in run.histories
     }
     entries: dict[int, dict[str, Any]] = {}
     for name, history in histories.items():

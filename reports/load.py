@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from reports.data import ClaimView, History, ReportData, RunStatus, RunView
+from reports.data import ClaimView, History, MethodView, Moment, ReportData, RunStatus, RunView
 from reports.points import points
+from suite.algorithms.registry import method_of, settings_of
 from suite.environments import backend_of, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
-from suite.runs.hyperparameters import Value
-from suite.runs.spec import RunSpec
+from suite.runs.spec import AlgorithmSpec, RunSpec
 from suite.study.definition import Claim
 from suite.study.load import load_study
 from suite.study.plan import Plan, Trial, expand
@@ -52,6 +52,7 @@ def load_report_data(study_path: Path, profile: str | None, runs_dir: Path) -> R
 def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
     """The plan with what is recorded of it; records are by run id, and may be absent."""
     profile = plan.profile
+    methods = {trial.arm: method_view(trial.runs[0].algorithm) for trial in plan.trials}
     return ReportData(
         study=plan.study.name,
         question=plan.study.question,
@@ -62,7 +63,14 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
         scenarios=tuple(dict.fromkeys(trial.scenario for trial in plan.trials)),
         claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),
         runs=tuple(
-            _run(spec, trial, point, plan.environments[trial.scenario], records.get(spec.run_id))
+            _run(
+                spec,
+                trial,
+                methods[trial.arm],
+                point,
+                plan.environments[trial.scenario],
+                records.get(spec.run_id),
+            )
             for trial, point in zip(plan.trials, points(plan), strict=True)
             for spec in trial.runs
         ),
@@ -81,9 +89,31 @@ def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
     )
 
 
+def method_view(algorithm: AlgorithmSpec) -> MethodView:
+    """What the method of an arm declares."""
+    method, settings = method_of(algorithm), settings_of(algorithm)
+    return MethodView(
+        title=method.title,
+        backbone_title=method.backbone_title,
+        modes=method.modes(settings),
+        published_as=method.published_as(settings),
+        metrics=method.metrics(settings),
+    )
+
+
+def moments(trial: Trial) -> tuple[Moment, ...]:
+    """The hyperparameters that count training steps."""
+    return tuple(
+        Moment(one.symbol, one.meaning, int(trial.hyperparameters[one.name]))
+        for one in trial.declared
+        if one.fraction and one.name in trial.hyperparameters
+    )
+
+
 def _run(
     spec: RunSpec,
     trial: Trial,
+    method: MethodView,
     point: tuple[str, str],
     environment: EnvironmentInfo,
     record: RunRecord | None,
@@ -98,10 +128,13 @@ def _run(
         status="missing" if record is None else STATUS[record.status],
         framework=spec.algorithm.framework,
         backbone=spec.algorithm.backbone,
+        method=method,
         total_env_steps=spec.training.total_env_steps,
         test_interval_env_steps=spec.training.test_interval_env_steps,
         n_test_episodes=spec.training.n_test_episodes,
-        pruning_start_env_steps=_steps(spec.value("pruning_start_env_steps")),
+        moments=moments(trial),
+        episodes_per_collection=spec.training.episodes_per_collection,
+        updates_per_collection=spec.training.updates_per_collection,
         episode_limit=environment.episode_limit,
         return_bounds=backend_of(environment.name).return_bounds(short_name(environment.name)),
         parameters=dict(_flatten(spec.model_dump(exclude={"scenario", "arm", "seed"}))),
@@ -128,10 +161,6 @@ def _as_text(sitting: Mapping[str, object]) -> dict[str, str]:
 def _seconds(recorded: float | None) -> float | None:
     """A duration; None where none was recorded, or what was recorded is none."""
     return recorded if recorded is not None and 0 <= recorded < math.inf else None
-
-
-def _steps(value: Value | None) -> int | None:
-    return None if value is None else int(value)
 
 
 def _time(moment: datetime | None) -> str:

@@ -3,47 +3,61 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
 from reports.data import History, RunView
+from suite.environments import backend_of
+from suite.environments.backend import Backend
+from suite.runs import metrics
+from suite.runs.metrics import test_key
+from suite.runs.modes import ExecutionMode
 
 
 @dataclass(frozen=True)
 class Measure:
     """A tested quantity.
 
-    key: metric key without the execution mode. scale: stored value × scale = shown value.
+    quantity: its name in metric keys. scale: stored value × scale = shown value.
     bounds: possible range of the shown value. unit, difference_unit: as written after a number.
     """
 
-    key: str
+    quantity: str
     label: str
-    scale: float
-    bounds: tuple[float, float]
-    unit: str
-    difference_unit: str
+    scale: float = 1.0
+    bounds: tuple[float, float] = (-np.inf, np.inf)
+    unit: str = ""
+    difference_unit: str = ""
 
-    def history(self, run: RunView, mode: str) -> History | None:
+    def key(self, mode: ExecutionMode) -> str:
+        """Its metric key in one execution mode."""
+        return test_key(self.quantity, mode.name)
+
+    def history(self, run: RunView, mode: ExecutionMode) -> History | None:
         """The run's tests in the shown unit; None where it has none in this mode."""
-        stored = run.histories.get(f"{self.key}/{mode}")
+        stored = run.histories.get(self.key(mode))
         if stored is None or len(stored.steps) == 0:
             return None
         return History(stored.steps, stored.values * self.scale)
 
 
-WIN_RATE = Measure("test/win_rate", "test win rate (%)", 100.0, (0.0, 100.0), "%", "points")
-RETURN = Measure("test/return", "test return", 1.0, (-np.inf, np.inf), "", "")
+WIN_RATE = Measure(metrics.WIN_RATE, "test win rate (%)", 100.0, (0.0, 100.0), "%", "points")
+RETURN = Measure(metrics.RETURN, "test return")
+EPISODE_LENGTH = Measure(metrics.EPISODE_LENGTH, "steps of a test episode")
+_KNOWN = {one.quantity: one for one in (WIN_RATE, RETURN, EPISODE_LENGTH)}
 
 
-def backend(scenario: str) -> str:
-    """The program behind a scenario: `skirmish/3m` → `skirmish`."""
-    return scenario.partition("/")[0]
+@cache
+def backend(scenario: str) -> Backend:
+    """The program behind a scenario."""
+    return backend_of(scenario)
 
 
+@cache
 def measures(scenario: str) -> tuple[Measure, ...]:
-    """What to tabulate; the first is what to draw.
-
-    In a matrix game the win rate only says whether the optimum was reached, so returns come first.
-    """
-    return (RETURN, WIN_RATE) if backend(scenario) == "matrix" else (WIN_RATE,)
+    """What its backend wants tabulated; the first is what to draw."""
+    return tuple(
+        _KNOWN.get(quantity) or Measure(quantity, f"test {quantity}")
+        for quantity in backend(scenario).measures
+    )

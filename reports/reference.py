@@ -1,6 +1,7 @@
 """Loads `reference_results/paper`: published numbers and the paper's digitised curves.
 
-They are StarCraft II results: shown beside ours, never on the same axes, never tested against.
+They are StarCraft II and football results: shown beside ours, never on the same axes, never tested
+against.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.errors import StoredDataError
+from suite.runs.modes import CENTRALISED, DECENTRALISED, TEACHER
 
 FILES = {
     "paper_curves.csv": (
@@ -37,6 +39,19 @@ FILES = {
         "note"
     ),
 }
+# What the figures were measured in.
+ENVIRONMENTS = {
+    "exp-smac.png": "StarCraft II 4.10",
+    "exp-gfootball.png": "Google Research Football",
+}
+# How the lines' variants act, by the names of execution modes; a student acts alone.
+MODES = {
+    "none": DECENTRALISED.name,
+    "centralized": CENTRALISED.name,
+    "decentralized": DECENTRALISED.name,
+    "teacher": TEACHER.name,
+    "student": DECENTRALISED.name,
+}
 CURE = "restore the file from the repository (reference_results/paper/README.md describes it)"
 
 
@@ -55,6 +70,16 @@ class PaperCurve:
     variant: str
     steps: NDArray[np.float64]
     win_rate_percent: NDArray[np.float64]
+
+    @property
+    def environment(self) -> str:
+        """What it was measured in; the figure's name where that is not known."""
+        return ENVIRONMENTS.get(self.figure, self.figure)
+
+    @property
+    def mode(self) -> str:
+        """Name of the execution mode; that of the variant where we have none like it."""
+        return MODES.get(self.variant, self.variant)
 
 
 @dataclass(frozen=True)

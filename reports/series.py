@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from reports.checks import mixed
-from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView, condition
+from reports.data import MethodView, ReportData, RunView, condition
 from reports.measures import WIN_RATE, Measure, measures
 from reports.statistics.intervals import (
     Estimate,
@@ -18,10 +18,10 @@ from reports.statistics.intervals import (
     stratified_interval,
 )
 from reports.statistics.performance import Performance, summarise
+from suite.runs.modes import ExecutionMode
 
 # Fixed, so that the same records give the same report to the last byte.
 BOOTSTRAP_SEED = 20230527
-MODE_LETTER = {CENTRALISED: "C", DECENTRALISED: "D"}
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,10 @@ class SeriesKey:
     arm: str
     point: str
     counterpart: str
-    mode: str
+    mode: ExecutionMode
     framework: str
     backbone: str
+    method: MethodView
 
     @property
     def condition(self) -> str:
@@ -43,13 +44,13 @@ class SeriesKey:
 
     @property
     def label(self) -> str:
-        """Name on the page; (C) or (D) where the arm is tested in both modes."""
+        """Name on the page; with the mode's letter where the arm is tested in several."""
         return self._in_mode(self.condition)
 
     @property
     def across(self) -> tuple[str, str, str]:
         """Equal for the same series in other scenarios."""
-        return self.arm, self.counterpart or self.point, self.mode
+        return self.arm, self.counterpart or self.point, self.mode.name
 
     @property
     def label_across(self) -> str:
@@ -57,7 +58,7 @@ class SeriesKey:
         return self._in_mode(condition(self.arm, self.counterpart or self.point))
 
     def _in_mode(self, name: str) -> str:
-        return f"{name} ({MODE_LETTER[self.mode]})" if self.framework == "cadp" else name
+        return f"{name} ({self.mode.letter})" if len(self.method.modes) > 1 else name
 
 
 @dataclass(frozen=True)
@@ -134,10 +135,17 @@ class Aggregate:
 
 
 def series_keys(data: ReportData, scenario: str) -> list[SeriesKey]:
-    """Every series the plan asks for in a scenario, in plan order; (C) before (D)."""
+    """Every series the plan asks for in a scenario, in plan order; modes as they are declared."""
     return [
         SeriesKey(
-            scenario, arm, point, runs[0].counterpart, mode, runs[0].framework, runs[0].backbone
+            scenario,
+            arm,
+            point,
+            runs[0].counterpart,
+            mode,
+            runs[0].framework,
+            runs[0].backbone,
+            runs[0].method,
         )
         for (arm, point), runs in data.conditions.get(scenario, {}).items()
         for mode in runs[0].modes
@@ -179,13 +187,25 @@ def evaluate_all(data: ReportData) -> list[SeriesResult]:
     ]
 
 
+def win_rates(data: ReportData, results: Iterable[SeriesResult]) -> dict[SeriesKey, SeriesResult]:
+    """Every series on its win rate, also where the backend has it not tabulated."""
+    found = {result.key: result for result in results if result.measure is WIN_RATE}
+    for scenario in data.scenarios:
+        for key in series_keys(data, scenario):
+            found[key] = found.get(key) or evaluate(data, key, WIN_RATE)
+    return found
+
+
 def aggregate(data: ReportData, results: Iterable[SeriesResult]) -> list[Aggregate]:
-    """Series with results in every scenario of the plan; empty with fewer than two scenarios."""
+    """Series with results in every scenario of the plan; empty with fewer than two scenarios.
+
+    results: win rates.
+    """
     if len(data.scenarios) < 2:
         return []
     series: dict[tuple[str, str, str], dict[str, SeriesResult]] = {}
     for result in results:
-        if result.measure is WIN_RATE and result.per_run:
+        if result.per_run:
             series.setdefault(result.key.across, {})[result.key.scenario] = result
     found = []
     for by_scenario in series.values():

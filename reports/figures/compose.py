@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.analysis import Analysis
-from reports.data import CENTRALISED
+from reports.figures import style
 from reports.figures.forest import forest
-from reports.figures.learning_curves import (
-    Drawing,
-    DrawnSeries,
-    backbone_panel,
-    drawn_series,
-    overview,
-)
+from reports.figures.learning_curves import Drawing, DrawnSeries, drawn_series, panel
+from reports.figures.modes import mode_curve
+from reports.figures.overview import overview
 from reports.figures.paper_panel import paper_panel
-from reports.figures.style import drawing_style
 from reports.figures.transition import transition
-from reports.measures import measures
+from reports.measures import Measure, measures
 from reports.reference import Reference
-from reports.series import series_keys
+from reports.series import SeriesKey, runs_of, series_keys
+
+# With more, bands and names in one panel are no longer told apart.
+MOST_LINES = 8
 
 
 @dataclass(frozen=True)
@@ -30,6 +29,7 @@ class ScenarioFigures:
     overview: Drawing | None
     panels: tuple[Drawing, ...]
     transitions: tuple[Drawing, ...]
+    modes: tuple[Drawing, ...]
     paper: Drawing | None
 
 
@@ -41,10 +41,11 @@ class Figures:
 
 def draw(analysis: Analysis, reference: Reference | None) -> Figures:
     """Every figure of a report; the paper's panels only where reference data is given."""
-    with drawing_style():
+    colours = style.colours(run.backbone for run in analysis.data.runs)
+    with style.drawing_style():
         return Figures(
             tuple(
-                _scenario(analysis, scenario, f"s{index}", reference)
+                _scenario(analysis, scenario, f"s{index}", reference, colours)
                 for index, scenario in enumerate(analysis.data.scenarios)
             ),
             forest(analysis.claims, "forest"),
@@ -52,36 +53,93 @@ def draw(analysis: Analysis, reference: Reference | None) -> Figures:
 
 
 def _scenario(
-    analysis: Analysis, scenario: str, prefix: str, reference: Reference | None
+    analysis: Analysis,
+    scenario: str,
+    prefix: str,
+    reference: Reference | None,
+    colours: Mapping[str, str],
 ) -> ScenarioFigures:
     data, measure = analysis.data, measures(scenario)[0]
     keys = series_keys(data, scenario)
     drawn = [one for key in keys if (one := drawn_series(data, key, measure))]
-    groups: dict[str, list[DrawnSeries]] = {}
-    for one in drawn:
-        groups.setdefault(one.key.backbone, []).append(one)
     conditions = [(one.key.arm, one.key.point) for one in drawn]
-    is_one_per_kind = len(set(conditions)) == len(
-        {(one.key.backbone, one.key.framework) for one in drawn}
-    )
-    panels = [
-        backbone_panel(group, measure, f"{prefix}-p{i}", f"{scenario}: {backbone.upper()}")
-        for i, (backbone, group) in enumerate(groups.items())
-    ]
+    kinds = {(one.key.backbone, one.key.framework) for one in drawn}
+    has_overview = len({one.key.backbone for one in drawn}) > 1
+    # Colour and line style tell backbone and framework, no more.
+    has_overview &= len(set(conditions)) == len(kinds)
+    several = [key for key in keys if len(key.method.modes) > 1]
+    firsts = [key for key in several if key.mode == key.method.modes[0]]
     transitions = [
-        transition(data, key, measure, f"{prefix}-t{i}", f"{scenario}: {key.condition} around T")
-        for i, key in enumerate(k for k in keys if k.framework == "cadp" and k.mode == CENTRALISED)
+        transition(data, key, measure, f"{prefix}-t{i}", f"{scenario}: {_around(analysis, key)}")
+        for i, key in enumerate(firsts)
+        if runs_of(data, key)[0].moments
     ]
-    paper = None
-    if reference is not None:
-        backbones = {key.backbone for key in keys if key.framework != "cadp"}
-        paper = paper_panel(reference, scenario, backbones, f"{prefix}-paper")
     return ScenarioFigures(
         scenario,
-        overview(drawn, measure, f"{prefix}-all", f"{scenario}: all arms")
-        if len(groups) > 1 and is_one_per_kind
+        overview(drawn, measure, colours, f"{prefix}-all", f"{scenario}: all arms")
+        if has_overview
         else None,
-        tuple(panels),
+        tuple(
+            panel(group, measure, f"{prefix}-p{i}", f"{scenario}: {name}")
+            for i, (name, group) in enumerate(_panels(drawn))
+        ),
         tuple(one for one in transitions if one is not None),
-        paper,
+        tuple(_mode_curves(analysis, firsts, measure, prefix)),
+        None if reference is None else paper_panel(reference, scenario, keys, f"{prefix}-paper"),
     )
+
+
+def _around(analysis: Analysis, key: SeriesKey) -> str:
+    symbols = [moment.symbol for moment in runs_of(analysis.data, key)[0].moments]
+    return f"{key.condition} around {' and '.join(symbols)}"
+
+
+def _panels(drawn: Iterable[DrawnSeries]) -> Iterator[tuple[str, list[DrawnSeries]]]:
+    """What is drawn together, with its name: the arms of a backbone, in parts if they are many.
+
+    Every part shows the first arm with one mode, to compare with.
+    """
+    backbones: dict[str, list[DrawnSeries]] = {}
+    for one in drawn:
+        backbones.setdefault(one.key.backbone, []).append(one)
+    for group in backbones.values():
+        parts = list(_parts(group))
+        for i, part in enumerate(parts):
+            name = part[0].key.method.backbone_title
+            yield f"{name} ({i + 1} of {len(parts)})" if len(parts) > 1 else name, part
+
+
+def _parts(group: Sequence[DrawnSeries]) -> Iterator[list[DrawnSeries]]:
+    if len(group) <= MOST_LINES:
+        yield list(group)
+        return
+    conditions: dict[tuple[str, str], list[DrawnSeries]] = {}
+    for one in group:
+        conditions.setdefault((one.key.arm, one.key.point), []).append(one)
+    plain = next(
+        (c for c, lines in conditions.items() if len(lines[0].key.method.modes) == 1), None
+    )
+    shared = [] if plain is None else conditions.pop(plain)
+    part = list(shared)
+    for lines in conditions.values():
+        if len(part) > len(shared) and len(part) + len(lines) > MOST_LINES:
+            yield part
+            part = list(shared)
+        part += lines
+    yield part
+
+
+def _mode_curves(
+    analysis: Analysis, firsts: Iterable[SeriesKey], measure: Measure, prefix: str
+) -> Iterator[Drawing]:
+    """Of every arm with more than two modes: the way from the first to the last."""
+    results = {one.key: one for one in analysis.results if one.measure is measure}
+    for i, key in enumerate(firsts):
+        of_arm = [
+            result
+            for other, result in results.items()
+            if (other.scenario, other.arm, other.point) == (key.scenario, key.arm, key.point)
+        ]
+        title = f"{key.scenario}: {key.condition} by way of acting"
+        if len(of_arm) > 2 and (drawing := mode_curve(of_arm, f"{prefix}-m{i}", title)):
+            yield drawing

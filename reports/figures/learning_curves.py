@@ -1,4 +1,4 @@
-"""Learning curves: one panel per backbone with bands and seeds, and an overview of all means."""
+"""Learning curves: means with bands and single seeds, of arms that belong together."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from reports.checks import mixed
-from reports.data import CENTRALISED, History, ReportData
+from reports.data import History, Moment, ReportData
 from reports.figures import style
 from reports.figures.svg import to_svg
 from reports.measures import Measure
@@ -43,7 +43,7 @@ class DrawnSeries:
     histories: tuple[History, ...]
     curve: Curve
     total_env_steps: int
-    pruning_start_env_steps: int | None
+    moments: tuple[Moment, ...]
     mixed: bool
 
     @property
@@ -67,15 +67,13 @@ def drawn_series(data: ReportData, key: SeriesKey, measure: Measure) -> DrawnSer
         tuple(histories),
         curve,
         max(run.total_env_steps for run in runs),
-        runs[0].pruning_start_env_steps,
+        runs[0].moments,
         bool(mixed(runs)),
     )
 
 
-def backbone_panel(
-    series: Sequence[DrawnSeries], measure: Measure, identifier: str, title: str
-) -> Drawing:
-    """Mean, interval band and single seeds of the series that share a backbone."""
+def panel(series: Sequence[DrawnSeries], measure: Measure, identifier: str, title: str) -> Drawing:
+    """Mean, interval band and single seeds of each series."""
     figure, (axes,) = style.new_figure()
     keys = [one.key for one in series]
     for one in series:
@@ -90,52 +88,12 @@ def backbone_panel(
             label=one.label,
             zorder=4,
         )
-    _furnish(axes, series, measure, title)
-    for start in _pruning_starts(series):
-        style.mark_pruning(axes, start)
+    furnish(axes, series, measure)
+    axes.set_title(title)
     style.legend_below(figure)
-    description = "; ".join(_told(one, measure) for one in series)
+    description = "; ".join(told(one, measure) for one in series)
     svg = to_svg(figure, identifier=identifier, title=title, description=description)
     return Drawing(identifier, svg, _caption(series))
-
-
-def overview(
-    series: Sequence[DrawnSeries], measure: Measure, identifier: str, title: str
-) -> Drawing:
-    """All means on one pair of axes: colour is the backbone, line style the way of acting."""
-    figure, (axes,) = style.new_figure(size=(10.4, 4.0))
-    for one in series:
-        plain = one.key.framework != "cadp"
-        dashes: style.Dashes = (0, (1, 1))
-        if not plain:
-            dashes = "solid" if one.key.mode == CENTRALISED else (0, (5, 2))
-        axes.plot(
-            one.curve.steps,
-            one.curve.mean,
-            color=style.BACKBONE_COLOURS.get(one.key.backbone, style.PLAIN),
-            linestyle=dashes,
-            linewidth=1.7,
-            label=one.label,
-        )
-    _furnish(axes, series, measure, title)
-    for start in _pruning_starts(series):
-        style.mark_pruning(axes, start)
-    style.legend_right(figure)
-    description = "; ".join(_told(one, measure) for one in series)
-    svg = to_svg(figure, identifier=identifier, title=title, description=description)
-    caption = (
-        "Means over seeds, all arms together; colour is the backbone. Dotted: plain arm. "
-        "Solid: CADP acting centralised (C). Dashed: CADP acting decentralised (D)."
-    )
-    if any(one.mixed for one in series):
-        caption += f" {MIXED_MARK}: with runs of mixed origin."
-    return Drawing(identifier, svg, caption)
-
-
-def _pruning_starts(series: Sequence[DrawnSeries]) -> list[int]:
-    """Every T among the series, ascending."""
-    starts = {one.pruning_start_env_steps for one in series}
-    return sorted(start for start in starts if start is not None)
 
 
 def _draw_band(axes: Axes, one: DrawnSeries, colour: str) -> None:
@@ -150,15 +108,14 @@ def _draw_band(axes: Axes, one: DrawnSeries, colour: str) -> None:
         )
 
 
-def _furnish(axes: Axes, series: Sequence[DrawnSeries], measure: Measure, title: str) -> None:
-    axes.set_title(title)
-    axes.set_ylabel(measure.label)
+def furnish(axes: Axes, series: Sequence[DrawnSeries], measure: Measure) -> None:
+    """Both axes, and the steps that hyperparameters of the series name."""
     style.step_axis(axes, max(one.total_env_steps for one in series))
-    if measure.bounds == (0.0, 100.0):
-        style.percent_axis(axes)
+    style.value_axis(axes, measure)
+    style.mark_moments(axes, (moment for one in series for moment in one.moments))
 
 
-def _told(one: DrawnSeries, measure: Measure) -> str:
+def told(one: DrawnSeries, measure: Measure) -> str:
     """One series in words, for the text alternative."""
     mean, steps = one.curve.mean, one.curve.steps
     return (

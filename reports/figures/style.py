@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reports.data import CENTRALISED
+from reports.data import Moment
+from reports.measures import Measure
 from reports.series import SeriesKey
+from suite.runs.modes import DECENTRALISED, ExecutionMode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Dashes = str | tuple[int, tuple[int, ...]]
+Dashes = str | tuple[int, tuple[float, ...]]
+Look = tuple[str, Dashes]  # colour and line style
 
 # Stand-ins that `svg.to_svg` swaps for CSS variables, so that ink follows the light or dark page.
 INK, FAINT, PLAIN, CARD = "#010203", "#040506", "#070809", "#0a0b0c"
@@ -34,8 +38,17 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
     "#E69F00",
     "#56B4E9",
 )
-CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
+# For more lines: each at least 3 to 1 against the light and against the dark page.
+OLIVE, INDIGO, BROWN, MAGENTA = "#8A8A00", "#7A6FD0", "#A0622D", "#B5379F"
+CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, OLIVE, INDIGO, BROWN, MAGENTA)
+# Fixed, so that these look the same in every study.
 BACKBONE_COLOURS = {"iql": PURPLE, "vdn": GREEN, "qmix": BLUE, "qplex": ORANGE}
+
+DOTTED: Dashes = (0, (1, 1))
+DASHED: Dashes = (0, (5, 2))
+PLAIN_DASHES: tuple[Dashes, ...] = (DOTTED, (0, (4, 1, 1, 1)))
+BETWEEN_COLOURS = (GREEN, PURPLE, ORANGE, SKY)
+BETWEEN_DASHES: tuple[Dashes, ...] = ((0, (9, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1.5)))
 
 PANEL_INCHES = (5.0, 3.3)
 LEGEND_ROW_INCHES = 0.18
@@ -110,6 +123,22 @@ def new_figure(
     return figure, list(axes)
 
 
+def new_grid(n: int, n_columns: int, size: tuple[float, float]) -> tuple[Figure, list[Axes]]:
+    """A figure of `n` axes in rows, sharing both axes; the same otherwise."""
+    import seaborn as sns
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=size)
+    n_rows = -(-n // n_columns)
+    grid = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False).ravel()
+    for surplus in grid[n:]:
+        surplus.remove()
+    for above in grid[max(0, n - n_columns) : n]:
+        above.tick_params(labelbottom=True)
+    sns.despine(fig=figure)
+    return figure, list(grid[:n])
+
+
 def set_margins(
     figure: Figure,
     *,
@@ -117,11 +146,17 @@ def set_margins(
     right: float = 0.15,
     top: float = 0.32,
     bottom: float = 0.5,
+    between: float = 0.12,
 ) -> None:
-    """Margins around the axes in inches, and the space between axes one above the other."""
+    """Margins around the axes in inches, and the space between axes, of their mean size."""
     width, height = figure.get_size_inches()
     figure.subplots_adjust(
-        left / width, bottom / height, 1 - right / width, 1 - top / height, hspace=0.12
+        left / width,
+        bottom / height,
+        1 - right / width,
+        1 - top / height,
+        hspace=between,
+        wspace=0.12,
     )
 
 
@@ -148,10 +183,10 @@ def legend_below(figure: Figure, top: float = 0.32) -> None:
     )
 
 
-def legend_right(figure: Figure) -> None:
+def legend_right(figure: Figure, between: float = 0.12) -> None:
     """A legend beside the axes, as wide as its longest label."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
-    set_margins(figure, right=0.7 + 0.075 * max(map(len, labels)))
+    set_margins(figure, right=0.7 + 0.075 * max(map(len, labels)), between=between)
     figure.legend(handles, labels, loc="center right", handlelength=3.0, borderaxespad=0.3)
 
 
@@ -165,40 +200,70 @@ def step_axis(axes: Axes, total_env_steps: float) -> None:
     axes.set_xlabel(f"training environment steps{f' ({name})' if name else ''}")
 
 
-def percent_axis(axes: Axes) -> None:
-    """The y axis of win rates: always 0 to 100, so that panels compare at a glance."""
-    axes.set_ylim(-2, 102)
-    axes.set_yticks(range(0, 101, 25))
+def value_axis(axes: Axes, measure: Measure) -> None:
+    """The y axis; of percentages always 0 to 100, so that panels compare at a glance."""
+    axes.set_ylabel(measure.label)
+    if measure.bounds == (0.0, 100.0):
+        axes.set_ylim(-2, 102)
+        axes.set_yticks(range(0, 101, 25))
 
 
-def mark_pruning(axes: Axes, step: float) -> None:
-    """A vertical line at T with its name."""
-    axes.axvline(step, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
-    axes.annotate(
-        "T",
-        (step, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(3, -1),
-        textcoords="offset points",
-        va="top",
-        fontsize=8.5,
-        fontstyle="italic",
-        color=INK,
-    )
+def mark_moments(axes: Axes, moments: Iterable[Moment]) -> None:
+    """A vertical line at every step that a hyperparameter names, with its symbol."""
+    symbols: dict[int, dict[str, None]] = {}
+    for moment in moments:
+        symbols.setdefault(moment.step, {})[moment.symbol] = None
+    for step, names in sorted(symbols.items()):
+        axes.axvline(step, color=INK, linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+        axes.annotate(
+            ", ".join(names),
+            (step, 1.0),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -1),
+            textcoords="offset points",
+            va="top",
+            fontsize=8.5,
+            fontstyle="italic",
+            color=INK,
+        )
 
 
-def line_look(key: SeriesKey, panel: list[SeriesKey]) -> tuple[str, Dashes]:
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each backbone of a plan, in its order; one of `BACKBONE_COLOURS` keeps its own.
+
+    With more backbones than colours they begin again.
+    """
+    free = itertools.cycle(colour for colour in CYCLE if colour not in BACKBONE_COLOURS.values())
+    return {name: BACKBONE_COLOURS.get(name) or next(free) for name in dict.fromkeys(names)}
+
+
+def mode_looks(modes: Sequence[ExecutionMode]) -> dict[ExecutionMode, Look]:
+    """(colour, line style) of each mode of one arm: of training first, of acting alone dashed."""
+    if len(modes) == 1:
+        return {modes[0]: (PLAIN, DOTTED)}
+    looks: dict[ExecutionMode, Look] = {mode: (VERMILION, DASHED) for mode in modes}
+    looks[modes[0]] = (BLUE, "solid")
+    between = [mode for mode in modes[1:] if mode != DECENTRALISED]
+    for mode, colour, dashes in zip(
+        between, itertools.cycle(BETWEEN_COLOURS), itertools.cycle(BETWEEN_DASHES), strict=False
+    ):
+        looks[mode] = (colour, dashes)
+    return looks
+
+
+def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
     """(colour, line style) of a series among those of its panel.
 
-    One CADP condition: C blue, D vermilion. Several: a colour each, D dashed. Plain arms: grey.
+    One arm with several modes: a colour for each, see `mode_looks`. Several such arms: a colour for
+    each arm. Arms with one mode: grey, from the third on in colour.
     """
-    plain = list(dict.fromkeys((k.arm, k.point) for k in panel if k.framework != "cadp"))
-    pruned = list(dict.fromkeys((k.arm, k.point) for k in panel if k.framework == "cadp"))
-    dashes: Dashes = "solid"
-    if key.framework != "cadp":
-        dashes = [(0, (1, 1)), (0, (4, 1, 1, 1))][plain.index((key.arm, key.point)) % 2]
-        return PLAIN, dashes
-    if len(pruned) == 1:
-        return (BLUE, "solid") if key.mode == CENTRALISED else (VERMILION, (0, (5, 2)))
-    colour = CYCLE[pruned.index((key.arm, key.point)) % len(CYCLE)]
-    return colour, "solid" if key.mode == CENTRALISED else (0, (5, 2))
+    conditions = {(one.arm, one.point): len(one.method.modes) > 1 for one in panel}
+    condition = key.arm, key.point
+    alike = [one for one in conditions if conditions[one] == conditions[condition]]
+    place = alike.index(condition)
+    if not conditions[condition]:
+        if place < len(PLAIN_DASHES):
+            return PLAIN, PLAIN_DASHES[place]
+        return CYCLE[-1 - (place - len(PLAIN_DASHES)) % len(CYCLE)], DOTTED
+    colour, dashes = mode_looks(key.method.modes)[key.mode]
+    return (colour if len(alike) == 1 else CYCLE[place % len(CYCLE)]), dashes

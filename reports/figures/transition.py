@@ -1,11 +1,14 @@
-"""What happens at T: win rates of CADP(C) and CADP(D), and agents' attention to themselves."""
+"""What happens at the step that a hyperparameter names: every mode, and what the method watches."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from reports.checks import mixed
-from reports.data import CENTRALISED, DECENTRALISED, ReportData, RunView
+from reports.data import Moment, ReportData, RunView
 from reports.figures import style
 from reports.figures.learning_curves import Drawing
 from reports.figures.svg import to_svg
@@ -13,85 +16,118 @@ from reports.measures import Measure
 from reports.numbers import MIXED_MARK
 from reports.series import SeriesKey, evidence_of
 from reports.statistics.performance import Curve, mean_curve
+from suite.algorithms.declaration import TrainingMetric
+from suite.runs.metrics import TRAIN
+from suite.runs.modes import ExecutionMode
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-SELF_ATTENTION = "train/self_attention"
-# Shown on either side of T, as a fraction of training.
+# Shown on either side of the step, as a fraction of training.
 WINDOW = 0.25
 
 
 def transition(
     data: ReportData, key: SeriesKey, measure: Measure, identifier: str, title: str
 ) -> Drawing | None:
-    """Two axes over one step axis; None where no run is evidence of both modes."""
+    """The modes of an arm over one step axis, and below it an axis for each watched metric.
+
+    key: of any of its modes. None where no run is evidence of every mode.
+    """
     runs = evidence_of(data, key)
-    both = {mode: _mode_curve(runs, mode, measure) for mode in (CENTRALISED, DECENTRALISED)}
-    curves = {mode: curve for mode, curve in both.items() if curve is not None}
-    if len(curves) < 2:
+    every = {mode: _mode_curve(runs, mode, measure) for mode in key.method.modes}
+    curves = {mode: curve for mode, curve in every.items() if curve is not None}
+    if len(curves) < len(every):
         return None
-    attention = _attention_curve(runs)
-    size = (style.PANEL_INCHES[0], 4.3 if attention else 3.3)
-    ratios = [2, 1] if attention else [1]
-    figure, axes = style.new_figure(size, ratios)
-    looks: dict[str, tuple[str, style.Dashes]] = {
-        CENTRALISED: (style.BLUE, "solid"),
-        DECENTRALISED: (style.VERMILION, (0, (5, 2))),
-    }
-    mark = MIXED_MARK if mixed(runs) else ""
+    watched = _watched(runs, key)
+    size = (style.PANEL_INCHES[0], style.PANEL_INCHES[1] + len(watched))
+    figure, (top, *below) = style.new_figure(size, [2, *[1 for _ in watched]])
+    looks, mark = style.mode_looks(key.method.modes), MIXED_MARK if mixed(runs) else ""
     for mode, curve in curves.items():
-        colour, dashes = looks[mode]
-        letter = "C" if mode == CENTRALISED else "D"
-        _draw(axes[0], curve, colour, dashes, f"({letter}) {mode}, n={curve.n_runs}{mark}")
-    axes[0].set_ylabel(measure.label)
-    if measure.bounds == (0.0, 100.0):
-        style.percent_axis(axes[0])
-    axes[0].set_title(title)
-    if attention:
-        _draw(axes[1], attention, style.GREEN, "solid", None)
-        axes[1].set_ylim(-0.02, 1.05)
-        axes[1].set_ylabel("self-attention")
-    total, start = max(run.total_env_steps for run in runs), runs[0].pruning_start_env_steps
-    style.step_axis(axes[-1], total)
-    if start is not None:
-        axes[-1].set_xlim(max(0, start - WINDOW * total), min(total, start + WINDOW * total))
-        for one in axes:
-            style.mark_pruning(one, start)
+        label = f"({mode.letter}) {mode.name}, n={curve.n_runs}{mark}"
+        _draw(top, curve, looks[mode], label)
+    style.value_axis(top, measure)
+    top.set_title(title)
+    for axes, (metric, curve) in zip(below, watched.items(), strict=True):
+        _draw(axes, curve, (style.GREEN, "solid"), None)
+        axes.set_ylabel(metric.label)
+        if np.isfinite(span := metric.high - metric.low):
+            axes.set_ylim(metric.low - 0.02 * span, metric.high + 0.05 * span)
+    moments = runs[0].moments
+    _step_axis(figure.axes[-1], moments, max(run.total_env_steps for run in runs))
+    for axes in figure.axes:
+        style.mark_moments(axes, moments)
     style.legend_below(figure)
-    told = _told(curves, attention, start)
+    told = _told(curves, watched, moments)
     if mark:
         told += f" {mark}: with runs of mixed origin."
     svg = to_svg(figure, identifier=identifier, title=title, description=told)
     return Drawing(identifier, svg, told)
 
 
-def _mode_curve(runs: list[RunView], mode: str, measure: Measure) -> Curve | None:
+def _mode_curve(runs: list[RunView], mode: ExecutionMode, measure: Measure) -> Curve | None:
     histories = [history for run in runs if (history := measure.history(run, mode))]
     return mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds) if runs else None
 
 
-def _attention_curve(runs: list[RunView]) -> Curve | None:
-    found = [r.histories[SELF_ATTENTION] for r in runs if SELF_ATTENTION in r.histories]
-    return mean_curve(found, runs[0].test_interval_env_steps, (0.0, 1.0))
+def _watched(runs: list[RunView], key: SeriesKey) -> dict[TrainingMetric, Curve]:
+    """The mean of every metric that the method wants watched, where it is recorded."""
+    found = {}
+    for metric in key.method.metrics:
+        name, bounds = f"{TRAIN}/{metric.name}", (metric.low, metric.high)
+        histories = [run.histories[name] for run in runs if name in run.histories]
+        if metric.is_watched and (
+            curve := mean_curve(histories, runs[0].test_interval_env_steps, bounds)
+        ):
+            found[metric] = curve
+    return found
 
 
-def _draw(axes: Axes, curve: Curve, colour: str, dashes: style.Dashes, label: str | None) -> None:
+def _draw(axes: Axes, curve: Curve, look: style.Look, label: str | None) -> None:
+    colour, dashes = look
     axes.plot(curve.steps, curve.mean, color=colour, linestyle=dashes, linewidth=1.9, label=label)
     if curve.low is not None and curve.high is not None:
         axes.fill_between(curve.steps, curve.low, curve.high, color=colour, alpha=0.15, lw=0)
 
 
-def _told(curves: dict[str, Curve], attention: Curve | None, start: int | None) -> str:
-    """C, D and self-attention at the tests on either side of T and at the end, in words."""
-    c, d = curves[CENTRALISED], curves[DECENTRALISED]
-    text = f"At the end: C {c.mean[-1]:.0f}, D {d.mean[-1]:.0f}"
-    if attention:
-        text += f", self-attention {attention.mean[-1]:.2f}"
-    before = [step for step in c.steps if start is not None and step <= start]
-    if before and (d_then := d.at(before[-1])) is not None:
-        head = f"Last test up to T = {start:,} steps: C {c.at(before[-1]):.0f}, D {d_then:.0f}"
-        if attention and (paid := attention.at(before[-1])) is not None:
-            head += f", self-attention {paid:.2f}"
-        text = f"{head}. {text}"
-    return text + ". Bands: pointwise 95 % t."
+def _step_axis(axes: Axes, moments: Sequence[Moment], total: int) -> None:
+    style.step_axis(axes, total)
+    steps = [moment.step for moment in moments]
+    if steps:
+        low, high = min(steps) - WINDOW * total, max(steps) + WINDOW * total
+        axes.set_xlim(max(0, low), min(total, high))
+
+
+def _told(
+    curves: Mapping[ExecutionMode, Curve],
+    watched: Mapping[TrainingMetric, Curve],
+    moments: Sequence[Moment],
+) -> str:
+    """Every curve at the last test up to each moment and at the end, in words."""
+    steps = next(iter(curves.values())).steps
+    text = ""
+    for moment in moments:
+        before = [step for step in steps if step <= moment.step]
+        if before and all(curve.at(before[-1]) is not None for curve in curves.values()):
+            head = f"Last test up to {moment.symbol} = {moment.step:,} steps"
+            text += f"{head}: {_values(curves, watched, before[-1])}. "
+    return f"{text}At the end: {_values(curves, watched, None)}. Bands: pointwise 95 % t."
+
+
+def _values(
+    curves: Mapping[ExecutionMode, Curve],
+    watched: Mapping[TrainingMetric, Curve],
+    step: float | None,
+) -> str:
+    """Values at a step, of None the last ones: `C 61, D 12, self-attention 0.33`."""
+
+    def value(curve: Curve) -> float | None:
+        return float(curve.mean[-1]) if step is None else curve.at(step)
+
+    parts = [f"{mode.letter} {value(curve):.0f}" for mode, curve in curves.items()]
+    parts += [
+        f"{metric.label} {found:.2f}"
+        for metric, curve in watched.items()
+        if (found := value(curve)) is not None
+    ]
+    return ", ".join(parts)

@@ -11,7 +11,7 @@ from reports.checks import told_changes
 from reports.figures.compose import Figures
 from reports.figures.learning_curves import Drawing
 from reports.html import words
-from reports.measures import RETURN, WIN_RATE
+from reports.measures import backend
 from reports.reasons import reason
 from reports.replays import STAND_INS
 from reports.series import BOOTSTRAP_SEED
@@ -64,7 +64,12 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         seeds=sorted({run.seed for run in analysis.data.runs}),
         records_until=max((run.ended for run in analysis.data.runs), default=""),
         total_seconds=sum(run.elapsed_seconds or 0.0 for run in analysis.data.runs),
-        measures=(RETURN, WIN_RATE),
+        measures=analysis.measures,
+        modes_statement=words.modes_statement(analysis),
+        moments_statement=words.moments_statement(analysis),
+        modes_heading=words.modes_heading(analysis),
+        backend=backend,
+        arms=words.arms(analysis),
         expected_to_differ=words.EXPECTED_TO_DIFFER,
         default_margin=DEFAULT_MARGIN_POINTS,
         bca_from_n=BCA_FROM_N,

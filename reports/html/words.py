@@ -2,26 +2,64 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reports.analysis import Analysis
 from reports.checks import told_changes
+from reports.data import RunView
 from reports.numbers import MIXED_MARK, listed
+from suite.runs.modes import DECENTRALISED, ExecutionMode
 from suite.text import plural
-
-ENVIRONMENTS = {
-    "skirmish": "skirmish (embedded simulator)",
-    "matrix": "matrix games (embedded)",
-    "starcraft": "StarCraft II",
-    "football": "Google Research Football",
-}
 
 
 def environment_statement(analysis: Analysis) -> str:
-    """Where the numbers come from, and where they do not."""
-    names = [ENVIRONMENTS.get(name, name) for name in analysis.backends]
-    text = f"Environment: {' and '.join(names)}."
-    if "starcraft" not in analysis.backends:
-        text += " No number measured here is from StarCraft II."
-    return text
+    """Where the numbers come from, and what they are not."""
+    backends = analysis.backends
+    text = f"Environment: {' and '.join(one.title for one in backends)}."
+    if len({one.disclaimer for one in backends}) == 1:
+        return f"{text} {backends[0].disclaimer}".strip()
+    told = [f"{one.title}: {one.disclaimer}" for one in backends if one.disclaimer]
+    return " ".join([text, *told])
+
+
+def modes_statement(analysis: Analysis) -> str:
+    """What the letters behind arms mean; nothing where every arm acts in one way."""
+    several = [run.modes for run in analysis.data.runs if len(run.modes) > 1]
+    told = [f"({mode.letter}) {mode.words}" for mode in _in_order(several)]
+    return f"{', '.join(told)}, after the same training." if told else ""
+
+
+def arms(analysis: Analysis) -> list[tuple[str, str, str]]:
+    """Every arm with what it trains and how its models act in tests, in plan order."""
+    found = {run.arm: run for run in analysis.data.runs}
+    return [(arm, run.method.title, _acting(run)) for arm, run in found.items()]
+
+
+def _acting(run: RunView) -> str:
+    letters = len(run.modes) > 1
+    return ", ".join(f"({m.letter}) {m.name}" if letters else m.name for m in run.modes)
+
+
+def moments_statement(analysis: Analysis) -> str:
+    """What the vertical lines in figures mean; nothing where there are none."""
+    meanings = dict.fromkeys(
+        f"{moment.symbol} is the {moment.meaning}"
+        for run in analysis.data.runs
+        for moment in run.moments
+    )
+    return f"Vertical lines: {'; '.join(meanings)}." if meanings else ""
+
+
+def modes_heading(analysis: Analysis) -> str:
+    """Of the table that compares the mode of training with acting alone."""
+    firsts = dict.fromkeys(c.left.key.mode.name for c, _ in analysis.mode_differences)
+    return f"{' or '.join(firsts)} against {DECENTRALISED.name}".capitalize()
+
+
+def _in_order(several: Iterable[tuple[ExecutionMode, ...]]) -> list[ExecutionMode]:
+    """Every mode once, in order of first use, acting alone last."""
+    found = dict.fromkeys(mode for modes in several for mode in modes)
+    return sorted(found, key=lambda mode: mode == DECENTRALISED)
 
 
 def warnings(analysis: Analysis) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from suite.algorithms.settings import ArmSettings, Settings
 from suite.runs.hyperparameters import Hyperparameter, Value
@@ -49,6 +49,23 @@ class Work:
 
 
 @dataclass(frozen=True)
+class TrainingMetric:
+    """A metric of a method's own, recorded as `train/<name>`.
+
+    label: for people. low, high: its possible range. kind: "loss" if every update leaves one, "fact"
+    if it is recorded at every test, "mean" for all others. is_watched: whether figures show it
+    beside the curves where a hyperparameter names a training step.
+    """
+
+    name: str
+    label: str
+    low: float = float("-inf")
+    high: float = float("inf")
+    kind: Literal["loss", "fact", "mean"] = "mean"
+    is_watched: bool = False
+
+
+@dataclass(frozen=True)
 class Members:
     """The runs that are trained side by side; every sequence has one value per member.
 
@@ -70,6 +87,7 @@ class Backbone:
     settings: its own settings, joined with those of the method. build: the mixer of an arm, whose
     `specs` can be asked without torch. is_mixing: False where every agent has a value of its own.
     refusal: why an arm with these settings cannot run on a scenario of these sizes, or None.
+    title: for people; the name in capitals where none is given.
     """
 
     name: str
@@ -77,6 +95,10 @@ class Backbone:
     build: Callable[[Any, Sizes], Mixer]
     is_mixing: bool = True
     refusal: Callable[[Any, Sizes], Refusal | None] = lambda settings, sizes: None
+    title: str = ""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "title", self.title or self.name.upper())
 
 
 class Method(ABC):
@@ -90,6 +112,20 @@ class Method(ABC):
     backbone: str
     settings: type[ArmSettings]
 
+    @property
+    def backbone_title(self) -> str:
+        """The backbone for people; arms of one backbone are shown together under it."""
+        return self.backbone.upper()
+
+    @property
+    def title(self) -> str:
+        """For people: "CADP on QMIX"; "QMIX" for the plain framework."""
+        return f"{self.framework.upper()} on {self.backbone_title}"
+
+    def published_as(self, settings: Any) -> str | None:
+        """The name of its lines in the paper's figures; None if they do not show it."""
+        return None
+
     def hyperparameters(self) -> tuple[Hyperparameter, ...]:
         """What a study may enumerate or search for the arms of this method."""
         return ()
@@ -100,6 +136,10 @@ class Method(ABC):
         `DECENTRALISED` is always among them.
         """
         return (DECENTRALISED,)
+
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        """What it records in training, beside what the training loop itself does."""
+        return ()
 
     def extra_observations(self, settings: Any) -> tuple[str, ...]:
         """Names of the further observations that an environment must give (`Sizes`)."""

@@ -25,6 +25,7 @@ class Backend(ABC):
     actions give the same episodes again, bit by bit.
     time_limit: what an end by the step limit is to a learner, where a study does not say.
     measures: tested quantities to tabulate, the one to draw first.
+    few_results: whether tests of runs that learned differently may well give the same numbers.
     is_battle: whether `cadp-suite watch` can show its episodes.
     """
 
@@ -38,6 +39,7 @@ class Backend(ABC):
     replays_exactly: bool = True
     time_limit: Literal["terminal", "bootstrap"] = "bootstrap"
     measures: tuple[str, ...] = (WIN_RATE,)
+    few_results: bool = False
     is_battle: bool = False
 
     @abstractmethod

@@ -161,6 +161,7 @@ class MatrixBackend(Backend):
     description = "games of one or two steps with a known optimum"
     disclaimer = "No number measured here is from StarCraft II."
     measures = (RETURN, WIN_RATE)
+    few_results = True
 
     def scenarios(self) -> Sequence[str]:
         return list(MATRIX_GAMES)

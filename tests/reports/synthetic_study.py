@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cache
 
 import numpy as np
 
-from reports.data import ClaimView, History, ReportData, RunView
+from reports.data import ClaimView, History, MethodView, Moment, ReportData, RunView
+from reports.load import method_view
+from suite.algorithms.registry import algorithm_spec, arm_settings
 
 ARMS = ("iql", "vdn", "qmix", "qplex", "cadp_vdn", "cadp_qmix", "cadp_qplex")
+T = ("T", "training step from which on the pruning loss is added")
 LEVELS = {"iql": 35.0, "vdn": 60.0, "qmix": 55.0, "qplex": 62.0}
 
 
@@ -76,6 +80,15 @@ def study(
     )
 
 
+@cache
+def method(framework: str, backbone: str) -> MethodView:
+    """What a method of the suite declares, at its default settings."""
+    return method_view(algorithm_spec(arm_settings(framework, backbone)))
+
+
+PLAIN = method("ctde", "qmix")
+
+
 def run(
     scenario: str, arm: str, seed: int, *, n_points: int = 100, total: int = 1_000_000
 ) -> RunView:
@@ -87,7 +100,7 @@ def run(
     steps += np.sort(rng.integers(0, max(1, min(interval // 3, 60)), n_points + 1))
     steps[0] = 0
     is_cadp = arm.startswith("cadp_")
-    backbone = arm.removeprefix("cadp_")
+    framework, backbone = "cadp" if is_cadp else "ctde", arm.removeprefix("cadp_")
     top = LEVELS[backbone] + (22.0 if is_cadp else 0.0) + rng.normal(0, 4)
     start = int(0.7 * total)
     progress = steps / total
@@ -119,17 +132,18 @@ def run(
         point="",
         seed=seed,
         status="finished",
-        framework="cadp" if is_cadp else "ctde",
+        framework=framework,
         backbone=backbone,
+        method=method(framework, backbone),
         total_env_steps=total,
         test_interval_env_steps=interval,
         n_test_episodes=32,
-        pruning_start_env_steps=start if is_cadp else None,
+        moments=(Moment(*T, start),) if is_cadp else (),
         parameters={
             "algorithm.backbone": backbone,
             "algorithm.learning_rate": "0.0005",
             "training.total_env_steps": str(total),
-            "alpha": "0.5" if is_cadp else "none",
+            "hyperparameters.alpha": "0.5" if is_cadp else "none",
         },
         sittings=(
             {

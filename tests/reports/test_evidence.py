@@ -11,9 +11,8 @@ from reports.analysis import analyse
 from reports.build import build_html
 from reports.data import History, ReportData, RunView
 from reports.evidence import left_out, weigh
-from reports.load import _return_bounds
 from reports.reasons import reason
-from suite.environments import describe
+from suite.environments import backend_of
 
 D, C = "test/win_rate/decentralised", "test/win_rate/centralised"
 LOSS, UPDATES = "train/loss_td", "train/n_updates"
@@ -475,7 +474,7 @@ def test_few_losses_are_compared_with_all_their_digits() -> None:
 
 def test_a_skirmish_pays_twenty_at_most_where_no_life_grows_again() -> None:
     bounds = {
-        name: _return_bounds(describe(f"skirmish/{name}"))
+        name: backend_of(f"skirmish/{name}").return_bounds(name)
         for name in ("3m", "2s3z", "MMM", "2m_vs_1z")
     }
     assert {name: low for name, (low, _) in bounds.items()} == dict.fromkeys(bounds, 0.0)

@@ -5,12 +5,13 @@ from dataclasses import replace
 import synthetic_study as made_up
 
 from reports.analysis import analyse
-from reports.data import CENTRALISED, History, ReportData, RunView
+from reports.data import History, ReportData, RunView
 from reports.figures.compose import draw
 from reports.figures.style import drawing_style
 from reports.figures.transition import transition
 from reports.measures import WIN_RATE
 from reports.series import series_keys
+from suite.runs.modes import CENTRALISED
 
 
 def study() -> ReportData:

@@ -82,9 +82,9 @@ def test_a_replay_is_embedded_whole_and_sandboxed(data: ReportData) -> None:
     assert "src" not in attributes
     assert attributes["title"] == "Replay of skirmish/3m, policy nearest, episode seed 4"
     words = " ".join(re.sub(r"<[^>]*>", "", text).split())
-    assert "in the simulator skirmish, not StarCraft II" in words
+    assert "skirmish, embedded simulator, not StarCraft II. Policy nearest" in words
     told = "Policy nearest (SMAC&#39;s heuristic AI), not trained in this study; episode seed 4"
-    assert f"{told}, skirmish version 1: won after 23 steps." in words
+    assert f"{told}, rules version 1: won after 23 steps." in words
     assert "Policy run9 (SMAC&#39;s heuristic AI); episode" in words
     assert 'href="#replays"' in text
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.agents.specs import attention_multiply_adds, cadp_agent_specs
 from suite.algorithms.cadp.settings import PUBLISHED_ALPHA, CadpSettings
-from suite.algorithms.declaration import Members
+from suite.algorithms.declaration import Members, TrainingMetric
 from suite.algorithms.specs import ParameterSpec
 from suite.algorithms.value.method import ValueMethod
 from suite.runs.hyperparameters import Hyperparameter
@@ -42,7 +42,7 @@ class CadpMethod(ValueMethod):
             Hyperparameter(
                 PRUNING_START,
                 "T",
-                "training step from which on it is added",
+                "training step from which on the pruning loss is added",
                 0,
                 LARGEST_ENV_STEPS,
                 is_whole=True,
@@ -53,6 +53,17 @@ class CadpMethod(ValueMethod):
     def modes(self, settings: CadpSettings) -> tuple[ExecutionMode, ...]:
         """With advice, as in training, and without."""
         return (CENTRALISED, DECENTRALISED)
+
+    def published_as(self, settings: CadpSettings) -> str | None:
+        """Its figures do not say on which backbone."""
+        return "CADP"
+
+    def metrics(self, settings: CadpSettings) -> tuple[TrainingMetric, ...]:
+        return (
+            *super().metrics(settings),
+            TrainingMetric("loss_pruning", "pruning loss", low=0.0),
+            TrainingMetric("self_attention", "self-attention", 0.0, 1.0, is_watched=True),
+        )
 
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         return cadp_agent_specs(settings, sizes.input_size, sizes.n_actions)

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import create_model
 
 from suite.algorithms.agents.specs import recurrent_agent_specs
-from suite.algorithms.declaration import Backbone, Members, Method, Refusal, Work
+from suite.algorithms.declaration import (
+    Backbone,
+    Members,
+    Method,
+    Refusal,
+    TrainingMetric,
+    Work,
+)
 from suite.algorithms.settings import ArmSettings
 from suite.algorithms.specs import (
     ParameterSpec,
@@ -36,6 +43,28 @@ class ValueMethod(Method):
         self.mixing = backbone
         self.backbone = backbone.name
         self.settings = joined_settings(self.framework, self.own_settings, backbone)
+
+    @property
+    def backbone_title(self) -> str:
+        return self.mixing.title
+
+    @property
+    def title(self) -> str:
+        return self.mixing.title if self._is_plain else super().title
+
+    def published_as(self, settings: Any) -> str | None:
+        return self.mixing.title if self._is_plain else None
+
+    @property
+    def _is_plain(self) -> bool:
+        return self.framework == ValueMethod.framework
+
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        return (
+            TrainingMetric("loss_td", "TD loss", low=0.0, kind="loss"),
+            TrainingMetric("gradient_norm", "norm of the gradient", low=0.0),
+            TrainingMetric("epsilon", "ε", 0.0, 1.0, kind="fact"),
+        )
 
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
         """What speaks against the mixer."""
