@@ -20,6 +20,7 @@ from suite.environments.skirmish.fields import (
     ENEMY_SHIELD,
     ENERGY,
     FIRST_TARGET,
+    GROUND,
     HEALTH,
     HEALTH_MAX,
     IS_HEALER,
@@ -32,6 +33,7 @@ from suite.environments.skirmish.fields import (
     N_ENEMIES,
     NO_OP,
     NORTH,
+    REWARD_DIVISOR,
     SHIELD,
     SHIELD_SCALE,
     SHOOT_RANGE,
@@ -46,6 +48,7 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
+from suite.environments.skirmish.tables import Tables
 
 Array = Any  # numba arrays inside kernels; shapes in the docstrings
 
@@ -61,14 +64,14 @@ def _is_walkable(is_free: Array, x: float, y: float) -> bool:
 
 
 @inlined
-def encode_available_actions(
-    units: Array, stats: Array, sizes: Array, is_free: Array, available: Array
-) -> None:
+def encode_available_actions(units: Array, tables: Tables, available: Array) -> None:
     """Fill available (agents, actions) bool.
 
     A dead agent may only do nothing; a living one may stop, move where the cell one ahead is free,
     and aim at living enemies (a healer: at living agents that are no healers) within 6 cells.
     """
+    stats, sizes = tables.stats, tables.sizes
+    is_free = tables.is_free[GROUND]
     n_allies = sizes[N_ALLIES]
     n_units = n_allies + sizes[N_ENEMIES]
     for a in range(n_allies):
@@ -96,13 +99,12 @@ def encode_available_actions(
 
 
 @inlined
-def encode_state(
-    units: Array, stats: Array, sizes: Array, last_actions: Array, state: Array
-) -> None:
+def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array) -> None:
     """Fill state (state_size,) float32: ally rows | enemy rows | last actions one-hot.
 
     last_actions: (agents,) integers, -1 for none (right after a reset). The dead have zero rows.
     """
+    stats, sizes = tables.stats, tables.sizes
     n_allies = sizes[N_ALLIES]
     n_units = n_allies + sizes[N_ENEMIES]
     bits = sizes[TYPE_BITS]
@@ -137,7 +139,7 @@ def encode_state(
 
 @inlined
 def encode_observations(
-    units: Array, stats: Array, sizes: Array, available: Array, state: Array, observations: Array
+    units: Array, tables: Tables, available: Array, state: Array, observations: Array
 ) -> None:
     """Fill observations (agents, observation_size) float32; the dead see zeros.
 
@@ -145,6 +147,7 @@ def encode_observations(
     is dead or not nearer than 9 cells is zero. state: of `encode_state`, which has the same shares
     of health and shield.
     """
+    stats, sizes = tables.stats, tables.sizes
     n_allies = sizes[N_ALLIES]
     n_enemies = sizes[N_ENEMIES]
     bits = sizes[TYPE_BITS]
@@ -219,8 +222,9 @@ def _encode_other(
 
 
 @inlined
-def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
+def battle_outcome(units: Array, tables: Tables) -> int:
     """WON, LOST, DRAWN (both sides empty) or UNDECIDED, tested in SMAC's order."""
+    stats, sizes = tables.stats, tables.sizes
     n_allies = sizes[N_ALLIES]
     n_units = n_allies + sizes[N_ENEMIES]
     allies = 0
@@ -248,10 +252,10 @@ def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
 
 
 @inlined
-def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
+def remember_enemies(units: Array, tables: Tables, previous: Array) -> None:
     """Set previous (enemies,) to health + shield of every enemy, -1 for the dead."""
-    n_allies = sizes[N_ALLIES]
-    for e in range(sizes[N_ENEMIES]):
+    n_allies, n_enemies = tables.sizes[N_ALLIES], tables.sizes[N_ENEMIES]
+    for e in range(n_enemies):
         if units[n_allies + e, HEALTH] > 0.0:
             previous[e] = units[n_allies + e, HEALTH] + units[n_allies + e, SHIELD]
         else:
@@ -259,17 +263,15 @@ def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
 
 
 @inlined
-def battle_reward(
-    units: Array, sizes: Array, previous: Array, outcome: int, divisor: float
-) -> float:
+def battle_reward(units: Array, tables: Tables, previous: Array, outcome: int) -> float:
     """SMAC's dense reward of a step; updates previous (enemies,) of `remember_enemies`.
 
     |damage dealt + 10 per death| + 200 for a win, divided by max_reward / 20.
     """
-    n_allies = sizes[N_ALLIES]
+    n_allies, n_enemies = tables.sizes[N_ALLIES], tables.sizes[N_ENEMIES]
     damage = 0.0
     deaths = 0.0
-    for e in range(sizes[N_ENEMIES]):
+    for e in range(n_enemies):
         if previous[e] < 0.0:
             continue
         health = units[n_allies + e, HEALTH]
@@ -284,4 +286,4 @@ def battle_reward(
     reward = abs(damage + deaths)
     if outcome == WON:
         reward += 200.0
-    return reward / divisor
+    return reward / tables.rules[REWARD_DIVISOR]
