@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
@@ -35,7 +36,8 @@ class EpisodeBatch:
     available_actions: (P, B, T+1, N, A) bool. actions: (P, B, T, N) int64, 0 where padded.
     reward: (P, B, T) float32. terminated: (P, B, T) bool, ended by the rules of the task (an
     episode cut by the step limit is not terminated). filled: (P, B, T) bool, the transition is
-    real; the observation after the last real transition is real too.
+    real; the observation after the last real transition is real too. extra: what an algorithm asked
+    for besides, by name: (P, B, T+1, ...).
     """
 
     observations: Tensor
@@ -45,3 +47,4 @@ class EpisodeBatch:
     reward: Tensor
     terminated: Tensor
     filled: Tensor
+    extra: Mapping[str, Tensor] = field(default_factory=dict)
