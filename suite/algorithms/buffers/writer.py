@@ -16,7 +16,8 @@ class Stage:
     """Rows of the episodes that a batch of slots plays side by side.
 
     words: name → (slots, episode_limit + 1, words of a row) uint32. values: the same memory as
-    the arrays that the rows hold, (slots, episode_limit + 1, ...).
+    the arrays that the rows hold, (slots, episode_limit + 1, ...); actions, reward and terminated
+    likewise.
     """
 
     def __init__(self, fields: Mapping[str, Field], n_slots: int, episode_limit: int) -> None:
@@ -26,7 +27,9 @@ class Stage:
             for name, n_words in row_words(fields).items()
         }
         self.values = {name: values_of(self.words[name], field) for name, field in fields.items()}
-        self.steps = self.words[STEPS].view(step_dtype(fields))[..., 0]
+        steps = self.words[STEPS].view(step_dtype(fields))[..., 0]
+        self.actions, self.reward = steps["actions"], steps["reward"]
+        self.terminated = steps["terminated"]
         self.most_rows = 0  # of any episode so far: memory behind them has never been used
 
     @property
@@ -51,11 +54,15 @@ class EpisodeWriter:
     def observe(self, t: int, slots: NDArray[np.int64], arrays: Mapping[str, NDArray[Any]]) -> None:
         """Keep what `slots` see before their step t (or after their last).
 
-        arrays: by name, (all slots, ...); those that the buffer has no field for are left.
+        arrays: by name, (all slots, ...); those that the buffer has no field for are left. Raises
+        ValueError, at t = 0, for arrays that do not fit their fields.
         """
+        if t == 0:
+            self._check(arrays)
+        which = self._which(slots)
         for name, values in self._stage.values.items():
-            values[slots, t] = arrays[name][slots]
-        self._n_seen[slots] = t + 1
+            values[which, t] = arrays[name][which]
+        self._n_seen[which] = t + 1
 
     def act(
         self,
@@ -66,11 +73,22 @@ class EpisodeWriter:
         terminated: NDArray[np.bool_],
     ) -> None:
         """Keep what `slots` did at step t and what came of it; arrays (all slots, ...)."""
-        steps = self._stage.steps
-        steps["actions"][slots, t] = actions[slots]
-        steps["reward"][slots, t] = reward[slots]
-        steps["terminated"][slots, t] = terminated[slots]
-        self._length[slots] = t + 1
+        which, stage = self._which(slots), self._stage
+        stage.actions[which, t] = actions[which]
+        stage.reward[which, t] = reward[which]
+        stage.terminated[which, t] = terminated[which]
+        self._length[which] = t + 1
+
+    def _check(self, arrays: Mapping[str, NDArray[Any]]) -> None:
+        for name, values in self._stage.values.items():
+            array, shape = arrays[name], (self._stage.n_slots, *values.shape[2:])
+            if array.shape != shape or not np.can_cast(array.dtype, values.dtype, "same_kind"):
+                found = f"{array.shape} {array.dtype}"
+                raise ValueError(f"{name} is {found}, not {shape} {values.dtype}")
+
+    def _which(self, slots: NDArray[np.int64]) -> NDArray[np.int64] | slice:
+        """All slots are taken in one piece, which is several times faster."""
+        return slice(None) if len(slots) == self._stage.n_slots else slots
 
     def length(self, slot: int) -> int:
         """Steps of the episode of a slot; ValueError unless the last was followed by a look."""
