@@ -1,7 +1,8 @@
 """Speed of remembering episodes, each beside its floor: a copy of the arrays as they are.
 
 Battles of random available actions, one slot; batches of 32 episodes from 256. Times are CPU time
-of one thread. `extra_info` holds the bytes an episode takes as arrays (of its own length) and in the buffer.
+of one thread. `extra_info` holds the bytes an episode takes as arrays (of its own length) and in
+the buffer.
 Run `pytest benchmarks/test_buffer_speed.py`.
 """
 

@@ -68,6 +68,7 @@ def test_a_state_comes_back(replays_exactly):
     back = EpisodeBuffer(HAVING, 2, 66, LIMIT)
     fill(back, [0, 1], [1, 2])  # these are forgotten
     back.load_state_dict(state, play_again if replays_exactly else never)
+    assert back.n_bytes() <= buffer.n_bytes()  # no rows of episodes that were played again
     check_same(buffer, back)
 
 
