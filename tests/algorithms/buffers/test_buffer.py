@@ -123,15 +123,15 @@ def test_many_actions_are_stored_in_larger_integers():
         assert found[0, 0].tolist() == new.actions.tolist()
 
 
-def test_an_unfinished_episode_is_an_error():
-    buffer = EpisodeBuffer(FIELDS, 1, 4, LIMIT)
-    buffer.writer(np.array([0]), np.array([0]), np.array([1]))
-    with pytest.raises(ValueError, match="slot 0 was left unfinished"):
-        buffer.n_stored(0)
-    writer = buffer.writer(np.array([0]), np.array([0]), np.array([1]))
-    whole = episode(1)
-    writer.observe(0, np.array([0]), {name: rows[:1] for name, rows in whole.arrays.items()})
-    writer.act(0, np.array([0]), whole.actions[:1], whole.reward[:1], whole.terminated[:1])
+@pytest.mark.parametrize("n_looks", [0, 1, 2])
+def test_an_unfinished_episode_is_an_error(n_looks):
+    """Not begun; seen and not acted in; without a look at what the last step led to."""
+    buffer, slot, whole = EpisodeBuffer(FIELDS, 1, 4, LIMIT), np.array([0]), episode(1)
+    writer = buffer.writer(slot, slot, np.array([1]))
+    for t in range(n_looks):
+        writer.observe(t, slot, {name: rows[t : t + 1] for name, rows in whole.arrays.items()})
+        if t or n_looks == 2:
+            writer.act(t, slot, whole.actions[:1], whole.reward[:1], whole.terminated[:1])
     with pytest.raises(ValueError, match="slot 0 was left unfinished"):
         buffer.sample(1, streams(1), ALL, "cpu")
 

@@ -60,6 +60,15 @@ def test_the_estimate_counted_by_hand():
     )
 
 
+def test_rows_of_episodes_being_played_count_as_far_as_they_were_used():
+    buffer = EpisodeBuffer(FIELDS, 1, 4, LIMIT)
+    assert buffer.n_bytes() == 0
+    for seed, longest in ((8, 1), (1, LIMIT), (4, LIMIT)):
+        fill(buffer, [0], [seed])
+        rows = 4 * (longest + 1) * (2 + 39 + 32 + 4)
+        assert buffer.n_bytes() == buffer._whole().n_bytes + rows
+
+
 def test_five_thousand_corridor_episodes_of_sixty_steps_fit_into_700_mb():
     environment, random = make("skirmish/corridor", 16, seed=0), np.random.default_rng(0)
     info = environment.info

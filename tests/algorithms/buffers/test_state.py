@@ -16,6 +16,7 @@ from made_up import (
     LIMIT,
     N_ACTIONS,
     assert_equal,
+    episode,
     fill,
     length_of,
     play_again,
@@ -205,6 +206,15 @@ def test_words_that_no_episode_has_are_refused(word, value, message):
     assert words[0] == 3
     words[word] = value
     with pytest.raises(ValueError, match=message):
+        EpisodeBuffer(HAVING, 1, 1, LIMIT).load_state_dict(state, never)
+
+
+def test_bools_that_are_neither_are_refused():
+    state, words = block_of_one_step()
+    alive = episode(4, having=HAVING).arrays["alive"]
+    assert (alive[0] != alive[1]).any()  # so the last word is the new value of `alive`
+    words[-1] = 2
+    with pytest.raises(ValueError, match="alive with bools"):
         EpisodeBuffer(HAVING, 1, 1, LIMIT).load_state_dict(state, never)
 
 
