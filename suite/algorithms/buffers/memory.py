@@ -32,7 +32,7 @@ def zeros_from_system(shape: tuple[int, ...], dtype: type[np.generic]) -> NDArra
     return np.frombuffer(memory, dtype, n_values).reshape(shape)
 
 
-@dataclass
+@dataclass(eq=False)
 class _Segment:
     """words: from the system. used: of them, from the start. n_blocks: kept and not dropped."""
 
@@ -45,9 +45,10 @@ class EpisodeMemory:
     """The packed episodes of one member: blocks of words by place.
 
     Blocks lie one behind another in segments; a segment goes back to the system when its last
-    block has been dropped. Blocks are dropped in the order in which they came, so no more than one
-    segment holds dropped blocks, all but the rest of one: at most 1/32 of what is stored, or
-    1 MiB, or one episode that changes all the time, whichever is largest.
+    block has been dropped. Blocks are dropped in the order in which they came, so only one segment
+    can hold both dropped and stored ones. What is dropped and not given back is therefore less
+    than a segment: 1/32 of what was stored when it was begun, or 1 MiB, or an episode that changes
+    all the time, whichever is largest. Room that no block fits into is never used memory.
     """
 
     def __init__(self) -> None:
