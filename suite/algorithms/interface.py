@@ -71,12 +71,19 @@ class EpisodeWriter(Protocol):
         """What `slots` did at step t and what came of it; all arrays are of all slots."""
 
 
-# Plays one member's episodes again, from seeds (episodes,) and actions (episodes, time, agents).
-PlayAgain = Callable[[NDArray[np.int64], NDArray[np.int64], EpisodeWriter], None]
+# Plays episodes of a member again, side by side, one per slot of the writer: called as (member,
+# seeds (episodes,), actions (episodes, episode_limit, agents), writer).
+PlayAgain = Callable[[int, NDArray[np.int64], NDArray[np.int64], EpisodeWriter], None]
 
 
 class Memory(Protocol):
-    """What an algorithm remembers of the episodes that its members play."""
+    """What an algorithm remembers of the episodes that its members play.
+
+    n_added: (P,) episodes that each member has played.
+    """
+
+    @property
+    def n_added(self) -> NDArray[np.int64]: ...
 
     def writer(
         self, member_of_slot: NDArray[np.int64], slots: NDArray[np.int64], seeds: NDArray[np.int64]

@@ -22,7 +22,6 @@ from numpy.typing import NDArray
 from suite.algorithms.declaration import Members
 from suite.algorithms.interface import Counters, EpisodeWriter
 from suite.algorithms.registry import method_of, settings_of
-from suite.algorithms.replay import ReplayMismatchError
 from suite.environments import backend_of, describe, make
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
@@ -240,7 +239,7 @@ class Cohort:
         if type(elapsed) is not float or not 0 <= elapsed < math.inf:
             raise ValueError(f"elapsed_seconds is {elapsed!r:.40}")
         self._elapsed_before, self._started = elapsed, time.monotonic()
-        self._restore_memory(content["memory"], path, beat)
+        self._restore_memory(content["memory"], beat)
 
     def _check_progress(self, member: MemberProgress) -> None:
         """Raise ValueError for counters that no training of these settings reaches."""
@@ -260,22 +259,22 @@ class Cohort:
             if not math.isfinite(value) or (WIN_RATE in key and not 0 <= value <= 1):
                 raise ValueError(f"{key} is {value}")
 
-    def _restore_memory(self, state: dict[str, Any], path: Path, beat: Callable[[], None]) -> None:
+    def _restore_memory(self, state: dict[str, Any], beat: Callable[[], None]) -> None:
         def play_again(
-            seeds: NDArray[np.int64], actions: NDArray[np.int64], writer: EpisodeWriter
+            member: int,
+            seeds: NDArray[np.int64],
+            actions: NDArray[np.int64],
+            writer: EpisodeWriter,
         ) -> None:
             beat()
             environment = make(self.info.name, len(seeds), seed=0, extra=self._extra)
             slots = np.arange(len(seeds))
             play(environment, slots, seeds, lambda t, _: actions[:, t], writer, self._ends_at_limit)
 
-        try:
-            self.algorithm.memory.load_state_dict(state, play_again)
-        except ReplayMismatchError as error:
-            cure = "the environment has changed; delete this file to train the run again"
-            raise StoredDataError(str(error), where=str(path), cure=cure) from error
-        if state["n_added"].tolist() != [member.n_episodes for member in self.progress]:
-            raise ValueError("other episodes in the replay than were played")
+        memory = self.algorithm.memory
+        memory.load_state_dict(state, play_again)
+        if memory.n_added.tolist() != [member.n_episodes for member in self.progress]:
+            raise ValueError("other episodes are remembered than were played")
 
 
 def _members(runs: Sequence[RunSpec]) -> Members:

@@ -109,7 +109,8 @@ class ValueMethod(Method):
         from suite.algorithms.value.off_policy import OffPolicy
 
         learner = self.learner(settings, sizes, members, device)
-        return OffPolicy(learner, self.modes(settings), sizes, protocol, members)
+        extra = self.extra_observations(settings)
+        return OffPolicy(learner, self.modes(settings), sizes, protocol, members, extra)
 
     def learner(
         self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"

@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from suite.algorithms.buffers import EpisodeBuffer, fields_of
 from suite.algorithms.declaration import Members
 from suite.algorithms.inputs import AVAILABLE, OBSERVATIONS, STATE
 from suite.algorithms.interface import Actor, Counters, Seen
 from suite.algorithms.parameters import Weights
-from suite.algorithms.replay import Replay
 from suite.algorithms.value.base import QLearner
 from suite.algorithms.value.exploration import epsilon, explore, greedy_actions
 from suite.runs.modes import ExecutionMode
@@ -34,10 +34,16 @@ class OffPolicy:
         sizes: Sizes,
         protocol: TrainingProtocol,
         members: Members,
+        extra_observations: Sequence[str] = (),
     ) -> None:
         self.learner, self.modes, self._protocol = learner, modes, protocol
         self.n_members = len(members)
-        self.memory = Replay(sizes, self.n_members, protocol.buffer_size_episodes)
+        self.memory = EpisodeBuffer(
+            fields_of(sizes, extra_observations),
+            self.n_members,
+            protocol.buffer_size_episodes,
+            sizes.episode_limit,
+        )
         self._exploration = [generator(seed, Stream.EXPLORATION) for seed in members.seeds]
         self._sampling = [generator(seed, Stream.REPLAY_SAMPLING) for seed in members.seeds]
         # Episode number of each member's last target copy.
