@@ -24,7 +24,7 @@ from suite.disk import read_plain_file, write_atomically
 from suite.errors import CadpSuiteError, StoredDataError
 
 MAGIC = b"CADPCKPT"
-CHECKPOINT_FORMAT = 2
+CHECKPOINT_FORMAT = 3
 _PREFIX = struct.Struct("<8sI32s")
 _LENGTH = struct.Struct("<I")
 # Seeds and actions of a full replay take some ten megabytes.
