@@ -184,25 +184,27 @@ def test_members_that_are_recorded_are_not_told_again(three, tmp_path, n_finishe
     assert weights_of(runs, tmp_path) == written
 
 
-def test_a_member_recorded_elsewhere_meanwhile_is_not_trained_to_its_end(
-    three, tmp_path, monkeypatch
+@pytest.mark.parametrize("place", [0, -1], ids=["the first to end", "the last"])
+def test_a_member_recorded_elsewhere_meanwhile_is_neither_told_nor_written(
+    three, tmp_path, monkeypatch, place
 ):
-    """Its weights, which are another cohort's to the last digits, stay what they are."""
+    """Its weights, which are another cohort's to the last digits, stay what they are.
+
+    Nobody waits for its end either.
+    """
     monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
     runs, events, _ = three
-    longest = events.finished()[-1]
-    train_until(runs, tmp_path, 20)
+    elsewhere = events.finished()[place]
+    assert train_until(runs, tmp_path, 8).finished() == []
     resumed = Events()
-    train_cohort(runs, tmp_path, resumed.append, recorded={longest})
-    assert resumed.finished() == events.finished()[:-1]
-    assert longest not in resumed.histories()
-    assert not RunsDirectory(tmp_path).weights_path(longest).exists()
+    train_cohort(runs, tmp_path, resumed.append, recorded={elsewhere})
+    assert resumed.finished() == [one for one in events.finished() if one != elsewhere]
+    assert elsewhere not in resumed.histories()
+    assert not RunsDirectory(tmp_path).weights_path(elsewhere).exists()
     header, content = read_checkpoint(RunsDirectory(tmp_path).checkpoint_paths()[0])
-    is_finished = {
-        run_id: member["finished"]
-        for run_id, member in zip(header.run_ids, json.loads(content["progress"]), strict=True)
-    }
-    assert is_finished == {run_id: run_id != longest for run_id in is_finished}
+    members = zip(header.run_ids, json.loads(content["progress"]), strict=True)
+    unfinished = [run_id for run_id, member in members if not member["finished"]]
+    assert unfinished == ([] if place == 0 else [elsewhere])
 
 
 def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
