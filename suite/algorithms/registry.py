@@ -16,7 +16,7 @@ from pydantic import BaseModel
 from suite.algorithms.declaration import Method
 from suite.algorithms.settings import ArmSettings
 from suite.errors import InputError
-from suite.plugins import plugins
+from suite.plugins import plugins, refuse_taken
 from suite.runs import earlier
 from suite.runs.hyperparameters import Hyperparameter, point_label
 from suite.runs.modes import ExecutionMode
@@ -31,13 +31,11 @@ def methods() -> Mapping[tuple[str, str], Method]:
     """(Framework, backbone) → method; ours first."""
     found: dict[tuple[str, str], Method] = {}
     rooms = [import_module(f"suite.algorithms.{room}").methods for room in _ROOMS]
-    rooms += [room for _, room in plugins(ENTRY_POINTS)]
+    rooms += [room for _, room in plugins(ENTRY_POINTS, callable, "function")]
     for room in rooms:
         for method in room():
             key = (method.framework, method.backbone)
-            if key in found:
-                cure = "uninstall one of the distributions that bring it"
-                raise InputError("method there already", where=ENTRY_POINTS, value=key, cure=cure)
+            refuse_taken(key, found, ENTRY_POINTS)
             found[key] = method
     return found
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 from suite.environments.backend import Backend
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
-from suite.plugins import plugins
+from suite.plugins import plugins, refuse_taken
 from suite.text import close_names
 
 _HOMES = ("suite.environments.skirmish.backend", "suite.environments.matrix")
@@ -26,12 +26,8 @@ def backends() -> Mapping[str, Backend]:
     """Name → backend; ours first."""
     ours: list[Backend] = [import_module(home).BACKEND for home in _HOMES]
     found = {backend.name: backend for backend in ours}
-    for _, backend in plugins(ENTRY_POINTS):
-        if backend.name in found:
-            cure = "uninstall one of the distributions that bring it"
-            raise InputError(
-                "backend there already", where=ENTRY_POINTS, value=backend.name, cure=cure
-            )
+    for _, backend in plugins(ENTRY_POINTS, lambda one: isinstance(one, Backend), "backend"):
+        refuse_taken(backend.name, found, ENTRY_POINTS)
         found[backend.name] = backend
     return found
 

@@ -126,6 +126,7 @@ def _software() -> dict[str, str]:
         "git_commit": commit or "not a checkout",
         "git_dirty": str(is_dirty).lower(),
         "training_code": numerics()["training_code"],
+        **({"plugins": plugin_versions()} if plugin_versions() else {}),
         "python": platform.python_version(),
         **{name: package_version(name) or "missing" for name in RECORDED_PACKAGES},
     }

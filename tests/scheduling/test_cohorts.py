@@ -16,7 +16,7 @@ from suite.scheduling.cohorts import form_cohorts, ids_of, resumable
 from suite.scheduling.coordinator import Outcome, run_plan
 from suite.scheduling.display import SilentDisplay
 from suite.scheduling.recovery import FoundCheckpoint
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
 FAILS_IN_TRAINING = 111

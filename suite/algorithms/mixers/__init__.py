@@ -9,12 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
-from typing import TYPE_CHECKING
 
-from suite.plugins import plugins
-
-if TYPE_CHECKING:
-    from suite.algorithms.declaration import Backbone
+from suite.algorithms.declaration import Backbone
+from suite.plugins import plugins, refuse_taken
 
 _FILES = ("independent", "vdn", "qmix", "qplex")
 ENTRY_POINTS = "cadp_suite.mixers"
@@ -25,6 +22,7 @@ def mixers() -> Mapping[str, Backbone]:
     """Name in study files → mixer; ours first."""
     ours = [import_module(f"{__name__}.{file}").BACKBONE for file in _FILES]
     found: dict[str, Backbone] = {backbone.name: backbone for backbone in ours}
-    for name, backbone in plugins(ENTRY_POINTS, found):
-        found[name] = backbone
+    for _, backbone in plugins(ENTRY_POINTS, lambda one: isinstance(one, Backbone), "Backbone"):
+        refuse_taken(backbone.name, found, ENTRY_POINTS)
+        found[backbone.name] = backbone
     return found

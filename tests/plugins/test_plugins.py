@@ -1,0 +1,153 @@
+"""From outside: a mixer, a method with its own learner and a backend, trained and reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ENTRY_POINTS = """
+[cadp_suite.mixers]
+weighted = toys:MIXER
+[cadp_suite.methods]
+counting = toys:methods
+[cadp_suite.environments]
+agreeing = toys:BACKEND
+"""
+STUDY = """
+format = 1
+name = "from_outside"
+question = "Does what comes from outside fit in?"
+default_profile = "small"
+[arms.weighted]
+framework = "ctde"
+backbone = "weighted"
+scale = 1.5
+[arms.advised]
+framework = "cadp"
+backbone = "weighted"
+[arms.counting]
+framework = "counting"
+backbone = "alone"
+[profiles.small]
+description = "small"
+scenarios = ["agreeing/pair", "matrix/climbing"]
+arms = ["weighted", "advised", "counting"]
+seeds = [1, 2]
+[profiles.small.training]
+total_env_steps = 150
+test_interval_env_steps = 50
+n_test_episodes = 2
+batch_size_episodes = 8
+buffer_size_episodes = 64
+epsilon_anneal_env_steps = 50
+[profiles.small.hyperparameters]
+alpha = [1.0]
+pruning_start_env_steps = [75]
+boldness = [0.25, 1.0]
+[[claims]]
+name = "counting_wins"
+text = "Counting beats the weighted sum."
+kind = "greater"
+left = "counting/decentralised"
+right = "advised/centralised"
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The distribution of `outside/toys.py` as an installer leaves it, and a study."""
+    directory = tmp_path_factory.mktemp("outside")
+    site = directory / "site"
+    about = site / "toys-1.2.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.2\n")
+    (about / "entry_points.txt").write_text(ENTRY_POINTS)
+    (site / "toys.py").write_bytes((Path(__file__).parent / "outside" / "toys.py").read_bytes())
+    (directory / "study.toml").write_text(STUDY)
+    return directory
+
+
+def call(place: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    path = os.pathsep.join([str(ROOT), str(place / "site")])
+    return subprocess.run(
+        [sys.executable, "-P", "-m", module, *arguments],
+        cwd=place,
+        env={**os.environ, "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained(place: Path) -> Path:
+    done = call(place, "suite", "run", "study.toml", "--workers", "2")
+    assert done.returncode == 0, done.stderr
+    return place
+
+
+def test_they_are_trained_from_a_study(trained: Path) -> None:
+    done = call(trained, "suite", "status", "study.toml", "--json")
+    runs = json.loads(done.stdout)["runs"]
+    assert {run["state"] for run in runs} == {"finished"}
+    assert {run["point"] for run in runs if run["arm"] == "counting"} == {"b=0.25", "b=1"}
+    counting = [r for r in runs if r["arm"] == "counting" and r["scenario"] == "agreeing/pair"]
+    assert {run["last_win_rate"]["decentralised"] for run in counting} == {1.0}
+
+
+def test_they_are_in_the_report(trained: Path) -> None:
+    done = call(trained, "reports", "build", "study.toml", "--output", "report.html")
+    assert done.returncode == 0, done.stderr
+    page = (trained / "report.html").read_text()
+    for expected in ("agreeing (a toy)", "Nothing here is a battle.", "weighted", "advised (C)"):
+        assert expected in page
+    assert "counting [b=0.25]" in page
+    assert "toys 1.2" in page  # where the runs' code came from
+
+
+def test_plans_and_doctor_name_them(trained: Path) -> None:
+    plan = call(trained, "suite", "plan", "study.toml").stdout
+    assert "agreeing (a toy from outside), rules version 7" in plan
+    assert "agreeing/pair" in call(trained, "suite", "doctor").stdout
+
+
+def test_a_missing_distribution_is_one_line(trained: Path, tmp_path: Path) -> None:
+    """Without it its names are unknown; nothing else is hurt."""
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "suite", "plan", str(trained / "study.toml")],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "arms.weighted.backbone" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("points", "expected"),
+    [
+        ("[cadp_suite.mixers]\nx = nowhere:MIXER\n", "cannot be loaded"),
+        ("[cadp_suite.mixers]\nqmix = toys:CLASH\n", "is there already"),
+        ("[cadp_suite.environments]\nx = toys:methods\n", "is no backend"),
+        ("[cadp_suite.methods]\nx = toys:MIXER\n", "is no function"),
+    ],
+)
+def test_a_broken_one_is_one_line(place: Path, tmp_path: Path, points: str, expected: str) -> None:
+    about = tmp_path / "site" / "broken-1.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
+    (about / "entry_points.txt").write_text(points)
+    (tmp_path / "site" / "toys.py").write_bytes((place / "site" / "toys.py").read_bytes())
+    done = call(tmp_path, "suite", "plan", str(ROOT / "studies" / "reproduce_smac.toml"))
+    assert done.returncode == 2, done.stderr
+    assert expected in done.stderr
+    assert len(done.stderr.splitlines()) == 1
