@@ -118,7 +118,7 @@ def plan(
     from suite.study.cost import estimate
 
     expanded = _expanded(study, profile)
-    cost = estimate(expanded, _n_workers(workers))
+    cost = estimate(expanded, _n_workers(workers, expanded))
     if as_json:
         print_json(plan_document(expanded, cost))
     else:
@@ -161,7 +161,8 @@ def run(
 
     expanded = _expanded(study, profile)
     _check_device(device)
-    n_workers, console = _n_workers(workers), make_console()
+    n_workers, console = _n_workers(workers, expanded), make_console()
+    _refuse_without_memory(workers, n_workers, expanded)
 
     def announce(finished: Collection[str]) -> None:
         print_header(console, expanded, estimate(expanded, n_workers, without=finished))
@@ -311,12 +312,35 @@ def _check_device(device: str) -> None:
         raise MissingDependencyError("not available", where="--device", value=device, cure=cure)
 
 
-def _n_workers(given: str | None) -> int:
-    """Parsed here because typer's message would not name the value."""
-    from suite.records.provenance import n_usable_cores
+def _refuse_without_memory(given: str | None, n_workers: int, plan: Plan) -> None:
+    """Before any worker starts: does this machine hold the runs that they train side by side?"""
+    from suite.records.provenance import memory_bytes
+    from suite.study.cost import run_bytes, workers_that_fit
+    from suite.text import memory_text
+
+    memory = memory_bytes()
+    if memory is None or (fit := workers_that_fit(plan, memory)) >= min(n_workers, len(plan.runs)):
+        return
+    largest = max(run_bytes(run, plan.environments[run.scenario]) for run in plan.runs)
+    cure = f"give at most {fit}, or a smaller buffer_size_episodes"
+    if fit == 1:
+        cure = "give 1, use a machine with more, or a smaller buffer_size_episodes"
+    what = f"a run takes up to {memory_text(largest)}, this machine has {memory_text(memory)}"
+    raise InputError(what, where="--workers", value=given, cure=cure)
+
+
+def _n_workers(given: str | None, plan: Plan) -> int:
+    """Parsed here because typer's message would not name the value.
+
+    Where the user leaves it open, as many as there are cores, and memory for.
+    """
+    from suite.records.provenance import memory_bytes, n_usable_cores
+    from suite.study.cost import workers_that_fit
 
     if given is None:
-        return n_usable_cores()
+        memory = memory_bytes()
+        fit = n_usable_cores() if memory is None else workers_that_fit(plan, memory)
+        return min(n_usable_cores(), fit) if fit < len(plan.runs) else n_usable_cores()
     try:
         return whole_number(given, 1, _MOST_WORKERS)
     except ValueError as error:

@@ -11,7 +11,7 @@ from suite.printing import make_table, print_table, say
 from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.study.cost import Estimate
 from suite.study.plan import Plan
-from suite.text import duration_text, one_line, plural
+from suite.text import duration_text, memory_text, one_line, plural
 
 
 def environment_lines(plan: Plan) -> list[str]:
@@ -39,6 +39,8 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
             "wall_hours": round(cost.wall_hours, 3),
             "n_workers": cost.n_workers,
             "throughput_gflops": round(cost.throughput_gflops, 1),
+            "run_bytes": round(cost.run_bytes),
+            "all_bytes": round(cost.all_bytes),
         },
         "trials": [
             {
@@ -83,7 +85,9 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     say(
         console,
         f"Estimated: {duration_text(3600 * cost.cpu_hours)} of processor time, "
-        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}",
+        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}; "
+        f"memory {memory_text(cost.run_bytes)} for the largest run, {memory_text(cost.all_bytes)} "
+        "for all workers",
     )
 
 

@@ -63,6 +63,12 @@ def duration_text(seconds: float) -> str:
     return f"{hours:.1f} h" if hours < 48 else f"{hours / 24:.1f} days"
 
 
+def memory_text(n_bytes: float) -> str:
+    """`0.4 GiB`, `12 GiB`."""
+    size = n_bytes / 2**30
+    return f"{size:.1f} GiB" if size < 10 else f"{size:.0f} GiB"
+
+
 def close_names(word: str, valid: Iterable[str], most: int = 1) -> list[str]:
     """Which of the `valid` names a misspelt one may mean: the likeliest first, none if too far."""
     if len(word) > _LONGEST_MISSPELT:

@@ -252,3 +252,11 @@ def test_doctor_tells_the_two_smacs_apart(
     if is_smac3:
         assert "pip uninstall smac" in starcraft["cure"]
         assert "oxwhirl/smac" in starcraft["cure"]
+
+
+def test_more_workers_than_memory_holds_are_refused(call, make_study, monkeypatch) -> None:
+    monkeypatch.setattr("suite.records.provenance.memory_bytes", lambda: 500_000_000)
+    code, _, err = call("run", str(make_study()), "--workers", "2")
+    assert code == 2
+    assert "--workers: a run takes up to 0." in err
+    assert "this machine has 0.5 GiB (got '2'); give 1" in err

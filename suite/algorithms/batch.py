@@ -14,9 +14,9 @@ class EpisodeBatch:
 
     observations: (P, B, T+1, N, O) float32. state: (P, B, T+1, S) float32.
     available_actions: (P, B, T+1, N, A) bool. actions: (P, B, T, N) int64, 0 where padded.
-    reward: (P, B, T) float32. terminated: (P, B, T) bool, ended by the rules of the task (an
-    episode cut by the step limit is not terminated). filled: (P, B, T) bool, the transition is
-    real; the observation after the last real transition is real too.
+    reward: (P, B, T) float32. terminated: (P, B, T) bool, ended by the rules of the task, or by
+    the step limit where the training protocol takes that for an end. filled: (P, B, T) bool, the
+    transition is real; the observation after the last real transition is real too.
     extra: name → (P, B, T+1, N, X) float32, extra observations that were asked for.
     """
 

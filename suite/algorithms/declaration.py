@@ -40,12 +40,14 @@ class Work:
     """What training on one more episode costs, on the average.
 
     n_updates: updates per training episode, once `first_episodes` are remembered. update_flops:
-    floating-point operations of one.
+    floating-point operations of one. memory_bytes: of everything that is remembered at the end, of
+    the networks, and of an update.
     """
 
     n_updates: float
     update_flops: float
     first_episodes: int = 1
+    memory_bytes: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -20,9 +20,14 @@ class ParameterSpec:
     reads_data: bool = False
 
     @property
+    def is_weight(self) -> bool:
+        """Whether rows are multiplied with it; a bias is added to what the product leaves."""
+        return self.name.rpartition(".")[2].startswith("weight")
+
+    @property
     def multiply_adds(self) -> int:
-        """Of one row passed through it; a bias is added to what the product leaves."""
-        return prod(self.shape) if self.name.rpartition(".")[2].startswith("weight") else 0
+        """Of one row passed through it."""
+        return prod(self.shape) if self.is_weight else 0
 
 
 def linear_specs(

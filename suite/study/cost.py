@@ -10,6 +10,7 @@ Operations and number of updates are declared by each method, from the layers of
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -36,6 +37,8 @@ ACTING_SECONDS_PER_STEP = 150e-6
 TESTING_SECONDS_PER_STEP = 60e-6
 # Imports and compilation, once per worker.
 STARTUP_SECONDS = 10.0
+# A worker that has imported torch and its kernels and trains nothing yet (measured).
+PROCESS_BYTES = 350e6
 # Processes beyond the first share memory bandwidth and caches.
 WORKER_EFFICIENCY = 0.9
 
@@ -48,12 +51,18 @@ SHORTEST_SILENCE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Estimate:
-    """cpu_hours: work on one core; wall_hours: with `n_workers` processes side by side."""
+    """cpu_hours: work on one core; wall_hours: with `n_workers` processes side by side.
+
+    run_bytes: memory of the process that trains the largest run; all_bytes: of all workers, should
+    the largest runs come together.
+    """
 
     cpu_hours: float
     wall_hours: float
     n_workers: int
     throughput_gflops: float
+    run_bytes: float = 0.0
+    all_bytes: float = 0.0
 
 
 def estimate(
@@ -65,11 +74,8 @@ def estimate(
 ) -> Estimate:
     """Cost of every run of the plan, but for the run ids in `without` (finished ones)."""
     speed = flops_per_second or measured_flops_per_second()
-    seconds = [
-        run_seconds(run, plan.environments[run.scenario], speed)
-        for run in plan.runs
-        if run.run_id not in without
-    ]
+    left = [run for run in plan.runs if run.run_id not in without]
+    seconds = [run_seconds(run, plan.environments[run.scenario], speed) for run in left]
     if not seconds:
         return Estimate(0.0, 0.0, n_workers, speed / 1e9)
     n_busy = min(n_workers, len(seconds))
@@ -77,7 +83,17 @@ def estimate(
     # The last run to end runs alone: no schedule beats the longest run.
     wall_seconds = STARTUP_SECONDS + max(shared, max(seconds))
     cpu_seconds = sum(seconds) + n_busy * STARTUP_SECONDS
-    return Estimate(cpu_seconds / 3600, wall_seconds / 3600, n_workers, speed / 1e9)
+    largest = sorted(
+        (run_bytes(run, plan.environments[run.scenario]) for run in left), reverse=True
+    )
+    return Estimate(
+        cpu_seconds / 3600,
+        wall_seconds / 3600,
+        n_workers,
+        speed / 1e9,
+        run_bytes=largest[0],
+        all_bytes=sum(largest[:n_workers]),
+    )
 
 
 def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: float) -> float:
@@ -92,6 +108,18 @@ def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: fl
     test_episodes = n_tests * run.training.n_test_episodes * len(modes_of(run.algorithm))
     testing = test_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
     return learning + acting + testing
+
+
+def run_bytes(run: RunSpec, environment: EnvironmentInfo) -> float:
+    """Memory of the process that trains the run, once it remembers all that it can."""
+    return PROCESS_BYTES + work(run, environment).memory_bytes
+
+
+def workers_that_fit(plan: Plan, memory_bytes: float) -> int:
+    """How many of the plan's largest runs a memory holds side by side; at least 1."""
+    sizes = [run_bytes(run, plan.environments[run.scenario]) for run in plan.runs]
+    held = itertools.accumulate(sorted(sizes, reverse=True))
+    return max(1, sum(total <= memory_bytes for total in held))
 
 
 def silence_limit_seconds(

@@ -23,6 +23,7 @@ from suite.errors import StoredDataError
 from suite.records.provenance import numerics
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.training.checkpoint import CHECKPOINT_FORMAT
 from suite.training.events import Emit, Event, Failed, Finished, Measured, Progress
 
 # Seeds with a meaning; others train without incident.
@@ -218,7 +219,7 @@ def _write(checkpoint: Path, runs: Sequence[RunSpec], n_tests: int) -> None:
     header = {"run_ids": run_ids, "numerics": numerics(), "sittings": sittings}
     text = json.dumps(header).encode()
     rest = struct.pack("<I", len(text)) + text + bytes([n_tests])
-    prefix = struct.pack("<8sI32s", b"CADPCKPT", 2, hashlib.sha256(rest).digest())
+    prefix = struct.pack("<8sI32s", b"CADPCKPT", CHECKPOINT_FORMAT, hashlib.sha256(rest).digest())
     write_atomically(checkpoint, prefix + rest)
 
 

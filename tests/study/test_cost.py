@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 
 from suite.algorithms import arm_settings
+from suite.algorithms.buffers import bytes_per_episode, fields_of
 from suite.environments import describe
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
-from suite.study.cost import MEAN_EPISODE_FRACTION, estimate, run_seconds, work
+from suite.study.cost import (
+    MEAN_EPISODE_FRACTION,
+    estimate,
+    run_bytes,
+    run_seconds,
+    work,
+    workers_that_fit,
+)
 from suite.study.load import load_study
 from suite.study.plan import expand
 
@@ -50,3 +58,18 @@ def test_more_workers_shorten_the_wall_time_only(make_study) -> None:
     assert two.cpu_hours >= one.cpu_hours
     nothing = estimate(plan, 2, without={run.run_id for run in plan.runs}, flops_per_second=1e11)
     assert nothing.wall_hours == nothing.cpu_hours == 0
+
+
+def test_memory_follows_what_is_remembered() -> None:
+    small = run_bytes(run_of("qmix", buffer_size_episodes=50), FIVE)
+    large = run_bytes(run_of("qmix", buffer_size_episodes=5_000), FIVE)
+    per_episode = bytes_per_episode(fields_of(FIVE.sizes), MEAN_EPISODE_FRACTION * 70)
+    assert large - small == pytest.approx(4_950 * per_episode)
+
+
+def test_more_workers_than_memory_holds_are_counted(make_study) -> None:
+    plan = expand(load_study(make_study()))
+    sizes = sorted((run_bytes(r, plan.environments[r.scenario]) for r in plan.runs), reverse=True)
+    assert workers_that_fit(plan, sum(sizes)) == len(sizes)
+    assert workers_that_fit(plan, sum(sizes) - 1) == len(sizes) - 1
+    assert workers_that_fit(plan, sizes[0] / 2) == 1

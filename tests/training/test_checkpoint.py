@@ -7,6 +7,7 @@ import torch
 
 from suite.errors import StoredDataError
 from suite.training.checkpoint import (
+    CHECKPOINT_FORMAT,
     CheckpointHeader,
     read_checkpoint,
     read_header,
@@ -58,7 +59,9 @@ def test_damage_is_one_line_with_a_cure(tmp_path, damage):
 
 def crafted(rest: bytes) -> bytes:
     """A file whose checksum is right, whatever it holds."""
-    return struct.pack("<8sI32s", b"CADPCKPT", 2, hashlib.sha256(rest).digest()) + rest
+    return (
+        struct.pack("<8sI32s", b"CADPCKPT", CHECKPOINT_FORMAT, hashlib.sha256(rest).digest()) + rest
+    )
 
 
 def archive(content: object) -> bytes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from pydantic import create_model
 
 from suite.algorithms.agents.specs import recurrent_agent_specs
+from suite.algorithms.buffers.fields import WORD_BYTES, bytes_per_episode, fields_of
 from suite.algorithms.declaration import (
     Backbone,
     Members,
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 
     from suite.algorithms.interface import Algorithm
     from suite.algorithms.value.base import QLearner
+
+
+# Online, target, gradient, and two of Adam's, with what a step needs in between.
+COPIES_OF_WEIGHTS = 7
+# A layer's output, its gradient, and what was rectified.
+KEPT_PER_OUTPUT = 3
 
 
 class ValueMethod(Method):
@@ -95,7 +102,24 @@ class ValueMethod(Method):
             n_updates=protocol.updates_per_collection / protocol.episodes_per_collection,
             update_flops=2.0 * n_steps * per_step,
             first_episodes=protocol.batch_size_episodes,
+            memory_bytes=self._memory_bytes(settings, protocol, sizes, mean_length),
         )
+
+    def _memory_bytes(
+        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
+    ) -> float:
+        """Episodes, weights with their targets and optimiser, and what backward passes keep."""
+        fields = fields_of(sizes, self.extra_observations(settings))
+        n_episodes = min(
+            protocol.buffer_size_episodes, protocol.total_env_steps / max(1.0, mean_length)
+        )
+        remembered = n_episodes * bytes_per_episode(fields, mean_length)
+        n_rows = protocol.batch_size_episodes * (1 + mean_length)
+        widths = sum(spec.shape[-2] for spec in self.agent_specs(settings, sizes) if spec.is_weight)
+        batch = sum(field.n_words for field in fields.values())
+        kept = n_rows * (batch + KEPT_PER_OUTPUT * sizes.n_agents * widths)
+        weights = COPIES_OF_WEIGHTS * self.n_parameters(settings, sizes)
+        return remembered + WORD_BYTES * (kept + weights)
 
     def build(
         self,

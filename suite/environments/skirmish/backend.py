@@ -29,6 +29,8 @@ class SkirmishBackend(Backend):
     title = "skirmish (embedded simulator)"
     description = "embedded simulator, not StarCraft II"
     disclaimer = "No number measured here is from StarCraft II."
+    # As in SMAC, which the release (and PyMARL) run with `continuing_episode: False`.
+    time_limit = "terminal"
     is_battle = True
 
     def scenarios(self) -> Sequence[str]:
