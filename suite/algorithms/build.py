@@ -10,7 +10,7 @@ import torch
 from suite.algorithms.declaration import Members
 from suite.algorithms.registry import method_of
 from suite.algorithms.settings import ArmSettings
-from suite.algorithms.value.method import ValueMethod
+from suite.algorithms.value.method import QMethod
 from suite.errors import InputError
 from suite.runs.sizes import Sizes
 
@@ -34,7 +34,7 @@ def build_learner(
     not fit `seeds`.
     """
     method = method_of(settings)
-    if not isinstance(method, ValueMethod):
+    if not isinstance(method, QMethod):
         cure = "use suite.algorithms.registry.method_of(settings).build"
         raise InputError("no value learner", where="framework", value=settings.framework, cure=cure)
     refusal = method.refusal(settings, sizes)

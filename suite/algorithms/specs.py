@@ -11,13 +11,13 @@ from math import prod
 class ParameterSpec:
     """A parameter of one member: drawn uniformly from ±bound (PyTorch's default for its layers).
 
-    reads_data: a weight whose input is data, which needs no gradient.
+    n_data_inputs: so many of a weight's inputs are data, which needs no gradient.
     """
 
     name: str
     shape: tuple[int, ...]
     bound: float
-    reads_data: bool = False
+    n_data_inputs: int = 0
 
     @property
     def is_weight(self) -> bool:
@@ -38,14 +38,17 @@ def linear_specs(
     bias: bool = True,
     blocks: int | None = None,
     reads_data: bool = False,
+    n_data_inputs: int = 0,
 ) -> tuple[ParameterSpec, ...]:
     """Specs `name.weight` ([blocks,] outputs, inputs) and `name.bias`, nn.Linear's default bound.
 
     (`kaiming_uniform_(a=√5)` of a weight is U(±1/√inputs), as is the bias.)
+    reads_data: all inputs are data; else the first `n_data_inputs` are.
     """
     bound = n_inputs**-0.5
     lead = () if blocks is None else (blocks,)
-    weight = ParameterSpec(f"{name}.weight", (*lead, n_outputs, n_inputs), bound, reads_data)
+    n_data = n_inputs if reads_data else n_data_inputs
+    weight = ParameterSpec(f"{name}.weight", (*lead, n_outputs, n_inputs), bound, n_data)
     if not bias:
         return (weight,)
     return (weight, ParameterSpec(f"{name}.bias", (*lead, n_outputs), bound))
@@ -74,4 +77,6 @@ def forward_multiply_adds(specs: Iterable[ParameterSpec]) -> int:
 
 def backward_multiply_adds(specs: Iterable[ParameterSpec]) -> int:
     """Of one row: the gradient of every weight, and of its input unless that is data."""
-    return sum(spec.multiply_adds * (1 if spec.reads_data else 2) for spec in specs)
+    return sum(
+        2 * spec.multiply_adds - prod(spec.shape[:-1]) * spec.n_data_inputs for spec in specs
+    )

@@ -62,4 +62,6 @@ def random_batch(
 
 def members(batch: EpisodeBatch, chosen: slice) -> EpisodeBatch:
     """Some members of a batch."""
-    return EpisodeBatch(*(getattr(batch, field.name)[chosen] for field in fields(batch)))
+    arrays = {f.name: getattr(batch, f.name) for f in fields(batch) if f.name != "extra"}
+    extra = {name: array[chosen] for name, array in batch.extra.items()}
+    return EpisodeBatch(**{name: array[chosen] for name, array in arrays.items()}, extra=extra)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import torch
@@ -19,13 +20,13 @@ from suite.algorithms.losses.td import (
     observed,
     observed_mean,
     td_loss,
-    td_target,
     transition_mask,
 )
 from suite.algorithms.mixers.interface import Mixer, MixerInputs
 from suite.algorithms.rows import Rows, agent_inputs, pack
 from suite.algorithms.value.base import ActingNetwork, QLearner
 from suite.algorithms.value.settings import ValueSettings
+from suite.algorithms.value.targets import returns
 from suite.algorithms.value.trained import Trained
 from suite.runs.modes import DECENTRALISED, ExecutionMode
 from suite.runs.sizes import Sizes
@@ -93,19 +94,17 @@ class ValueLearner(QLearner):
         inputs, actions = agent_inputs(batch, rows)
         available = rows.of_observations(batch.available_actions)
         state = rows.of_observations(batch.state)
-        mask = rows.of_transitions(transition_mask(batch.filled, batch.terminated)).float()
+        is_real = rows.of_transitions(transition_mask(batch.filled, batch.terminated))
+        mask = is_real.float()
 
         online = self.agent.unroll(self._networks.online, inputs, rows)
         with torch.no_grad():
             target = self.agent.unroll(self._networks.target, inputs, rows)
             q_online = available_only(online.q, available)
             after = greedy_inputs(self.mixer, q_online, target.q, available, state, rows)
-            y = td_target(
-                rows.of_transitions(batch.reward),
-                rows.of_transitions(batch.terminated),
-                self.mixer.mix(self._networks.target, after).q,
-                self.settings.gamma,
-            )
+            q_next = self.mixer.mix(self._networks.target, after).q
+            taken = partial(self._target_of_taken, target.q, actions, available, state, rows)
+            y = returns(self.settings, batch, rows, is_real, q_next, taken)
         q_taken = rows.at_start(online.q).gather(3, actions.unsqueeze(3)).squeeze(3)
         q_greedy = rows.at_start(q_online).amax(dim=3) if self.mixer.needs_greedy else None
         before = MixerInputs(q_taken, rows.at_start(state), actions, q_greedy)
@@ -127,6 +126,18 @@ class ValueLearner(QLearner):
             "gradient_norm": gradient_norm,
             "q_taken_mean": q_taken_mean,
         }
+
+    def _target_of_taken(
+        self, q_target: Tensor, actions: Tensor, available: Tensor, state: Tensor, rows: Rows
+    ) -> Tensor:
+        """The target's joint values (P, M, K) of the actions taken (P, M, N)."""
+        q = rows.at_start(q_target)
+        q_taken = q.gather(3, actions.unsqueeze(3)).squeeze(3)
+        q_greedy = None
+        if self.mixer.needs_greedy:
+            q_greedy = available_only(q, rows.at_start(available)).amax(dim=3)
+        inputs = MixerInputs(q_taken, rows.at_start(state), actions, q_greedy)
+        return self.mixer.mix(self._networks.target, inputs).q
 
 
 def greedy_inputs(

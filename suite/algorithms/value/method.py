@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pydantic import create_model
@@ -17,12 +18,8 @@ from suite.algorithms.declaration import (
     Work,
 )
 from suite.algorithms.settings import ArmSettings
-from suite.algorithms.specs import (
-    ParameterSpec,
-    backward_multiply_adds,
-    forward_multiply_adds,
-    n_parameters,
-)
+from suite.algorithms.specs import ParameterSpec, n_parameters
+from suite.algorithms.value.networks import Network
 from suite.algorithms.value.settings import ValueSettings
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.sizes import Sizes
@@ -40,10 +37,80 @@ COPIES_OF_WEIGHTS = 7
 KEPT_PER_OUTPUT = 3
 
 
-class ValueMethod(Method):
-    """The plain framework, "ctde", on one mixer: utilities mixed in training, acting alone."""
+class QMethod(Method):
+    """Learns Q-values from a replay, with one learner for all members of a population."""
 
     framework = "ctde"
+
+    @abstractmethod
+    def networks(self, settings: Any, sizes: Sizes) -> tuple[Network, ...]:
+        """All that is trained, and how an update uses it."""
+
+    @abstractmethod
+    def learner(
+        self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"
+    ) -> QLearner:
+        """The networks of `members` and their update. Raises InputError if the method refuses."""
+
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        return (
+            TrainingMetric("loss_td", "TD loss", low=0.0, kind="loss"),
+            TrainingMetric("gradient_norm", "norm of the gradient", low=0.0),
+            TrainingMetric("epsilon", "ε", 0.0, 1.0, kind="fact"),
+        )
+
+    def n_parameters(self, settings: Any, sizes: Sizes) -> int:
+        networks = self.networks(settings, sizes)
+        return sum(n_parameters(network.specs) for network in networks)
+
+    def work(
+        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
+    ) -> Work:
+        """Every network forward and backward on a batch of episodes."""
+        per_step = sum(network.multiply_adds for network in self.networks(settings, sizes))
+        n_steps = protocol.batch_size_episodes * (1 + mean_length)
+        return Work(
+            n_updates=protocol.updates_per_collection / protocol.episodes_per_collection,
+            update_flops=2.0 * n_steps * per_step,
+            first_episodes=protocol.batch_size_episodes,
+            memory_bytes=self._memory_bytes(settings, protocol, sizes, mean_length),
+        )
+
+    def _memory_bytes(
+        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
+    ) -> float:
+        """Episodes, weights with their targets and optimiser, and what backward passes keep."""
+        fields = fields_of(sizes, self.extra_observations(settings, sizes))
+        n_episodes = min(
+            protocol.buffer_size_episodes, protocol.total_env_steps / max(1.0, mean_length)
+        )
+        remembered = n_episodes * bytes_per_episode(fields, mean_length)
+        n_rows = protocol.batch_size_episodes * (1 + mean_length)
+        batch = sum(field.n_words for field in fields.values())
+        outputs = sum(network.n_outputs for network in self.networks(settings, sizes))
+        kept = n_rows * (batch + KEPT_PER_OUTPUT * outputs)
+        weights = COPIES_OF_WEIGHTS * self.n_parameters(settings, sizes)
+        return remembered + WORD_BYTES * (kept + weights)
+
+    def build(
+        self,
+        settings: Any,
+        sizes: Sizes,
+        protocol: TrainingProtocol,
+        members: Members,
+        device: torch.device | str = "cpu",
+    ) -> Algorithm:
+        """The learner with its replay and its exploration."""
+        from suite.algorithms.value.off_policy import OffPolicy
+
+        learner = self.learner(settings, sizes, members, device)
+        extra = self.extra_observations(settings, sizes)
+        return OffPolicy(learner, self.modes(settings), sizes, protocol, members, extra)
+
+
+class ValueMethod(QMethod):
+    """The plain framework, "ctde", on one mixer: utilities mixed in training, acting alone."""
+
     own_settings: type[ValueSettings] = ValueSettings
 
     def __init__(self, backbone: Backbone) -> None:
@@ -66,13 +133,6 @@ class ValueMethod(Method):
     def _is_plain(self) -> bool:
         return self.framework == ValueMethod.framework
 
-    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
-        return (
-            TrainingMetric("loss_td", "TD loss", low=0.0, kind="loss"),
-            TrainingMetric("gradient_norm", "norm of the gradient", low=0.0),
-            TrainingMetric("epsilon", "ε", 0.0, 1.0, kind="fact"),
-        )
-
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
         """What speaks against the mixer."""
         return self.mixing.refusal(settings, sizes)
@@ -85,56 +145,20 @@ class ValueMethod(Method):
         """Multiply-adds per agent and step besides those with weights."""
         return 0
 
-    def n_parameters(self, settings: Any, sizes: Sizes) -> int:
-        mixer = self.mixing.build(settings, sizes)
-        return n_parameters(self.agent_specs(settings, sizes)) + n_parameters(mixer.specs)
-
-    def work(
-        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
-    ) -> Work:
-        """Online networks forward and backward, target networks forward, on a batch of episodes."""
+    def networks(self, settings: Any, sizes: Sizes) -> tuple[Network, ...]:
+        """Agents and mixer, online and target."""
         agent = self.agent_specs(settings, sizes)
-        mixer = self.mixing.build(settings, sizes).specs
-        products = 4 * self.agent_products(settings, sizes)
-        per_step = sizes.n_agents * (_update(agent) + products) + _update(mixer)
-        n_steps = protocol.batch_size_episodes * (1 + mean_length)
-        return Work(
-            n_updates=protocol.updates_per_collection / protocol.episodes_per_collection,
-            update_flops=2.0 * n_steps * per_step,
-            first_episodes=protocol.batch_size_episodes,
-            memory_bytes=self._memory_bytes(settings, protocol, sizes, mean_length),
+        products = self.agent_products(settings, sizes)
+        return (
+            Network(agent, sizes.n_agents, products=products),
+            self.mixer_network(settings, sizes),
         )
 
-    def _memory_bytes(
-        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
-    ) -> float:
-        """Episodes, weights with their targets and optimiser, and what backward passes keep."""
-        fields = fields_of(sizes, self.extra_observations(settings))
-        n_episodes = min(
-            protocol.buffer_size_episodes, protocol.total_env_steps / max(1.0, mean_length)
-        )
-        remembered = n_episodes * bytes_per_episode(fields, mean_length)
-        n_rows = protocol.batch_size_episodes * (1 + mean_length)
-        widths = sum(spec.shape[-2] for spec in self.agent_specs(settings, sizes) if spec.is_weight)
-        batch = sum(field.n_words for field in fields.values())
-        kept = n_rows * (batch + KEPT_PER_OUTPUT * sizes.n_agents * widths)
-        weights = COPIES_OF_WEIGHTS * self.n_parameters(settings, sizes)
-        return remembered + WORD_BYTES * (kept + weights)
-
-    def build(
-        self,
-        settings: Any,
-        sizes: Sizes,
-        protocol: TrainingProtocol,
-        members: Members,
-        device: torch.device | str = "cpu",
-    ) -> Algorithm:
-        """The learner with its replay and its exploration."""
-        from suite.algorithms.value.off_policy import OffPolicy
-
-        learner = self.learner(settings, sizes, members, device)
-        extra = self.extra_observations(settings)
-        return OffPolicy(learner, self.modes(settings), sizes, protocol, members, extra)
+    def mixer_network(self, settings: Any, sizes: Sizes) -> Network:
+        """The mixer, online and target."""
+        # Q(λ) also asks the target for the values of actions taken.
+        n_forward = 3 if settings.returns == "q_lambda" else 2
+        return Network(self.mixing.build(settings, sizes).specs, 1, n_forward=n_forward)
 
     def learner(
         self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"
@@ -142,14 +166,8 @@ class ValueMethod(Method):
         """The networks of `members` and their update. Raises InputError if the mixer refuses."""
         from suite.algorithms.value.learner import ValueLearner
 
-        return ValueLearner(
-            settings,
-            sizes,
-            self.mixing.build(settings, sizes),
-            members,
-            device,
-            self.modes(settings),
-        )
+        mixer, modes = self.mixing.build(settings, sizes), self.modes(settings)
+        return ValueLearner(settings, sizes, mixer, members, device, modes)
 
 
 def joined_settings(
@@ -163,8 +181,3 @@ def joined_settings(
     bases: Any = (own, backbone.settings)
     created: Any = create_model(f"{own.__name__} on {backbone.name}", __base__=bases, **names)
     return cast(type[ArmSettings], created)
-
-
-def _update(specs: tuple[ParameterSpec, ...]) -> int:
-    """Multiply-adds of a row: forward in the online and the target network, and backward."""
-    return 2 * forward_multiply_adds(specs) + backward_multiply_adds(specs)
