@@ -101,7 +101,7 @@ class Method(ABC):
         """
         return (DECENTRALISED,)
 
-    def extra_observations(self, settings: Any) -> tuple[str, ...]:
+    def extra_observations(self, settings: Any, sizes: Sizes) -> tuple[str, ...]:
         """Names of the further observations that an environment must give (`Sizes`)."""
         return ()
 

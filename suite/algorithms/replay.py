@@ -28,22 +28,34 @@ class Replay:
     Arrays are (members, capacity, time, ...), in memory of their own from the operating system,
     which gives pages, zeroed, only as episodes arrive, and takes them back with the replay. The
     seed and actions of every episode are kept beside its data: they are all that a checkpoint of a
-    deterministic environment needs.
+    deterministic environment needs. extra: names of further observations to store.
     """
 
-    def __init__(self, sizes: Sizes, n_members: int, capacity: int) -> None:
+    def __init__(
+        self, sizes: Sizes, n_members: int, capacity: int, extra: Sequence[str] = ()
+    ) -> None:
         limit, agents = sizes.episode_limit, sizes.n_agents
         lead = (n_members, capacity)
         self.capacity = capacity
         self.observations = _zeros((*lead, limit + 1, agents, sizes.observation_size), np.float32)
         self.state = _zeros((*lead, limit + 1, sizes.state_size), np.float32)
         self.available_actions = _zeros((*lead, limit + 1, agents, sizes.n_actions), np.bool_)
+        self.extra = {
+            name: _zeros((*lead, limit + 1, agents, sizes.extra_observations[name]), np.float32)
+            for name in extra
+        }
         self.actions = _zeros((*lead, limit, agents), np.int64)
         self.reward = _zeros((*lead, limit), np.float32)
         self.terminated = _zeros((*lead, limit), np.bool_)
         self.length = np.zeros(lead, np.int64)
         self.episode_seed = np.zeros(lead, np.int64)
         self.n_added = np.zeros(n_members, np.int64)
+
+    @property
+    def seen(self) -> dict[str, NDArray[Any]]:
+        """The arrays of what was seen, by name."""
+        names = ("observations", "state", "available_actions")
+        return {name: getattr(self, name) for name in names} | self.extra
 
     def n_stored(self, member: int) -> int:
         """Episodes a member can sample from."""
@@ -72,7 +84,7 @@ class Replay:
         n = self.length[member, place]
         for steps in (self.actions, self.reward, self.terminated):
             steps[member, place, :n] = 0
-        for rows in (self.observations, self.state, self.available_actions):
+        for rows in self.seen.values():
             rows[member, place, : n + 1] = 0
         self.length[member, place] = 0
 
@@ -109,6 +121,7 @@ class Replay:
             reward=gather(self.reward, longest),
             terminated=gather(self.terminated, longest),
             filled=torch.from_numpy(np.arange(longest) < length[..., None]).to(device),
+            extra={name: gather(array, longest + 1) for name, array in self.extra.items()},
         )
 
     def state_dict(self, *, replays_exactly: bool) -> dict[str, Any]:
@@ -175,8 +188,8 @@ class EpisodeWriter:
     def observe(self, t: int, slots: NDArray[np.int64], seen: Mapping[str, NDArray[Any]]) -> None:
         """Store what `slots` see before their step t (or after their last)."""
         replay, m, p = self._replay, self._members[slots], self._places[slots]
-        for name in ("observations", "state", "available_actions"):
-            getattr(replay, name)[m, p, t] = seen[name][slots]
+        for name, array in replay.seen.items():
+            array[m, p, t] = seen[name][slots]
 
     def act(
         self,

@@ -56,17 +56,21 @@ class ValueMethod(Method):
     def work(
         self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
     ) -> Work:
-        """Online networks forward and backward, target networks forward, on a batch of episodes."""
-        agent = self.agent_specs(settings, sizes)
-        mixer = self.mixing.build(settings, sizes).specs
-        products = 4 * self.agent_products(settings, sizes)
-        per_step = sizes.n_agents * (_update(agent) + products) + _update(mixer)
+        """`update_multiply_adds` on a batch of episodes."""
+        per_step = self.update_multiply_adds(settings, sizes)
         n_steps = protocol.batch_size_episodes * (1 + mean_length)
         return Work(
             n_updates=protocol.updates_per_collection / protocol.episodes_per_collection,
             update_flops=2.0 * n_steps * per_step,
             first_episodes=protocol.batch_size_episodes,
         )
+
+    def update_multiply_adds(self, settings: Any, sizes: Sizes) -> int:
+        """Of one step: online networks forward and backward, target networks forward."""
+        agent = learning_multiply_adds(self.agent_specs(settings, sizes))
+        products = 4 * self.agent_products(settings, sizes)
+        mixer = learning_multiply_adds(self.mixing.build(settings, sizes).specs)
+        return sizes.n_agents * (agent + products) + mixer
 
     def build(
         self,
@@ -111,6 +115,6 @@ def joined_settings(
     return cast(type[ArmSettings], created)
 
 
-def _update(specs: tuple[ParameterSpec, ...]) -> int:
+def learning_multiply_adds(specs: tuple[ParameterSpec, ...]) -> int:
     """Multiply-adds of a row: forward in the online and the target network, and backward."""
     return 2 * forward_multiply_adds(specs) + backward_multiply_adds(specs)

@@ -37,7 +37,8 @@ class OffPolicy:
     ) -> None:
         self.learner, self.modes, self._protocol = learner, modes, protocol
         self.n_members = len(members)
-        self.memory = Replay(sizes, self.n_members, protocol.buffer_size_episodes)
+        capacity = protocol.buffer_size_episodes
+        self.memory = Replay(sizes, self.n_members, capacity, learner.extra_observations)
         self._exploration = [generator(seed, Stream.EXPLORATION) for seed in members.seeds]
         self._sampling = [generator(seed, Stream.REPLAY_SAMPLING) for seed in members.seeds]
         # Episode number of each member's last target copy.
