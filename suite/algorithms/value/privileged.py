@@ -42,7 +42,7 @@ class PrivilegedMethod(ValueMethod):
             for name in self.extra_observations(settings, sizes)
         ):
             return Refusal(
-                "it offers no such observation",
+                "the scenario offers no such observation",
                 "privileged",
                 settings.privileged,
                 "use 'observation_and_state', which every scenario has",
