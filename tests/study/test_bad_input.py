@@ -42,8 +42,8 @@ BAD_STUDIES = {
         ("arms.qmix.backbone", "'qmx'", "'iql', 'vdn', 'qmix' or 'qplex'"),
     ),
     "unknown framework": (
-        ('framework = "ctde"', 'framework = "ctds"'),
-        ("arms.qmix.framework", "'ctds'", "use 'ctde' or 'cadp'"),
+        ('framework = "ctde"', 'framework = "ctdx"'),
+        ("arms.qmix.framework", "'ctdx'", "use 'ctde', 'cadp'"),
     ),
     "two equal arms": (
         ('[arms.cadp_qmix]\nframework = "cadp"', '[arms.cadp_qmix]\nframework = "ctde"'),
