@@ -143,7 +143,7 @@ class Method(ABC):
         """What it records in training, beside what the training loop itself does."""
         return ()
 
-    def extra_observations(self, settings: Any) -> tuple[str, ...]:
+    def extra_observations(self, settings: Any, sizes: Sizes) -> tuple[str, ...]:
         """Names of the further observations that an environment must give (`Sizes`)."""
         return ()
 

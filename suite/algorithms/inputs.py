@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from suite.runs.sizes import Sizes
 
@@ -55,3 +55,18 @@ class Inputs:
 
 
 OWN_OBSERVATION = Inputs()
+
+# What a teacher may see that the agents it trains do not.
+# unlimited_sight: an agent's observation without a limit of sight, so of all living units.
+# observation_and_state: its ordinary observation beside the state.
+# sight_9: an observation of SMAC's ordinary sight range, for scenarios in which agents see less.
+Privileged = Literal["unlimited_sight", "observation_and_state", "sight_9"]
+
+
+def privileged_inputs(privileged: Privileged, sizes: Sizes) -> Inputs:
+    """What a teacher sees on a scenario of these sizes, which may not offer it."""
+    if privileged == "observation_and_state":
+        return Inputs((OBSERVATIONS, STATE))
+    if privileged in sizes.observation_names:
+        return OWN_OBSERVATION
+    return Inputs((privileged,))

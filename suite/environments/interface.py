@@ -29,6 +29,7 @@ class EnvironmentInfo:
     ally_state_size: width of one agent's block at the start of the state (QPLEX's `unit_dim`);
         0 where the state has no per-agent blocks.
     extra_observations: name → width per agent of further observations that can be asked for.
+    observation_names: what `observations` are besides, of the names that methods ask for.
     """
 
     name: str
@@ -41,6 +42,7 @@ class EnvironmentInfo:
     episode_limit: int
     ally_state_size: int
     extra_observations: Mapping[str, int] = field(default_factory=dict)
+    observation_names: frozenset[str] = frozenset()
 
     @property
     def sizes(self) -> Sizes:
@@ -53,6 +55,7 @@ class EnvironmentInfo:
             ally_state_size=self.ally_state_size,
             episode_limit=self.episode_limit,
             extra_observations=self.extra_observations,
+            observation_names=self.observation_names,
         )
 
 

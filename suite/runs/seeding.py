@@ -19,6 +19,7 @@ class Stream(IntEnum):
     REPLAY_SAMPLING = 2
     TRAINING_EPISODES = 3
     TEST_EPISODES = 4
+    TEACHER_WEIGHTS = 5
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

@@ -13,6 +13,7 @@ class Sizes:
     ally_state_size: width of one agent's block at the start of the state (the release's
     `unit_dim`); 0 where the state has no such blocks. episode_limit: most steps of an episode.
     extra_observations: name → width per agent of the further observations that can be asked for.
+    observation_names: other names under which methods may ask for the ordinary observation.
     """
 
     n_agents: int
@@ -22,6 +23,7 @@ class Sizes:
     ally_state_size: int
     episode_limit: int = 1
     extra_observations: Mapping[str, int] = field(default_factory=dict)
+    observation_names: frozenset[str] = frozenset()
 
     @property
     def input_size(self) -> int:

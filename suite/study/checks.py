@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from suite.algorithms.registry import hyperparameters, method_of, modes_of
-from suite.environments import available, backend_of, describe
+from suite.environments import EnvironmentInfo, available, backend_of, describe
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
 from suite.runs.protocol import TrainingProtocol
@@ -85,14 +85,15 @@ class _Checks:
                 cure = nearest(scenario, profile.scenarios, noun="scenarios of this profile")
                 self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
         for scenario in profile.scenarios:
-            self._check_training(keys, scenario, profile.training_for(scenario))
+            self._check_training(keys, scenario, profile)
             self._check_copies(keys, scenario, profile.training_for(scenario))
             self._check_hyperparameters(keys, scenario, profile)
             self._check_arms_on(keys, scenario, profile)
 
     def _check_training(
-        self, profile_keys: list[str | int], scenario: str, training: TrainingProtocol
+        self, profile_keys: list[str | int], scenario: str, profile: Profile
     ) -> None:
+        training = profile.training_for(scenario)
         keys = [*profile_keys, "training", "batch_size_episodes"]
         if training.batch_size_episodes > training.buffer_size_episodes:
             cure = (
@@ -102,13 +103,21 @@ class _Checks:
             value = training.batch_size_episodes
             self._fail("larger than the replay buffer", keys, value, cure)
         info = describe(scenario)
-        floats = (info.episode_limit + 1) * info.n_agents * info.observation_size
+        extra = max(self._extra_size(arm, info) for arm in profile.arms)
+        width = info.observation_size + extra
+        floats = (info.episode_limit + 1) * info.n_agents * width
         most = _LARGEST_REPLAY_BYTES // (4 * floats)
         if training.buffer_size_episodes > most:
             cure = f"a terabyte holds {most:,} of {scenario}; give at most that many"
             value = training.buffer_size_episodes
             keys = [*profile_keys, "training", "buffer_size_episodes"]
             self._fail("more episodes than fit into memory", keys, value, cure)
+
+    def _extra_size(self, arm: str, info: EnvironmentInfo) -> int:
+        """Width of what an arm has remembered of an agent beside its observation."""
+        settings = self.study.arms[arm]
+        wanted = method_of(settings).extra_observations(settings, info.sizes)
+        return sum(info.extra_observations.get(name, 0) for name in wanted)
 
     def _check_hyperparameters(
         self, profile_keys: list[str | int], scenario: str, profile: Profile
@@ -158,7 +167,7 @@ class _Checks:
             if refusal is not None:
                 what = f"arm {arm} cannot run on {scenario}: {refusal.what}"
                 self._fail(what, ["arms", arm, refusal.key], refusal.value, refusal.cure)
-            for wanted in method.extra_observations(settings):
+            for wanted in method.extra_observations(settings, info.sizes):
                 if wanted not in info.extra_observations:
                     offered = ", ".join(info.extra_observations) or "none"
                     what = f"arm {arm} cannot run on {scenario}: it needs another observation"

@@ -61,7 +61,7 @@ class Cohort:
         self._backend = backend_of(runs[0].scenario)
         self._seeds = [run.seed for run in runs]
         method, settings = method_of(runs[0].algorithm), settings_of(runs[0].algorithm)
-        self._extra = method.extra_observations(settings)
+        self._extra = method.extra_observations(settings, self.info.sizes)
         self.algorithm = method.build(
             settings, self.info.sizes, self.protocol, _members(runs), device
         )

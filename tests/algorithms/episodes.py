@@ -49,14 +49,20 @@ def random_batch(
     actions = taste.masked_fill(~available[:, :, :-1], -1).argmax(dim=4)
     observations = torch.rand(p, b, n_steps + 1, n, sizes.observation_size, generator=g)
     state = torch.rand(p, b, n_steps + 1, sizes.state_size, generator=g)
+    reward = torch.rand(p, b, n_steps, generator=g)
+    extra = {
+        name: torch.rand(p, b, n_steps + 1, n, width, generator=g) * is_seen[..., None, None]
+        for name, width in sizes.extra_observations.items()
+    }
     return EpisodeBatch(
         observations=observations * is_seen[..., None, None],
         state=state * is_seen.unsqueeze(3),
         available_actions=available,
         actions=actions * filled.unsqueeze(3),
-        reward=torch.rand(p, b, n_steps, generator=g) * filled,
+        reward=reward * filled,
         terminated=(time[:-1] == length - 1) & (length < n_steps),
         filled=filled,
+        extra=extra,
     )
 
 

@@ -54,6 +54,12 @@ class QLearner(ABC):
     trained: dict[str, Trained]
     acting: Mapping[str, ActingNetwork]
 
+    @property
+    def extra_observations(self) -> tuple[str, ...]:
+        """Names of the further observations that its networks see."""
+        seen = [name for network in self.acting.values() for name in network.inputs.extra]
+        return tuple(dict.fromkeys(seen))
+
     @abstractmethod
     def update(
         self,

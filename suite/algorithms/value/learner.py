@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 import numpy as np
 import torch
@@ -14,19 +13,11 @@ from suite.algorithms.agents.interface import Agent, Unrolled
 from suite.algorithms.agents.recurrent import RecurrentAgent
 from suite.algorithms.batch import EpisodeBatch
 from suite.algorithms.declaration import Members
-from suite.algorithms.losses.td import (
-    available_only,
-    masked_mean,
-    observed,
-    observed_mean,
-    td_loss,
-    transition_mask,
-)
-from suite.algorithms.mixers.interface import Mixer, MixerInputs
+from suite.algorithms.mixers.interface import Mixer
 from suite.algorithms.rows import Rows, agent_inputs, pack
 from suite.algorithms.value.base import ActingNetwork, QLearner
+from suite.algorithms.value.mixed_td import mixed_td, transitions
 from suite.algorithms.value.settings import ValueSettings
-from suite.algorithms.value.targets import returns
 from suite.algorithms.value.trained import Trained
 from suite.runs.modes import DECENTRALISED, ExecutionMode
 from suite.runs.sizes import Sizes
@@ -92,70 +83,20 @@ class ValueLearner(QLearner):
         """
         rows = pack(batch)
         inputs, actions = agent_inputs(batch, rows)
-        available = rows.of_observations(batch.available_actions)
-        state = rows.of_observations(batch.state)
-        is_real = rows.of_transitions(transition_mask(batch.filled, batch.terminated))
-        mask = is_real.float()
-
+        taken = transitions(batch, rows, actions)
         online = self.agent.unroll(self._networks.online, inputs, rows)
         with torch.no_grad():
             target = self.agent.unroll(self._networks.target, inputs, rows)
-            q_online = available_only(online.q, available)
-            after = greedy_inputs(self.mixer, q_online, target.q, available, state, rows)
-            q_next = self.mixer.mix(self._networks.target, after).q
-            taken = partial(self._target_of_taken, target.q, actions, available, state, rows)
-            y = returns(self.settings, batch, rows, is_real, q_next, taken)
-        q_taken = rows.at_start(online.q).gather(3, actions.unsqueeze(3)).squeeze(3)
-        q_greedy = rows.at_start(q_online).amax(dim=3) if self.mixer.needs_greedy else None
-        before = MixerInputs(q_taken, rows.at_start(state), actions, q_greedy)
-        mixed = self.mixer.mix(self._networks.online, before)
-
-        loss_td = td_loss(mixed.q, y, mask)
-        loss = loss_td
-        if mixed.row_penalty is not None:
-            is_observed = rows.of_transitions(observed(batch.filled))
-            loss = loss + observed_mean(mixed.row_penalty, batch.filled, is_observed)
-        own_loss, metrics = self.agent_loss(online, rows, mask, np.asarray(env_steps))
+        td = mixed_td(
+            self.settings, self.mixer, self._networks, taken, online.q, target.q, online.q
+        )
+        loss = td.loss
+        own_loss, metrics = self.agent_loss(online, rows, taken.mask, np.asarray(env_steps))
         if own_loss is not None:
             loss = loss + own_loss
         gradient_norm = self._networks.descend(loss, active)
-
-        q_taken_mean = masked_mean(mixed.q.detach().sum(dim=2), mask) / self.sizes.n_agents
         return dict(metrics) | {
-            "loss_td": loss_td.detach(),
+            "loss_td": td.loss_td,
             "gradient_norm": gradient_norm,
-            "q_taken_mean": q_taken_mean,
+            "q_taken_mean": td.q_taken_mean,
         }
-
-    def _target_of_taken(
-        self, q_target: Tensor, actions: Tensor, available: Tensor, state: Tensor, rows: Rows
-    ) -> Tensor:
-        """The target's joint values (P, M, K) of the actions taken (P, M, N)."""
-        q = rows.at_start(q_target)
-        q_taken = q.gather(3, actions.unsqueeze(3)).squeeze(3)
-        q_greedy = None
-        if self.mixer.needs_greedy:
-            q_greedy = available_only(q, rows.at_start(available)).amax(dim=3)
-        inputs = MixerInputs(q_taken, rows.at_start(state), actions, q_greedy)
-        return self.mixer.mix(self._networks.target, inputs).q
-
-
-def greedy_inputs(
-    mixer: Mixer,
-    q_online: Tensor,
-    q_target: Tensor,
-    available: Tensor,
-    state: Tensor,
-    rows: Rows,
-) -> MixerInputs:
-    """Double Q: the target's values of what the online network would do after transitions.
-
-    q_online (P, R, N, A) without unavailable actions, q_target, available (P, R, N, A).
-    """
-    actions = rows.at_end(q_online).argmax(dim=3)
-    q_next = rows.at_end(q_target)
-    q_taken = q_next.gather(3, actions.unsqueeze(3)).squeeze(3)
-    q_greedy = None
-    if mixer.needs_greedy:
-        q_greedy = available_only(q_next, rows.at_end(available)).amax(dim=3)
-    return MixerInputs(q_taken, rows.at_end(state), actions, q_greedy)

@@ -104,8 +104,7 @@ class QMethod(Method):
         from suite.algorithms.value.off_policy import OffPolicy
 
         learner = self.learner(settings, sizes, members, device)
-        extra = self.extra_observations(settings, sizes)
-        return OffPolicy(learner, self.modes(settings), sizes, protocol, members, extra)
+        return OffPolicy(learner, self.modes(settings), sizes, protocol, members)
 
 
 class ValueMethod(QMethod):

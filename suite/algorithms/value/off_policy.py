@@ -34,12 +34,11 @@ class OffPolicy:
         sizes: Sizes,
         protocol: TrainingProtocol,
         members: Members,
-        extra_observations: Sequence[str] = (),
     ) -> None:
         self.learner, self.modes, self._protocol = learner, modes, protocol
         self.n_members = len(members)
         self.memory = EpisodeBuffer(
-            fields_of(sizes, extra_observations),
+            fields_of(sizes, learner.extra_observations),
             self.n_members,
             protocol.buffer_size_episodes,
             sizes.episode_limit,

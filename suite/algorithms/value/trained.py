@@ -18,7 +18,8 @@ from suite.algorithms.value.settings import ValueSettings
 
 
 class Trained:
-    """online, target: weights by name, each (P, …). The target starts as a copy."""
+    """online, target: weights by name, each (P, …). The target starts as a copy; it is the online
+    weights themselves where there is none (`has_target` False)."""
 
     def __init__(
         self,
@@ -26,13 +27,17 @@ class Trained:
         settings: ValueSettings,
         members: Members,
         device: torch.device,
+        *,
+        has_target: bool = True,
     ) -> None:
         n_members = len(members)
         self._device, self._clip = device, settings.gradient_clip
         self._online = Parameters(specs, n_members, device=device)
-        self._target = Parameters(specs, n_members, device=device, trainable=False)
         self._online.initialise(members.seeds)
-        self._target.flat.copy_(self._online.flat)
+        self._target = self._online
+        if has_target:
+            self._target = Parameters(specs, n_members, device=device, trainable=False)
+            self._target.flat.copy_(self._online.flat)
         rates = per_member(
             "learning_rate", members.learning_rate, n_members, settings.learning_rate
         )
@@ -73,7 +78,8 @@ class Trained:
     def state(self) -> dict[str, Tensor]:
         """What decides how training goes on, by name; the tensors themselves."""
         optimiser = {f"optimiser.{k}": v for k, v in self._optimiser.state.items()}
-        return {"online": self._online.flat, "target": self._target.flat, **optimiser}
+        target = {} if self._target is self._online else {"target": self._target.flat}
+        return {"online": self._online.flat, **target, **optimiser}
 
     def is_finite(self) -> NDArray[np.bool_]:
         """(P,) whether all of a member's online weights are finite."""
