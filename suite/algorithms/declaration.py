@@ -90,8 +90,8 @@ class Method(ABC):
     backbone: str
     settings: type[ArmSettings]
 
-    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
-        """What a study may enumerate or search for the arms of this method."""
+    def hyperparameters(self, settings: Any | None = None) -> tuple[Hyperparameter, ...]:
+        """What a study may enumerate or search for arms with these settings; None: with any."""
         return ()
 
     def modes(self, settings: Any) -> tuple[ExecutionMode, ...]:

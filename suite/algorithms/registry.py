@@ -98,16 +98,24 @@ def algorithm_spec(settings: ArmSettings) -> AlgorithmSpec:
 
 
 def hyperparameters() -> Mapping[str, Hyperparameter]:
-    """Every hyperparameter that some method declares, by name."""
+    """Every hyperparameter that some method declares with some settings, by name."""
     return {one.name: one for method in methods().values() for one in method.hyperparameters()}
+
+
+def hyperparameters_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[Hyperparameter, ...]:
+    """What a study may enumerate or search for this arm."""
+    return method_of(algorithm).hyperparameters(_settings(algorithm))
 
 
 def run_point(run: RunSpec) -> str:
     """A run's hyperparameters for people: `α=0.5 T=70,000`, or nothing."""
-    return point_label(method_of(run.algorithm).hyperparameters(), run.hyperparameters)
+    return point_label(hyperparameters_of(run.algorithm), run.hyperparameters)
 
 
 def modes_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[ExecutionMode, ...]:
     """The execution modes in which a trained model of this arm is tested."""
-    settings = settings_of(algorithm) if isinstance(algorithm, AlgorithmSpec) else algorithm
-    return method_of(algorithm).modes(settings)
+    return method_of(algorithm).modes(_settings(algorithm))
+
+
+def _settings(algorithm: AlgorithmSpec | ArmSettings) -> ArmSettings:
+    return settings_of(algorithm) if isinstance(algorithm, AlgorithmSpec) else algorithm

@@ -28,7 +28,7 @@ class CadpMethod(ValueMethod):
     framework = "cadp"
     own_settings = CadpSettings
 
-    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
+    def hyperparameters(self, settings: Any | None = None) -> tuple[Hyperparameter, ...]:
         """The paper's α and T."""
         return (
             Hyperparameter(
