@@ -55,3 +55,9 @@ class Inputs:
 
 
 OWN_OBSERVATION = Inputs()
+
+
+def living_agents(available: Tensor) -> Tensor:
+    """Who can do more than nothing: available actions (…, N, A) bool, the first of them the no-op
+    of the dead, -> (…, N) bool."""
+    return available[..., 1:].any(dim=-1)

@@ -6,6 +6,7 @@ distribution, an entry point of the group `cadp_suite.methods` that names such a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -14,12 +15,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from suite.algorithms.declaration import Method
-from suite.algorithms.settings import ArmSettings
+from suite.algorithms.settings import WIDEST, ArmSettings
 from suite.errors import InputError
 from suite.plugins import plugins
 from suite.runs import earlier
 from suite.runs.hyperparameters import Hyperparameter, point_label
 from suite.runs.modes import ExecutionMode
+from suite.runs.sizes import Sizes
 from suite.runs.spec import AlgorithmSpec, RunSpec
 
 _ROOMS = ("value", "cadp")
@@ -115,6 +117,25 @@ def run_point(run: RunSpec) -> str:
 def modes_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[ExecutionMode, ...]:
     """The execution modes in which a trained model of this arm is tested."""
     return method_of(algorithm).modes(_settings(algorithm))
+
+
+def matched_hidden_size(arm: ArmSettings, model: ArmSettings, sizes: Sizes) -> int:
+    """The `hidden_size` that brings `arm` nearest to the number of parameters of `model`.
+
+    Raises InputError for an arm without that setting.
+    """
+    if "hidden_size" not in type(arm).model_fields:
+        cure = "choose an arm that has one"
+        raise InputError("no hidden size", where="framework", value=arm.framework, cure=cure)
+    wanted = method_of(model).n_parameters(model, sizes)
+
+    def n_parameters(hidden_size: int) -> int:
+        return method_of(arm).n_parameters(
+            arm.model_copy(update={"hidden_size": hidden_size}), sizes
+        )
+
+    larger = bisect_left(range(1, WIDEST), wanted, key=n_parameters) + 1
+    return min((max(1, larger - 1), larger), key=lambda size: abs(n_parameters(size) - wanted))
 
 
 def _settings(algorithm: AlgorithmSpec | ArmSettings) -> ArmSettings:

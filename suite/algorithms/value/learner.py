@@ -23,6 +23,7 @@ from suite.algorithms.losses.td import (
     transition_mask,
 )
 from suite.algorithms.mixers.interface import Mixer, MixerInputs
+from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows, agent_inputs, pack
 from suite.algorithms.value.base import ActingNetwork, QLearner
 from suite.algorithms.value.settings import ValueSettings
@@ -67,8 +68,17 @@ class ValueLearner(QLearner):
         """The agents' network."""
         return RecurrentAgent(self.settings, self.sizes)
 
+    def unroll(self, weights: Weights, inputs: Tensor, rows: Rows, batch: EpisodeBatch) -> Unrolled:
+        """What agents with these weights make of inputs (P, R, N, D)."""
+        return self.agent.unroll(weights, inputs, rows)
+
     def agent_loss(
-        self, online: Unrolled, rows: Rows, mask: Tensor, env_steps: NDArray[np.int64]
+        self,
+        online: Unrolled,
+        rows: Rows,
+        batch: EpisodeBatch,
+        mask: Tensor,
+        env_steps: NDArray[np.int64],
     ) -> tuple[Tensor | None, Mapping[str, Tensor]]:
         """A loss (P,) beside that of the values, or None, and metrics by name, each (P,).
 
@@ -95,9 +105,9 @@ class ValueLearner(QLearner):
         state = rows.of_observations(batch.state)
         mask = rows.of_transitions(transition_mask(batch.filled, batch.terminated)).float()
 
-        online = self.agent.unroll(self._networks.online, inputs, rows)
+        online = self.unroll(self._networks.online, inputs, rows, batch)
         with torch.no_grad():
-            target = self.agent.unroll(self._networks.target, inputs, rows)
+            target = self.unroll(self._networks.target, inputs, rows, batch)
             q_online = available_only(online.q, available)
             after = greedy_inputs(self.mixer, q_online, target.q, available, state, rows)
             y = td_target(
@@ -116,7 +126,8 @@ class ValueLearner(QLearner):
         if mixed.row_penalty is not None:
             is_observed = rows.of_transitions(observed(batch.filled))
             loss = loss + observed_mean(mixed.row_penalty, batch.filled, is_observed)
-        own_loss, metrics = self.agent_loss(online, rows, mask, np.asarray(env_steps))
+        steps = np.asarray(env_steps)
+        own_loss, metrics = self.agent_loss(online, rows, batch, mask, steps)
         if own_loss is not None:
             loss = loss + own_loss
         gradient_norm = self._networks.descend(loss, active)
