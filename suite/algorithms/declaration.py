@@ -128,8 +128,8 @@ class Method(ABC):
         """The name of its lines in the paper's figures; None if they do not show it."""
         return None
 
-    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
-        """What a study may enumerate or search for the arms of this method."""
+    def hyperparameters(self, settings: Any | None = None) -> tuple[Hyperparameter, ...]:
+        """What a study may enumerate or search for arms with these settings; None: with any."""
         return ()
 
     def modes(self, settings: Any) -> tuple[ExecutionMode, ...]:

@@ -70,3 +70,9 @@ def privileged_inputs(privileged: Privileged, sizes: Sizes) -> Inputs:
     if privileged in sizes.observation_names:
         return OWN_OBSERVATION
     return Inputs((privileged,))
+
+
+def living_agents(available: Tensor) -> Tensor:
+    """Who can do more than nothing: available actions (…, N, A) bool, the first of them the no-op
+    of the dead, -> (…, N) bool."""
+    return available[..., 1:].any(dim=-1)

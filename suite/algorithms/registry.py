@@ -6,6 +6,7 @@ distribution, an entry point of the group `cadp_suite.methods` that names such a
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from functools import cache
 from importlib import import_module
@@ -14,12 +15,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from suite.algorithms.declaration import Method
-from suite.algorithms.settings import ArmSettings
+from suite.algorithms.settings import WIDEST, ArmSettings
 from suite.errors import InputError
 from suite.plugins import plugins, refuse_taken
 from suite.runs import earlier
 from suite.runs.hyperparameters import Hyperparameter, point_label
 from suite.runs.modes import ExecutionMode
+from suite.runs.sizes import Sizes
 from suite.runs.spec import AlgorithmSpec, RunSpec
 
 _ROOMS = ("value", "cadp", "ctds", "igm_da")
@@ -96,16 +98,43 @@ def algorithm_spec(settings: ArmSettings) -> AlgorithmSpec:
 
 
 def hyperparameters() -> Mapping[str, Hyperparameter]:
-    """Every hyperparameter that some method declares, by name."""
+    """Every hyperparameter that some method declares with some settings, by name."""
     return {one.name: one for method in methods().values() for one in method.hyperparameters()}
+
+
+def hyperparameters_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[Hyperparameter, ...]:
+    """What a study may enumerate or search for this arm."""
+    return method_of(algorithm).hyperparameters(_settings(algorithm))
 
 
 def run_point(run: RunSpec) -> str:
     """A run's hyperparameters for people: `α=0.5 T=70,000`, or nothing."""
-    return point_label(method_of(run.algorithm).hyperparameters(), run.hyperparameters)
+    return point_label(hyperparameters_of(run.algorithm), run.hyperparameters)
 
 
 def modes_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[ExecutionMode, ...]:
     """The execution modes in which a trained model of this arm is tested."""
-    settings = settings_of(algorithm) if isinstance(algorithm, AlgorithmSpec) else algorithm
-    return method_of(algorithm).modes(settings)
+    return method_of(algorithm).modes(_settings(algorithm))
+
+
+def matched_hidden_size(arm: ArmSettings, model: ArmSettings, sizes: Sizes) -> int:
+    """The `hidden_size` that brings `arm` nearest to the number of parameters of `model`.
+
+    Raises InputError for an arm without that setting.
+    """
+    if "hidden_size" not in type(arm).model_fields:
+        cure = "choose an arm that has one"
+        raise InputError("no hidden size", where="framework", value=arm.framework, cure=cure)
+    wanted = method_of(model).n_parameters(model, sizes)
+
+    def n_parameters(hidden_size: int) -> int:
+        return method_of(arm).n_parameters(
+            arm.model_copy(update={"hidden_size": hidden_size}), sizes
+        )
+
+    larger = bisect_left(range(1, WIDEST), wanted, key=n_parameters) + 1
+    return min((max(1, larger - 1), larger), key=lambda size: abs(n_parameters(size) - wanted))
+
+
+def _settings(algorithm: AlgorithmSpec | ArmSettings) -> ArmSettings:
+    return settings_of(algorithm) if isinstance(algorithm, AlgorithmSpec) else algorithm

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field
 # Far inside what float32 holds, which networks are trained in: neither rounded to 0 nor to inf.
 Positive = Annotated[float, Field(ge=1e-30, le=1e30)]
 # A layer between two of the widest has 67 MB of weights.
-Width = Annotated[int, Field(ge=1, le=4_096)]
+WIDEST = 4_096
+Width = Annotated[int, Field(ge=1, le=WIDEST)]
 
 
 class Settings(BaseModel):

@@ -6,7 +6,7 @@ from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import NoReturn
 
-from suite.algorithms.registry import hyperparameters, method_of, modes_of
+from suite.algorithms.registry import hyperparameters, hyperparameters_of, method_of, modes_of
 from suite.environments import EnvironmentInfo, available, backend_of, describe
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
@@ -128,7 +128,7 @@ class _Checks:
         for declared in hyperparameters().values():
             self._check_values(keys, scenario, total, table, declared)
         for arm in profile.arms:
-            for declared in method_of(self.study.arms[arm]).hyperparameters():
+            for declared in hyperparameters_of(self.study.arms[arm]):
                 if table.values(declared, total) is None and declared.published is None:
                     spellings = f"{declared.name} = [...]"
                     if declared.fraction:

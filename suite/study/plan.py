@@ -8,7 +8,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from suite.algorithms.registry import algorithm_spec, method_of
+from suite.algorithms.registry import algorithm_spec, hyperparameters_of, method_of
 from suite.algorithms.settings import ArmSettings
 from suite.environments import backend_of, describe
 from suite.environments.interface import EnvironmentInfo
@@ -47,7 +47,7 @@ class Trial:
     @property
     def declared(self) -> tuple[Hyperparameter, ...]:
         """The hyperparameters that the arm's method declares."""
-        return method_of(self.runs[0].algorithm).hyperparameters()
+        return hyperparameters_of(self.runs[0].algorithm)
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def _grid(profile: Profile, scenario: str, settings: ArmSettings) -> dict[str, t
     total = profile.training_for(scenario).total_env_steps
     return {
         one.name: table.values(one, total) or (() if one.published is None else (one.published,))
-        for one in method_of(settings).hyperparameters()
+        for one in hyperparameters_of(settings)
     }
 
 

@@ -145,3 +145,25 @@ def test_modes_of_execution() -> None:
     """The first is the one in which training acts."""
     assert [mode.letter for mode in modes_of(arm("ctde", "vdn"))] == ["D"]
     assert [mode.letter for mode in modes_of(arm("cadp", "vdn"))] == ["C", "D"]
+
+
+def updated(alpha: float, start: int, env_steps: int) -> QLearner:
+    learner = build_learner(
+        arm("cadp", "qmix"), SMALL, seeds=[5], pruning_start_env_steps=[start], alpha=[alpha]
+    )
+    for seed in range(3):
+        learner.update(random_batch(SMALL, [[4, 2]], 4, seed), np.array([env_steps]))
+    return learner
+
+
+def test_advising_only_never_changes_a_gradient() -> None:
+    """α = 0: three updates after T leave what three updates before it leave."""
+    states = [updated(0.0, 100, steps).state_dict() for steps in (50, 150)]
+    assert all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_pruning_only_prunes_from_the_first_step() -> None:
+    """T = 0 counts from the first update on; α is in it as after any other T."""
+    first, late = updated(2.0, 0, 1).state_dict(), updated(2.0, 100, 150).state_dict()
+    assert all(torch.equal(first[name], late[name]) for name in first)
+    assert not torch.equal(first["online"], updated(2.0, 100, 1).state_dict()["online"])

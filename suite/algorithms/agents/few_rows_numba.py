@@ -19,6 +19,7 @@ from suite.algorithms.layers.few_rows_numba import (
 )
 
 _attend = attention_numba.forward
+_attend_to_most = attention_numba.forward_of_most_attended
 
 
 @compiled
@@ -31,21 +32,28 @@ def recurrent_step(observations, last_actions, hidden, q, next_hidden, weights):
 
 
 @compiled
-def cadp_step(observations, last_actions, hidden, q, next_hidden, weights, n_heads, is_centralised):  # type: ignore[no-untyped-def]
-    """`CadpAgent.step`."""
+def cadp_step(  # type: ignore[no-untyped-def]
+    observations, last_actions, hidden, q, next_hidden, weights, n_heads, n_advisers, living
+):
+    """`CadpAgent.step`; living (E, N) bool, or None where the dead hear and are heard."""
     w_encoder, b_encoder, w_ih, w_hh, b_ih, b_hh = weights[:6]
     w_attention, w_advice, b_advice, w_merge, b_merge, w_last, b_last, w_head, b_head = weights[6:]
     n_rows, size, width = hidden.shape[0], hidden.shape[1], w_attention.shape[0] // 3
     x = agent_inputs(observations, last_actions, q.shape[1])
     encoded = dense(x, w_encoder, b_encoder, True)
     gru_cell(encoded, hidden, w_ih, w_hh, b_ih, b_hh, next_hidden)
-    if is_centralised:
+    if n_advisers > 0:
         packed = np.zeros((n_rows, 3 * width), np.float32)
         add_dense(x, w_attention, 0, packed)
         advice = np.empty((n_rows, width), np.float32)
         n_environments, n_agents = last_actions.shape
         shares = np.empty((n_environments, n_heads, n_agents, n_agents), np.float32)
-        _attend(packed, shares, advice, np.float32((width // n_heads) ** -0.5))
+        scale = np.float32((width // n_heads) ** -0.5)
+        hears = None if living is None else _who_hears_whom(living)
+        if n_advisers < n_agents - 1:
+            _attend_to_most(packed, shares, advice, scale, hears, n_advisers)
+        else:
+            _attend(packed, shares, advice, scale, hears)
     else:
         advice = np.zeros((n_rows, width), np.float32)
         add_dense(x, w_attention[2 * width :], 0, advice)
@@ -56,3 +64,15 @@ def cadp_step(observations, last_actions, hidden, q, next_hidden, weights, n_hea
     add_dense(g, w_merge, size, merged)
     rectify(merged)
     q[:] = dense(dense(merged, w_last, b_last, True), w_head, b_head, False)
+
+
+@compiled
+def _who_hears_whom(living):  # type: ignore[no-untyped-def]
+    """`layers.attention.who_hears_whom`."""
+    n_environments, n_agents = living.shape
+    hears = np.empty((n_environments, n_agents, n_agents), np.bool_)
+    for e in range(n_environments):
+        for n in range(n_agents):
+            for j in range(n_agents):
+                hears[e, n, j] = (living[e, n] and living[e, j]) or n == j
+    return hears

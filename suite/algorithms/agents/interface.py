@@ -51,10 +51,19 @@ class Agent(Protocol):
         q: Array,
         next_hidden: Array,
         mode: str,
+        living: NDArray[np.bool_] | None = None,
     ) -> None:
         """`step` of one member, compiled for few rows; see `agents.few_rows_numba`."""
 
     def step(
-        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: str
+        self,
+        weights: Weights,
+        inputs: Tensor,
+        hidden: Tensor,
+        mode: str,
+        living: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
-        """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden."""
+        """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden.
+
+        living (P, E, N) bool: given where an `ActingNetwork` says that it matters.
+        """

@@ -47,12 +47,18 @@ class RecurrentAgent:
         q: Array,
         next_hidden: Array,
         mode: str,
+        living: NDArray[np.bool_] | None = None,
     ) -> None:
         """`step` of one member, compiled for few rows; see `agents.few_rows_numba`."""
         few_rows_numba.recurrent_step(observations, last_actions, hidden, q, next_hidden, weights)
 
     def step(
-        self, weights: Weights, inputs: Tensor, hidden: Tensor, mode: str
+        self,
+        weights: Weights,
+        inputs: Tensor,
+        hidden: Tensor,
+        mode: str,
+        living: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> q (P, E, N, A), hidden."""
         flat = recurrent_step(weights, inputs.flatten(1, 2), hidden.flatten(1, 2))

@@ -1,16 +1,17 @@
-"""What CADP declares: α, T, two execution modes, and what its attention costs. No torch here."""
+"""What CADP declares: α, T, execution modes, and what its attention costs. No torch here."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.agents.specs import attention_multiply_adds, cadp_agent_specs
+from suite.algorithms.cadp.modes import modes
 from suite.algorithms.cadp.settings import PUBLISHED_ALPHA, CadpSettings
-from suite.algorithms.declaration import Members, TrainingMetric
+from suite.algorithms.declaration import Members, Refusal, TrainingMetric
 from suite.algorithms.specs import ParameterSpec
 from suite.algorithms.value.method import ValueMethod
 from suite.runs.hyperparameters import Hyperparameter
-from suite.runs.modes import CENTRALISED, DECENTRALISED, ExecutionMode
+from suite.runs.modes import ExecutionMode
 from suite.runs.protocol import LARGEST_ENV_STEPS
 from suite.runs.sizes import Sizes
 
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
 
     from suite.algorithms.value.base import QLearner
 
-ALPHA, PRUNING_START = "alpha", "pruning_start_env_steps"
+ALPHA, PRUNING_START, RAMP_END = "alpha", "pruning_start_env_steps", "pruning_ramp_end_env_steps"
+
+# Schedules with a hyperparameter of their own: where the ramp ends.
+RAMPS = ("linear", "cosine")
 
 
 class CadpMethod(ValueMethod):
@@ -28,31 +32,46 @@ class CadpMethod(ValueMethod):
     framework = "cadp"
     own_settings = CadpSettings
 
-    def hyperparameters(self) -> tuple[Hyperparameter, ...]:
-        """The paper's α and T."""
-        return (
-            Hyperparameter(
-                ALPHA,
-                "α",
-                "weight of the pruning loss",
-                0.0,
-                1e9,
-                published=PUBLISHED_ALPHA.get(self.backbone),
-            ),
-            Hyperparameter(
-                PRUNING_START,
-                "T",
-                "training step from which on the pruning loss is added",
-                0,
-                LARGEST_ENV_STEPS,
-                is_whole=True,
-                fraction="pruning_start_fraction",
-            ),
+    def hyperparameters(self, settings: Any | None = None) -> tuple[Hyperparameter, ...]:
+        """The paper's α and T, and where a ramp ends; nothing where there is no advice to prune."""
+        if settings is not None and settings.attends_to == "self":
+            return ()
+        alpha = Hyperparameter(
+            ALPHA,
+            "α",
+            "weight of the pruning loss",
+            0.0,
+            1e9,
+            published=PUBLISHED_ALPHA.get(self.backbone),
         )
+        start = Hyperparameter(
+            PRUNING_START,
+            "T",
+            "training step from which on the pruning loss is added",
+            0,
+            LARGEST_ENV_STEPS,
+            is_whole=True,
+            fraction="pruning_start_fraction",
+        )
+        end = Hyperparameter(
+            RAMP_END,
+            "T₁",
+            "training step at which the pruning loss has its full weight",
+            0,
+            LARGEST_ENV_STEPS,
+            is_whole=True,
+            fraction="pruning_ramp_end_fraction",
+        )
+        has_ramp = settings is None or settings.pruning_schedule in RAMPS
+        return (alpha, start, end) if has_ramp else (alpha, start)
 
     def modes(self, settings: CadpSettings) -> tuple[ExecutionMode, ...]:
-        """With advice, as in training, and without."""
-        return (CENTRALISED, DECENTRALISED)
+        """With advice, as in training; with that of a few; without."""
+        return modes(settings)
+
+    def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
+        """What speaks against the mixer, or settings that contradict each other."""
+        return _contradiction(settings) or super().refusal(settings, sizes)
 
     def published_as(self, settings: CadpSettings) -> str | None:
         """Its figures do not say on which backbone."""
@@ -84,3 +103,24 @@ class CadpMethod(ValueMethod):
             device,
             self.modes(settings),
         )
+
+
+def _contradiction(settings: CadpSettings) -> Refusal | None:
+    counts = settings.adviser_counts
+    if len(set(counts)) < len(counts):
+        return Refusal("a mode is there twice", "adviser_counts", counts, "give each number once")
+    if settings.alpha_lowest > settings.alpha_highest:
+        what, cure = "the bounds of α are the wrong way round", "make it at most alpha_highest"
+        return Refusal(what, "alpha_lowest", settings.alpha_lowest, cure)
+    if settings.attends_to == "all":
+        return None
+    of_advice = {
+        "adviser_counts": counts,
+        "masks_dead": settings.masks_dead,
+        "pruning_schedule": settings.pruning_schedule,
+    }
+    for key, value in of_advice.items():
+        if value != CadpSettings.model_fields[key].default:
+            what = "agents that attend to themselves alone have no advice"
+            return Refusal(what, key, value, 'leave it out, or set attends_to = "all"')
+    return None

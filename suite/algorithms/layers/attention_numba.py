@@ -2,7 +2,8 @@
 
 No transposing copies, no tensor per step. See `attention` for the equations. Arrays: packed
 (rows·N, 3·E) float32, keys, queries, values side by side, heads side by side within each;
-weights C (rows, heads, N, N).
+weights C (rows, heads, N, N); hears (rows, N, N) bool, whether agent n hears agent j, or None where
+all hear all. None compiles to loops of their own, in which nothing asks for it.
 
 Written for the vectoriser: flat arrays and unsigned indices (a signed index might count from the
 end, which turns loads into gathers), inner loops over the head size alone, whose length the
@@ -19,6 +20,7 @@ from suite.algorithms.layers.arithmetic_numba import FAST, compiled, exp32
 _U = np.uintp
 _ZERO = np.float32(0)
 _ONE = np.float32(1)
+_LOWEST = np.float32(-3e38)
 
 
 @njit(inline="always", **FAST)
@@ -64,9 +66,30 @@ def _softmax_rows(scores, n):  # type: ignore[no-untyped-def]
             scores[first + j] *= factor
 
 
+@njit(inline="always", **FAST)
+def _heard_softmax_rows(scores, hears, first_pair, n):  # type: ignore[no-untyped-def]
+    """The same over those who are heard; exactly 0 for the others."""
+    for k in range(n * n):
+        if not hears[first_pair + k]:
+            scores[k] = _LOWEST
+    for row in range(n):
+        first = row * n
+        top = scores[first]
+        for j in range(n):
+            top = max(top, scores[first + j])
+        total = _ZERO
+        for j in range(n):
+            share = exp32(scores[first + j] - top)
+            scores[first + j] = share if hears[first_pair + first + j] else _ZERO
+            total += scores[first + j]
+        factor = _ONE / total
+        for j in range(n):
+            scores[first + j] *= factor
+
+
 @compiled
-def forward(packed, weights, advice, scale):  # type: ignore[no-untyped-def]
-    """Fills C and advice (rows·N, E)."""
+def forward(packed, weights, advice, scale, hears):  # type: ignore[no-untyped-def]
+    """Fills C and advice (rows·N, E); every agent has to hear somebody."""
     n_rows, n_heads, n_agents = _U(weights.shape[0]), _U(weights.shape[1]), _U(weights.shape[2])
     width = _U(advice.shape[1])
     size = width // n_heads
@@ -74,6 +97,7 @@ def forward(packed, weights, advice, scale):  # type: ignore[no-untyped-def]
     n_pairs = n_agents * n_agents
     x, z, c = packed.reshape(-1), advice.reshape(-1), weights.reshape(-1)
     scores = np.empty(n_pairs, np.float32)
+    heard = None if hears is None else hears.reshape(-1)
     for row in range(n_rows):
         for head in range(n_heads):
             keys = row * n_agents * stride + head * size
@@ -82,7 +106,10 @@ def forward(packed, weights, advice, scale):  # type: ignore[no-untyped-def]
                 for j in range(n_agents):
                     dot = _dot(x, queries + n * stride, x, keys + j * stride, size)
                     scores[n * n_agents + j] = dot * scale
-            _softmax_rows(scores, n_agents)
+            if heard is None:
+                _softmax_rows(scores, n_agents)
+            else:
+                _heard_softmax_rows(scores, heard, row * n_pairs, n_agents)
             kept = (row * n_heads + head) * n_pairs
             for k in range(n_pairs):
                 c[kept + k] = scores[k]
@@ -94,8 +121,44 @@ def forward(packed, weights, advice, scale):  # type: ignore[no-untyped-def]
 
 
 @compiled
+def most_attended(weights, n_advisers, hears):  # type: ignore[no-untyped-def]
+    """Fills hears: each agent itself and the `n_advisers` others to whom it attends most.
+
+    Attention counts summed over heads; others to whom no head attends are not heard.
+    """
+    n_rows, n_heads, n_agents = weights.shape[:3]
+    totals = np.empty(n_agents, np.float32)
+    for row in range(n_rows):
+        for n in range(n_agents):
+            for j in range(n_agents):
+                totals[j] = _ZERO
+                for head in range(n_heads):
+                    totals[j] += weights[row, head, n, j]
+                hears[row, n, j] = j == n
+            totals[n] = _ZERO
+            for _ in range(n_advisers):
+                best = np.argmax(totals)
+                if totals[best] > _ZERO:
+                    hears[row, n, best] = True
+                    totals[best] = _ZERO
+
+
+@compiled
+def forward_of_most_attended(packed, weights, advice, scale, hears, n_advisers):  # type: ignore[no-untyped-def]
+    """`forward` of those to whom each agent attends most, among those it hears."""
+    n_rows, _, n_agents, _ = weights.shape
+    chosen = np.empty((n_rows, n_agents, n_agents), np.bool_)
+    forward(packed, weights, advice, scale, hears)
+    most_attended(weights, n_advisers, chosen)
+    forward(packed, weights, advice, scale, chosen)
+
+
+@compiled
 def backward(packed, weights, grad_advice, grad_self, grad_packed, scale):  # type: ignore[no-untyped-def]
-    """Fills the gradient of `packed`; grad_self (rows, heads, N) of C_nn may have no rows."""
+    """Fills the gradient of `packed`; grad_self (rows, heads, N) of C_nn may have no rows.
+
+    Nothing asks who hears whom: where C is 0, so is the gradient of its score.
+    """
     n_rows, n_heads, n_agents = _U(weights.shape[0]), _U(weights.shape[1]), _U(weights.shape[2])
     width = _U(grad_advice.shape[1])
     size = width // n_heads

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from suite.algorithms.agents.interface import Agent
 from suite.algorithms.batch import EpisodeBatch
-from suite.algorithms.inputs import OWN_OBSERVATION, Inputs
+from suite.algorithms.inputs import AVAILABLE, OWN_OBSERVATION, Inputs, living_agents
 from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import step_inputs
 from suite.algorithms.value.settings import ValueSettings
@@ -29,13 +29,15 @@ FEW_ROWS = 64
 class ActingNetwork:
     """How a mode acts: an agent network, where its weights are, and what it sees.
 
-    group, prefix: the group of weights, and how their names start in it.
+    group, prefix: the group of weights, and how their names start in it. sees_living: whether the
+    agent is told who can still act.
     """
 
     agent: Agent
     group: str = ""
     prefix: str = ""
     inputs: Inputs = OWN_OBSERVATION
+    sees_living: bool = False
 
 
 class QLearner(ABC):
@@ -96,11 +98,12 @@ class QLearner(ABC):
         """
         network = self.acting[mode]
         observations = network.inputs.of(seen)
+        living = living_agents(seen[AVAILABLE]) if network.sees_living else None
         n_environments, n_agents = last_actions.shape[1:]
         if self.device.type != "cpu" or n_environments * n_agents > FEW_ROWS:
             inputs = step_inputs(observations, last_actions, self.sizes)
             weights = under(self.trained[network.group].online, network.prefix)
-            return network.agent.step(weights, inputs, hidden, mode)
+            return network.agent.step(weights, inputs, hidden, mode, living)
         q = observations.new_empty(*last_actions.shape, self.sizes.n_actions)
         next_hidden = torch.empty_like(hidden, memory_format=torch.contiguous_format)
         flat, next_flat, q_flat = hidden.flatten(1, 2), next_hidden.flatten(1, 2), q.flatten(1, 2)
@@ -113,6 +116,7 @@ class QLearner(ABC):
                 q_flat[p].numpy(),
                 next_flat[p].numpy(),
                 mode,
+                None if living is None else living[p].numpy(),
             )
         return q, next_hidden
 

@@ -14,6 +14,7 @@ from suite.algorithms.agents.recurrent import RecurrentAgent
 from suite.algorithms.batch import EpisodeBatch
 from suite.algorithms.declaration import Members
 from suite.algorithms.mixers.interface import Mixer
+from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows, agent_inputs, pack
 from suite.algorithms.value.base import ActingNetwork, QLearner
 from suite.algorithms.value.mixed_td import mixed_td, transitions
@@ -59,8 +60,17 @@ class ValueLearner(QLearner):
         """The agents' network."""
         return RecurrentAgent(self.settings, self.sizes)
 
+    def unroll(self, weights: Weights, inputs: Tensor, rows: Rows, batch: EpisodeBatch) -> Unrolled:
+        """What agents with these weights make of inputs (P, R, N, D)."""
+        return self.agent.unroll(weights, inputs, rows)
+
     def agent_loss(
-        self, online: Unrolled, rows: Rows, mask: Tensor, env_steps: NDArray[np.int64]
+        self,
+        online: Unrolled,
+        rows: Rows,
+        batch: EpisodeBatch,
+        mask: Tensor,
+        env_steps: NDArray[np.int64],
     ) -> tuple[Tensor | None, Mapping[str, Tensor]]:
         """A loss (P,) beside that of the values, or None, and metrics by name, each (P,).
 
@@ -84,14 +94,15 @@ class ValueLearner(QLearner):
         rows = pack(batch)
         inputs, actions = agent_inputs(batch, rows)
         taken = transitions(batch, rows, actions)
-        online = self.agent.unroll(self._networks.online, inputs, rows)
+        online = self.unroll(self._networks.online, inputs, rows, batch)
         with torch.no_grad():
-            target = self.agent.unroll(self._networks.target, inputs, rows)
+            target = self.unroll(self._networks.target, inputs, rows, batch)
         td = mixed_td(
             self.settings, self.mixer, self._networks, taken, online.q, target.q, online.q
         )
         loss = td.loss
-        own_loss, metrics = self.agent_loss(online, rows, taken.mask, np.asarray(env_steps))
+        steps = np.asarray(env_steps)
+        own_loss, metrics = self.agent_loss(online, rows, batch, taken.mask, steps)
         if own_loss is not None:
             loss = loss + own_loss
         gradient_norm = self._networks.descend(loss, active)
