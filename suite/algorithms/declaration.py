@@ -52,9 +52,9 @@ class Work:
 class TrainingMetric:
     """A metric of a method's own, recorded as `train/<name>`.
 
-    label: for people. low, high: its possible range. kind: "loss" if every update leaves one, "fact"
-    if it is recorded at every test, "mean" for all others. is_watched: whether figures show it
-    beside the curves where a hyperparameter names a training step.
+    label: for people. low, high: its possible range. kind: "loss" if every update leaves one,
+    "fact" if it is recorded at every test, "mean" for all others. is_watched: whether figures show
+    it beside the curves where a hyperparameter names a training step.
     """
 
     name: str
