@@ -114,13 +114,13 @@ class Reference:
     finals: tuple[PaperFinal, ...]
     published: tuple[PublishedResult, ...]
 
-    def panels(self, scenario: str) -> list[PaperCurve]:
-        """Curves for a scenario of ours (`backend/name`), one per algorithm and variant."""
+    def panels(self, scenario: str) -> list[list[PaperCurve]]:
+        """The curves of every panel for a scenario of ours (`backend/name`)."""
         name = scenario.rsplit("/", 1)[-1]
-        found: dict[tuple[str, str], PaperCurve] = {}
+        found: dict[tuple[str, str], list[PaperCurve]] = {}
         for curve in self.curves:
             if curve.scenario == name:
-                found.setdefault((curve.algorithm, curve.variant), curve)
+                found.setdefault((curve.figure, curve.panel), []).append(curve)
         return list(found.values())
 
 

@@ -11,14 +11,14 @@ from reports.figures.forest import forest
 from reports.figures.learning_curves import Drawing, DrawnSeries, drawn_series, panel
 from reports.figures.modes import mode_curve
 from reports.figures.overview import overview
-from reports.figures.paper_panel import paper_panel
+from reports.figures.paper_panel import paper_panels
 from reports.figures.transition import transition
 from reports.measures import Measure, measures
 from reports.reference import Reference
 from reports.series import SeriesKey, runs_of, series_keys
 
 # With more, bands and names in one panel are no longer told apart.
-MOST_LINES = 8
+MOST_LINES = 6
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class ScenarioFigures:
     panels: tuple[Drawing, ...]
     transitions: tuple[Drawing, ...]
     modes: tuple[Drawing, ...]
-    paper: Drawing | None
+    paper: tuple[Drawing, ...]
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def _scenario(
         ),
         tuple(one for one in transitions if one is not None),
         tuple(_mode_curves(analysis, firsts, measure, prefix)),
-        None if reference is None else paper_panel(reference, scenario, keys, f"{prefix}-paper"),
+        tuple(paper_panels(reference, scenario, keys, f"{prefix}-paper")) if reference else (),
     )
 
 

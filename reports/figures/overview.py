@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 # More lines on one pair of axes cannot be told apart; each framework then has its own.
 MOST_LINES = 12
 WIDTH_INCHES = 10.4
+N_COLUMNS = 2
 
 
 def overview(
@@ -58,20 +59,21 @@ def _by_framework(
     groups: dict[str, list[DrawnSeries]] = {}
     for one in series:
         groups.setdefault(one.key.framework, []).append(one)
-    n_rows = -(-len(groups) // 2)
-    figure, grid = style.new_grid(len(groups), 2, (WIDTH_INCHES, 1.0 + 2.6 * n_rows))
+    n_rows = -(-len(groups) // N_COLUMNS)
+    figure, grid = style.new_grid(len(groups), N_COLUMNS, (WIDTH_INCHES, 1.0 + 2.6 * n_rows))
     backbones = {one.key.backbone: one.key.method.backbone_title for one in series}
     for backbone, name in backbones.items():
         grid[0].plot([], [], color=colours[backbone], linewidth=1.7, label=name)
     for mode, dashes in _modes(series).items():
         name = f"({mode.letter}) {mode.name}"
         grid[0].plot([], [], color=style.INK, linestyle=dashes, linewidth=1.2, label=name)
-    for axes, (framework, group) in zip(grid, groups.items(), strict=True):
+    for place, (axes, (framework, group)) in enumerate(zip(grid, groups.items(), strict=True)):
         for one in group:
             _line(axes, one, colours)
         furnish(axes, group, measure)
         axes.set_title(f"{title}, framework {framework}")
-        axes.label_outer()
+        axes.set_ylabel(axes.get_ylabel() if place % N_COLUMNS == 0 else "")
+        axes.set_xlabel(axes.get_xlabel() if place + N_COLUMNS >= len(groups) else "")
     style.legend_right(figure, between=0.28)
     return figure
 
@@ -105,8 +107,11 @@ def _caption(series: Sequence[DrawnSeries], is_one: bool) -> str:
     text += " together; colour is the backbone." if is_one else "; colour is the backbone."
     if any(len(one.key.method.modes) == 1 for one in series):
         text += " Dotted: arm with one way of acting."
+    acting: dict[str, list[str]] = {}
     for mode, dashes in _modes(series).items():
-        text += f" {words.get(dashes, 'Broken')}: acting {mode.name} ({mode.letter})."
+        acting.setdefault(words.get(dashes, "Broken"), []).append(f"{mode.name} ({mode.letter})")
+    for word, modes in acting.items():
+        text += f" {word}: acting {', '.join(modes)}."
     if any(one.mixed for one in series):
         text += f" {MIXED_MARK}: with runs of mixed origin."
     return text

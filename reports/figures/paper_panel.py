@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 
 from reports.figures import style
 from reports.figures.learning_curves import Drawing
@@ -23,22 +23,44 @@ COLOURS = (
     style.BROWN,
 )
 PLAIN = "none"
+Line = tuple[str | None, str]  # name in the paper's figures, and of the execution mode
 MARK = "paper, digitised); not comparable in absolute value"
 
 
-def paper_panel(
+def paper_panels(
     reference: Reference, scenario: str, keys: Collection[SeriesKey], identifier: str
-) -> Drawing | None:
-    """The paper's lines of what the study has as well; None where there is none.
+) -> list[Drawing]:
+    """The paper's panels, with the lines of what the study has as well; those that add a line.
 
     keys: of the study's series in this scenario.
     """
     letters = {(key.method.published_as, key.mode.name): key.mode.letter for key in keys}
-    available = reference.panels(scenario)
-    shown = [curve for curve in available if (curve.algorithm, curve.mode) in letters]
-    if not shown:
-        return None
-    names = [_name(curve, letters[curve.algorithm, curve.mode]) for curve in shown]
+    found: list[Drawing] = []
+    before: set[Line] = set()
+    for available in reference.panels(scenario):
+        shown = [curve for curve in available if _line(curve) in letters]
+        if not before.issuperset(map(_line, shown)):
+            before |= {_line(curve) for curve in shown}
+            n_other = len(available) - len(shown)
+            own = f"{identifier}-{shown[0].panel}"
+            found.append(_draw(reference, scenario, shown, letters, n_other, own))
+    return found
+
+
+def _line(curve: PaperCurve) -> Line:
+    return curve.algorithm, curve.mode
+
+
+def _draw(
+    reference: Reference,
+    scenario: str,
+    shown: Sequence[PaperCurve],
+    letters: Mapping[Line, str],
+    n_other: int,
+    identifier: str,
+) -> Drawing:
+    """One panel. n_other: its lines that are not shown."""
+    names = [_name(curve, letters[_line(curve)]) for curve in shown]
     mark = f"{shown[0].environment} ({MARK}"
     figure, (axes,) = style.new_figure()
     for curve, name in zip(shown, names, strict=True):
@@ -59,15 +81,12 @@ def paper_panel(
     ends = [f"{curve.win_rate_percent[-1]:.0f} %" for curve in shown]
     told = "; ".join(f"{name} ends at {end}" for name, end in zip(names, ends, strict=True))
     svg = to_svg(figure, identifier=identifier, title=f"{scenario}: {mark}", description=told)
-    letters_there = sorted({curve.panel for curve in shown})
-    panels = f"panel{'s' if len(letters_there) > 1 else ''} {', '.join(letters_there)}"
-    rest = len(available) - len(shown)
     caption = (
-        f"{mark}. Read off the paper's figure ({panels} of {shown[0].figure}); "
+        f"{mark}. Read off the paper's figure (panel {shown[0].panel} of {shown[0].figure}); "
         "seeds and backbone of “CADP” are not stated there."
     )
-    if rest:
-        caption += f" {rest} more lines of that figure have no counterpart in this study."
+    if n_other:
+        caption += f" {n_other} more lines of that panel have no counterpart in this study."
     return Drawing(identifier, svg, caption)
 
 

@@ -119,12 +119,12 @@ def _values(
     watched: Mapping[TrainingMetric, Curve],
     step: float | None,
 ) -> str:
-    """Values at a step, of None the last ones: `C 61, D 12, self-attention 0.33`."""
+    """Values at a step, of None the last ones: `(C) 61, (D) 12, self-attention 0.33`."""
 
     def value(curve: Curve) -> float | None:
         return float(curve.mean[-1]) if step is None else curve.at(step)
 
-    parts = [f"{mode.letter} {value(curve):.0f}" for mode, curve in curves.items()]
+    parts = [f"({mode.letter}) {value(curve):.0f}" for mode, curve in curves.items()]
     parts += [
         f"{metric.label} {found:.2f}"
         for metric, curve in watched.items()
