@@ -128,6 +128,14 @@ class Method(ABC):
         """The name of its lines in the paper's figures; None if they do not show it."""
         return None
 
+    def on_scenario(self, settings: Any, scenario: str) -> Any:
+        """The settings of an arm on a scenario, by its name within its backend.
+
+        For methods whose releases set something per scenario: what the study itself sets
+        (`settings.model_fields_set`) stays.
+        """
+        return settings
+
     def hyperparameters(self, settings: Any | None = None) -> tuple[Hyperparameter, ...]:
         """What a study may enumerate or search for arms with these settings; None: with any."""
         return ()

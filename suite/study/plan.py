@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from suite.algorithms.registry import algorithm_spec, hyperparameters_of, method_of
 from suite.algorithms.settings import ArmSettings
-from suite.environments import backend_of, describe
+from suite.environments import backend_of, describe, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter, Value, point_label
@@ -164,7 +164,8 @@ def _trial(
     point: dict[str, Value],
 ) -> Trial:
     training = protocol_for(profile, environment.name, settings)
-    algorithm = algorithm_spec(settings)
+    own = method_of(settings).on_scenario(settings, short_name(environment.name))
+    algorithm = algorithm_spec(own)
     runs = tuple(
         RunSpec(
             scenario=environment.name,
