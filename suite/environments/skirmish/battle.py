@@ -47,6 +47,7 @@ from suite.environments.skirmish.fields import (
     RADIUS,
     REPLAN,
     SHUFFLES_ENEMIES,
+    SIGHT_RANGE,
     SPEED,
     TARGET,
     UNDECIDED,
@@ -345,7 +346,7 @@ def _encode(slot: int, units: Array, tables: Tables, battles: Battles, outputs: 
     available, state = outputs.available_actions[slot], outputs.state[slot]
     encode_available_actions(units, tables, available)
     encode_state(units, tables, battles.last_actions[slot], state)
-    encode_observations(units, tables, available, state, outputs.observations[slot])
+    encode_observations(units, tables, available, state, SIGHT_RANGE, outputs.observations[slot])
 
 
 @inlined

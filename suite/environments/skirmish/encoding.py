@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from suite.environments.skirmish.compilation import NOTHING, inlined
+from suite.environments.skirmish.bundles import Battles, Outputs
+from suite.environments.skirmish.compilation import NOTHING, compiled, inlined
 from suite.environments.skirmish.fields import (
     ALLY_SHIELD,
     COOLDOWN,
@@ -51,8 +52,6 @@ from suite.environments.skirmish.fields import (
 from suite.environments.skirmish.tables import Tables
 
 Array = Any  # numba arrays inside kernels; shapes in the docstrings
-
-_BEYOND_SIGHT = (SIGHT_RANGE + 0.5) ** 2  # spares square roots; the test itself is SMAC's
 
 
 @inlined
@@ -139,12 +138,12 @@ def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array
 
 @inlined
 def encode_observations(
-    units: Array, tables: Tables, available: Array, state: Array, observations: Array
+    units: Array, tables: Tables, available: Array, state: Array, sight: float, observations: Array
 ) -> None:
     """Fill observations (agents, observation_size) float32; the dead see zeros.
 
     Order: four move flags | enemy rows | rows of the other allies | own row. A row of a unit that
-    is dead or not nearer than 9 cells is zero. state: of `encode_state`, which has the same shares
+    is dead or not nearer than `sight` is zero. state: of `encode_state`, which has the same shares
     of health and shield.
     """
     stats, sizes = tables.stats, tables.sizes
@@ -166,7 +165,7 @@ def encode_observations(
             can_attack = available[a, FIRST_TARGET + e]
             _encode_other(
                 a, n_allies + e, can_attack, units, stats, sizes[ENEMY_SHIELD], bits,
-                row, column, state, place, place + 3,
+                row, column, state, place, place + 3, sight,
             )  # fmt: skip
             column += 5 + sizes[ENEMY_SHIELD] + bits
             place += enemy_width
@@ -175,7 +174,7 @@ def encode_observations(
             if j != a:
                 _encode_other(
                     a, j, units[j, HEALTH] > 0.0, units, stats, sizes[ALLY_SHIELD], bits,
-                    row, column, state, place, place + 4,
+                    row, column, state, place, place + 4, sight,
                 )  # fmt: skip
                 column += 5 + sizes[ALLY_SHIELD] + bits
             place += ally_width
@@ -185,6 +184,20 @@ def encode_observations(
             row[column + 1] = state[place + 4]
         if bits > 0:
             row[column + 1 + sizes[ALLY_SHIELD] + int(stats[a, TYPE_INDEX])] = 1.0
+
+
+@compiled
+def encode_unlimited_sight(
+    active: Array, tables: Tables, battles: Battles, outputs: Outputs, observations: Array
+) -> None:
+    """Fill the observations (slots, agents, observation_size) of the active slots as if nobody
+    were too far to be seen."""
+    for s in range(active.shape[0]):
+        if active[s]:
+            available, state = outputs.available_actions[s], outputs.state[s]
+            encode_observations(
+                battles.units[s], tables, available, state, math.inf, observations[s]
+            )
 
 
 @inlined
@@ -201,15 +214,17 @@ def _encode_other(
     state: Array,
     health_place: int,
     shield_place: int,
+    sight: float,
 ) -> None:
     """Fill the row of unit j, from a column on, in agent a's observation, if a sees j."""
     dx = units[j, X] - units[a, X]
     dy = units[j, Y] - units[a, Y]
     squared = dx * dx + dy * dy
-    if squared >= _BEYOND_SIGHT or units[j, HEALTH] <= 0.0:
+    beyond = sight + 0.5  # spares square roots; the test itself is SMAC's
+    if squared >= beyond * beyond or units[j, HEALTH] <= 0.0:
         return
     distance = math.sqrt(squared)
-    if distance < SIGHT_RANGE:
+    if distance < sight:
         row[column] = flag
         row[column + 1] = distance / SIGHT_RANGE
         row[column + 2] = dx / SIGHT_RANGE

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,8 @@ from suite.environments.skirmish.bundles import Battles, Outputs, Scratch
 from suite.environments.skirmish.commands import ALL_LEGAL
 from suite.environments.skirmish.compilation import bind
 from suite.environments.skirmish.contacts import padded
+from suite.environments.skirmish.encoding import encode_unlimited_sight
+from suite.environments.skirmish.extras import check_extra, extra_observation_size
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import Scenario
 from suite.environments.skirmish.streams import derive_episode_seeds
@@ -25,6 +29,8 @@ from suite.environments.validation import (
     check_slots,
 )
 
+_EXTRA_ENCODERS = {"unlimited_sight": encode_unlimited_sight}
+
 
 class SkirmishEnvironment:
     """A batch of battles of one scenario; see `interface.BatchedEnvironment`.
@@ -33,8 +39,12 @@ class SkirmishEnvironment:
     units, N_ORDER_FIELDS) int64 are the battles themselves, columns in `fields`, allies first.
     With `records_loops`, loop_units (slots, 8, units, N_UNIT_FIELDS) are the units after each game
     loop of the last step, and loop_shots (slots, 8, units) int64 whom each unit shot at or healed
-    in it, -1 for nobody.
+    in it, -1 for nobody. extra_observations: name -> (slots, agents, width) float32, those named
+    in `extra`, one of `extras.EXTRA_OBSERVATIONS` each (InputError for others); brought up to date
+    as `observations` are.
     """
+
+    extra_observations: dict[str, NDArray[np.float32]]
 
     def __init__(
         self,
@@ -44,7 +54,9 @@ class SkirmishEnvironment:
         rules: Rules = DEFAULT_RULES,
         *,
         records_loops: bool = False,
+        extra: Sequence[str] = (),
     ) -> None:
+        check_extra(extra)
         self.info = scenario.info()
         self.n_environments = n_environments
         self._seed = seed
@@ -74,6 +86,16 @@ class SkirmishEnvironment:
         self._bundles = (self._tables, self._battles, self._scratch, self._outputs)
         example = (self._battles.last_actions, self._everyone, self._step_loops, True)
         self._advance = bind(advance_batch, *example, *self._bundles)
+        shape = self.observations.shape[:2]
+        self.extra_observations = {
+            name: np.zeros((*shape, extra_observation_size(scenario, name)), np.float32)
+            for name in extra
+        }
+        shown = (self._everyone, self._tables, self._battles, self._outputs)
+        self._extras = [
+            (bind(_EXTRA_ENCODERS[name], *shown, array), array)
+            for name, array in self.extra_observations.items()
+        ]
         self.reset()
 
     def reset(
@@ -98,6 +120,7 @@ class SkirmishEnvironment:
         self._advance(
             self._battles.last_actions, starting, self._start_loops, False, *self._bundles
         )
+        self._encode_extras(starting)
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Advance the battles by 8 game loops; see `interface.BatchedEnvironment`.
@@ -109,7 +132,16 @@ class SkirmishEnvironment:
         fault = self._advance(chosen, moving, self._step_loops, True, *self._bundles)
         if fault != ALL_LEGAL:
             self._raise_fault(fault, chosen)
+        if self._extras:
+            self._encode_extras(moving)
         return self._step
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+    def _encode_extras(self, active: NDArray[np.bool_]) -> None:
+        for encode, array in self._extras:
+            encode(active, self._tables, self._battles, self._outputs, array)
 
     def _raise_fault(self, fault: int, actions: NDArray[np.int64]) -> None:
         """Raise the ActionError for a fault code of `commands.find_illegal`."""

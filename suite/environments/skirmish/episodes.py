@@ -19,7 +19,7 @@ from suite.environments.skirmish.encoding import (
     encode_state,
     remember_enemies,
 )
-from suite.environments.skirmish.fields import UNDECIDED, WON
+from suite.environments.skirmish.fields import SIGHT_RANGE, UNDECIDED, WON
 from suite.environments.skirmish.rules import DEFAULT_RULES
 from suite.environments.skirmish.scenario import Scenario
 from suite.environments.skirmish.tables import Tables, build_stats, build_tables
@@ -110,7 +110,7 @@ def _encode_rows(
         units, available, state = table[row], result.available_actions[row], result.state[row]
         encode_available_actions(units, tables, available)
         encode_state(units, tables, last_actions[row], state)
-        encode_observations(units, tables, available, state, result.obs[row])
+        encode_observations(units, tables, available, state, SIGHT_RANGE, result.obs[row])
         if row == 0:
             remember_enemies(units, tables, previous)
             continue
