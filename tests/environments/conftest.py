@@ -204,7 +204,7 @@ def film(
         act(environment, *actions)
         units.append(environment.loop_units[0].copy())
         shots.append(environment.loop_shots[0].copy())
-        if environment._is_over[0]:
+        if environment._battles.is_over[0]:
             break
     return np.concatenate(units), np.concatenate(shots)
 

@@ -7,16 +7,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numba import njit
 
 from suite.environments import make
 from suite.environments.skirmish import fields as f
+from suite.environments.skirmish import steering
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.rules import Rules
 from suite.environments.skirmish.scenario import EnemyOrder, Placement, load_scenario
-from suite.environments.skirmish.steering import is_free_at, walk
 
 EXACT = Rules(period_jitter_loops=(0.0, 0.0), max_start_loops=0)
 PERIOD = 13.7728
+
+# kernels that kernels call only
+is_free_at = njit(lambda is_free, x, y: steering.is_free_at(is_free, x, y))
+walk = njit(lambda is_free, x, y, to_x, to_y, room: steering.walk(is_free, x, y, to_x, to_y, room))
 
 
 def battle(

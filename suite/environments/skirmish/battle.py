@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from suite.environments.skirmish.bundles import Battle, Battles, Outputs, Scratch
 from suite.environments.skirmish.commands import ALL_LEGAL, find_illegal, give_order
 from suite.environments.skirmish.compilation import CHANGED, NOTHING, compiled, inlined
 from suite.environments.skirmish.contacts import fill_rooms
@@ -26,11 +27,8 @@ from suite.environments.skirmish.fields import (
     GOAL_SPREAD_Y,
     GOAL_X,
     GOAL_Y,
-    GROUND,
-    HAS_BURSTS,
     HAS_MISSILES,
     HAS_REGENERATION,
-    HAS_WALLS,
     HEALTH,
     HIT_TARGET,
     IDLE,
@@ -48,8 +46,8 @@ from suite.environments.skirmish.fields import (
     PUSH_Y,
     RADIUS,
     REPLAN,
-    REWARD_DIVISOR,
     SHUFFLES_ENEMIES,
+    SIGHT_RANGE,
     SPEED,
     TARGET,
     UNDECIDED,
@@ -60,6 +58,7 @@ from suite.environments.skirmish.fields import (
     Y,
 )
 from suite.environments.skirmish.streams import draw_uniform, seed_stream
+from suite.environments.skirmish.tables import Tables
 from suite.environments.skirmish.targeting import can_heal, can_hit, reach, scan
 from suite.environments.skirmish.walking import (
     END_X,
@@ -91,33 +90,21 @@ Array = Any
 
 @inlined
 def _act(
-    u: int,
-    units: Array,
-    orders: Array,
-    stats: Array,
-    rules: Array,
-    n_allies: int,
-    streams: Array,
-    slot: int,
-    plan: Array,
-    posture: Array,
-    strikes: Array,
-    n_strikes: int,
-    shots: Array,
-    ways: Array,
-    is_planning: bool,
+    u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int, is_planning: bool
 ) -> int:
     """Let living unit u carry out its order in this loop, except for walking.
 
     Sets its posture, and its plan if it wants to walk; returns the number of strikes noted.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    plan, posture, shots = scratch.plan, scratch.posture, scratch.shots
     order = orders[u, ORDER]
     target = orders[u, TARGET]
     if stats[u, IS_SCANNING] > 0.0:
-        scan(u, units, orders, stats, rules, n_allies)
+        scan(u, battle, tables)
         target = orders[u, TARGET]
     elif order == ATTACK:
-        is_done = stats[u, IS_HEALER] > 0.0 and not can_heal(units, stats, u, target)
+        is_done = stats[u, IS_HEALER] > 0.0 and not can_heal(battle, tables, u, target)
         if is_done or units[target, HEALTH] <= 0.0:
             order = IDLE
             target = -1
@@ -127,8 +114,8 @@ def _act(
         dx = units[target, X] - units[u, X]
         dy = units[target, Y] - units[u, Y]
         squared = dx * dx + dy * dy
-        length = reach(units, stats, u, target)
-        is_aiming = stats[u, IS_HEALER] > 0.0 or can_hit(stats, u, target)
+        length = reach(battle, tables, u, target)
+        is_aiming = stats[u, IS_HEALER] > 0.0 or can_hit(tables, u, target)
         if not is_aiming:
             length = stats[u, RADIUS] + stats[target, RADIUS]
         if squared <= length * length:
@@ -138,17 +125,18 @@ def _act(
             posture[u] = HOLDING
             orders[u, REPLAN] = 0
             if stats[u, IS_HEALER] > 0.0:
-                heal(u, target, units, stats)
+                heal(u, target, battle, tables)
                 shots[u] = target
                 return n_strikes
             close = stats[u, CLOSE_RANGE]
             if close >= 0.0:
                 close += stats[u, RADIUS] + stats[target, RADIUS]
             is_close = close >= 0.0 and squared <= close * close
-            moment = tick_weapon(u, is_close, units, stats, rules, streams, slot)
+            moment = tick_weapon(u, is_close, battle, tables)
             if moment >= 0.0:
                 shots[u] = target
-                return shoot(u, target, is_close, moment, units, orders, stats, strikes, n_strikes)
+                strikes = scratch.strikes
+                return shoot(u, target, is_close, moment, battle, tables, strikes, n_strikes)
             return n_strikes
         plan[END_X, u] = units[target, X]
         plan[END_Y, u] = units[target, Y]
@@ -167,8 +155,8 @@ def _act(
     else:
         rest_weapon(u, units)
         if is_planning:
-            _make_place(u, units, orders, stats, plan, posture)
-        elif ways[u] != STAYING:
+            _make_place(u, battle, tables, scratch)
+        elif scratch.ways[u] != STAYING:
             posture[u] = MOVING
         return n_strikes
     rest_weapon(u, units)
@@ -185,15 +173,15 @@ def _act(
         if order == MOVE:
             orders[u, ORDER] = IDLE
         if is_planning:
-            _make_place(u, units, orders, stats, plan, posture)
+            _make_place(u, battle, tables, scratch)
     return n_strikes
 
 
 @inlined
-def _make_place(
-    u: int, units: Array, orders: Array, stats: Array, plan: Array, posture: Array
-) -> None:
+def _make_place(u: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
     """Let idle unit u walk the way it was pushed, for the loops of one plan."""
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    plan = scratch.plan
     dx = units[u, PUSH_X]
     dy = units[u, PUSH_Y]
     length = math.sqrt(dx * dx + dy * dy)
@@ -211,86 +199,51 @@ def _make_place(
     orders[u, PATIENCE] = 0
     plan[STOPS_ON_GOAL, u] = 0.0
     plan[STRIDE, u] = min(PLAN_LOOPS * stats[u, SPEED], length)
-    posture[u] = MOVING
+    scratch.posture[u] = MOVING
 
 
 @inlined
 def advance_loop(
-    units: Array,
-    orders: Array,
-    stats: Array,
-    table: Array,
-    sizes: Array,
-    rules: Array,
-    is_free: Array,
-    cell: Array,
-    is_clear: Array,
-    corners: Array,
-    onward: Array,
-    streams: Array,
-    slot: int,
-    plan: Array,
-    rooms: Array,
-    found: Array,
-    ways: Array,
-    stayers: Array,
-    rounds: Array,
-    strikes: Array,
-    posture: Array,
-    movers: Array,
-    attacker: Array,
-    shots: Array,
-    loop: int,
-    is_changed: bool,
+    battle: Battle, tables: Tables, scratch: Scratch, loop: int, is_changed: bool
 ) -> bool:
     """One game loop (1/16 game second) of one battle.
 
     Everyone decides and shoots from the positions at the start of the loop; then all walk, then
-    all strikes land. Scratch arrays are described where they are used; shots (units,) gets whom a
-    unit shot at or healed.
+    all strikes land.
     loop: number of the loop in this call of `advance_batch`. is_changed: whether units
-    may have died since `rooms` was filled; what is returned says so of this loop.
+    may have died since scratch.rooms was filled; what is returned says so of this loop.
     """
+    units, orders, sizes = battle.units, battle.orders, tables.sizes
+    posture, strikes = scratch.posture, scratch.strikes
     n_units = units.shape[0]
-    n_allies = sizes[N_ALLIES]
     is_planning = loop % PLAN_LOOPS == 0
     n_strikes = NOTHING
     if sizes[HAS_MISSILES] > 0:
         for u in range(n_units):
             if orders[u, MISSILE_TARGET] >= 0:
-                n_strikes = fly(u, units, orders, stats, strikes, n_strikes)
+                n_strikes = fly(u, battle, tables, strikes, n_strikes)
     if is_changed:
-        fill_rooms(units, stats, rooms)
+        fill_rooms(battle, tables, scratch.rooms)
     n_movers = NOTHING
     for u in range(n_units):
         posture[u] = STANDING
         if orders[u, HIT_TARGET] >= 0:
-            n_strikes = second_hit(u, units, orders, strikes, n_strikes)
+            n_strikes = second_hit(u, battle, strikes, n_strikes)
         if units[u, HEALTH] > 0.0:
-            n_strikes = _act(
-                u, units, orders, stats, rules, n_allies, streams, slot,
-                plan, posture, strikes, n_strikes, shots, ways, is_planning,
-            )  # fmt: skip
+            n_strikes = _act(u, battle, tables, scratch, n_strikes, is_planning)
             if posture[u] == MOVING:
-                movers[n_movers] = u
+                scratch.movers[n_movers] = u
                 n_movers += 1
             else:
                 units[u, PACE] = 0.0
     if is_planning:
-        plan_walks(
-            movers, n_movers, units, orders, stats, posture, rules, is_free, sizes[HAS_WALLS] > 0,
-            cell, is_clear, corners, onward, n_allies, plan, rooms, found, ways, stayers, rounds,
-            loop == 0,
-        )  # fmt: skip
+        plan_walks(n_movers, battle, tables, scratch, loop == 0)
     else:
-        finish_walks(units, stats, posture, plan, rooms, found, ways, stayers)
+        finish_walks(battle, tables, scratch)
     if sizes[HAS_REGENERATION] > 0:
-        regenerate(units, stats, rules)
+        regenerate(battle, tables)
     if n_strikes > 0:
-        land(
-            units, orders, stats, table, rules, n_allies,
-            strikes, n_strikes, attacker, sizes[HAS_BURSTS] > 0,
-        )  # fmt: skip
+        land(battle, tables, scratch, n_strikes)
     return bool(n_strikes > 0)
 
 
@@ -300,153 +253,147 @@ def advance_batch(
     active: Array,
     n_loops: Array,
     is_step: bool,
-    units: Array,
-    orders: Array,
-    streams: Array,
-    n_steps: Array,
-    is_over: Array,
-    previous: Array,
-    last_actions: Array,
-    stats: Array,
-    table: Array,
-    sizes: Array,
-    rules: Array,
-    is_free: Array,
-    cell: Array,
-    is_clear: Array,
-    corners: Array,
-    onward: Array,
-    observations: Array,
-    state: Array,
-    available: Array,
-    reward: Array,
-    terminated: Array,
-    truncated: Array,
-    won: Array,
-    plan: Array,
-    rooms: Array,
-    found: Array,
-    ways: Array,
-    stayers: Array,
-    rounds: Array,
-    strikes: Array,
-    posture: Array,
-    movers: Array,
-    attacker: Array,
-    shots: Array,
-    loop_units: Array,
-    loop_shots: Array,
+    tables: Tables,
+    battles: Battles,
+    scratch: Scratch,
+    outputs: Outputs,
 ) -> int:
     """Advance the active slots by n_loops (slots,) and encode them.
 
-    A step (`is_step`) first checks all actions and gives them as orders, and is rewarded; without,
-    it is the start of an episode: enemies march before anybody looks.
+    A step (`is_step`) first checks all actions (slots, agents) and gives them as orders, and is
+    rewarded; without, it is the start of an episode: enemies march before anybody looks.
     Returns ALL_LEGAL, or the fault `find_illegal` found: then nothing has changed.
-    First axis slots; the meaning of each array is in `environment` and `fields`. loop_units (slots
-    or 0, loops, units, N_UNIT_FIELDS) and loop_shots (slots or 0, loops, units) record every loop.
     """
     if is_step:
-        fault = find_illegal(actions, active, is_over, available)
+        fault = find_illegal(actions, active, battles.is_over, outputs.available_actions)
         if fault != ALL_LEGAL:
             return fault
-    n_allies = sizes[N_ALLIES]
-    is_recording = loop_units.shape[0] > 0
+    is_recording = is_step and outputs.loop_units.shape[0] > 0
     for s in range(actions.shape[0]):
         if is_step:
-            reward[s] = 0.0
-            terminated[s] = False
-            truncated[s] = False
-            won[s] = False
+            outputs.reward[s] = 0.0
+            outputs.terminated[s] = False
+            outputs.truncated[s] = False
+            outputs.won[s] = False
         if not active[s]:
             continue
+        battle = battle_of(battles, s, tables)
         if is_step:
-            for a in range(n_allies):
-                last_actions[s, a] = actions[s, a]
-                if stats[a, IS_SCANNING] == 0.0:
-                    give_order(a, actions[s, a], units[s], orders[s], stats, rules, n_allies)
-        is_changed = CHANGED
-        for loop in range(n_loops[s]):
-            if is_recording:
-                shots[:] = -1
-            is_changed = advance_loop(
-                units[s], orders[s], stats, table, sizes, rules,
-                is_free, cell, is_clear, corners, onward, streams, s,
-                plan, rooms, found, ways, stayers, rounds, strikes, posture, movers,
-                attacker, shots, loop, is_changed,
-            )  # fmt: skip
-            if is_recording and is_step:
-                for u in range(units.shape[1]):
-                    loop_shots[s, loop, u] = shots[u]
-                    for field in range(units.shape[2]):
-                        loop_units[s, loop, u, field] = units[s, u, field]
+            for a in range(battle.n_allies):
+                battles.last_actions[s, a] = actions[s, a]
+                if tables.stats[a, IS_SCANNING] == 0.0:
+                    give_order(a, actions[s, a], battle, tables)
+        _advance_loops(s, n_loops[s], is_recording, battle, tables, scratch, outputs)
         if is_step:
-            n_steps[s] += 1
-            outcome = battle_outcome(units[s], stats, sizes)
-            reward[s] = battle_reward(units[s], sizes, previous[s], outcome, rules[REWARD_DIVISOR])
-            terminated[s] = outcome != UNDECIDED
-            truncated[s] = outcome == UNDECIDED and n_steps[s] >= sizes[EPISODE_LIMIT]
-            won[s] = outcome == WON
-            is_over[s] = terminated[s] or truncated[s]
+            _judge(s, battle.units, tables, battles, outputs)
         else:
-            remember_enemies(units[s], sizes, previous[s])
-        encode_available_actions(units[s], stats, sizes, is_free[GROUND], available[s])
-        encode_state(units[s], stats, sizes, last_actions[s], state[s])
-        encode_observations(units[s], stats, sizes, available[s], state[s], observations[s])
+            remember_enemies(battle.units, tables, battles.previous[s])
+        _encode(s, battle.units, tables, battles, outputs)
     return ALL_LEGAL
+
+
+@inlined
+def battle_of(battles: Battles, slot: int, tables: Tables) -> Battle:
+    """The battle of one slot, as views."""
+    streams, n_allies = battles.streams, tables.sizes[N_ALLIES]
+    return Battle(battles.units[slot], battles.orders[slot], streams[slot], n_allies)
+
+
+@inlined
+def _advance_loops(
+    slot: int,
+    n_loops: int,
+    is_recording: bool,
+    battle: Battle,
+    tables: Tables,
+    scratch: Scratch,
+    outputs: Outputs,
+) -> None:
+    """Game loops of one battle."""
+    is_changed = CHANGED
+    for loop in range(n_loops):
+        if is_recording:
+            scratch.shots[:] = -1
+        is_changed = advance_loop(battle, tables, scratch, loop, is_changed)
+        if is_recording:
+            _record(slot, loop, battle, scratch, outputs)
+
+
+@inlined
+def _record(slot: int, loop: int, battle: Battle, scratch: Scratch, outputs: Outputs) -> None:
+    """Keep the units of one battle after a loop, and whom they shot at in it."""
+    _copy(battle.units, outputs.loop_units[slot, loop])
+    for u in range(battle.units.shape[0]):
+        outputs.loop_shots[slot, loop, u] = scratch.shots[u]
+
+
+@inlined
+def _judge(slot: int, units: Array, tables: Tables, battles: Battles, outputs: Outputs) -> None:
+    """Count the step of one battle, reward it, and say whether the battle is over."""
+    battles.n_steps[slot] += 1
+    outcome = battle_outcome(units, tables)
+    is_late = battles.n_steps[slot] >= tables.sizes[EPISODE_LIMIT]
+    outputs.reward[slot] = battle_reward(units, tables, battles.previous[slot], outcome)
+    outputs.terminated[slot] = outcome != UNDECIDED
+    outputs.truncated[slot] = outcome == UNDECIDED and is_late
+    outputs.won[slot] = outcome == WON
+    battles.is_over[slot] = outcome != UNDECIDED or is_late
+
+
+@inlined
+def _encode(slot: int, units: Array, tables: Tables, battles: Battles, outputs: Outputs) -> None:
+    """Show one battle as SMAC would."""
+    available, state = outputs.available_actions[slot], outputs.state[slot]
+    encode_available_actions(units, tables, available)
+    encode_state(units, tables, battles.last_actions[slot], state)
+    encode_observations(units, tables, available, state, SIGHT_RANGE, outputs.observations[slot])
+
+
+@inlined
+def _copy(source: Array, target: Array) -> None:
+    """Copy a table (numba's own assignment might want memory)."""
+    for i in range(source.shape[0]):
+        for j in range(source.shape[1]):
+            target[i, j] = source[i, j]
 
 
 @compiled
 def begin_episodes(
-    slots: Array,
-    seeds: Array,
-    start: Array,
-    start_orders: Array,
-    stats: Array,
-    sizes: Array,
-    rules: Array,
-    units: Array,
-    orders: Array,
-    streams: Array,
-    n_steps: Array,
-    is_over: Array,
-    last_actions: Array,
-    n_loops: Array,
+    slots: Array, seeds: Array, n_loops: Array, tables: Tables, battles: Battles
 ) -> None:
     """Set up a new battle in `slots` (n,) from episode seeds (n,).
 
-    n_loops: (slots of the batch,) how long the enemies march before the first observation.
+    n_loops: (slots of the batch,) gets how long the enemies march before the first observation.
     """
-    n_allies = sizes[N_ALLIES]
-    n_units = start.shape[0]
+    rules = tables.rules
     for k in range(len(slots)):
         s = slots[k]
-        seed_stream(streams, s, seeds[k])
-        for u in range(n_units):
-            for field in range(start.shape[1]):
-                units[s, u, field] = start[u, field]
-            for field in range(start_orders.shape[1]):
-                orders[s, u, field] = start_orders[u, field]
-        n_steps[s] = 0
-        is_over[s] = False
-        last_actions[s] = -1
-        n_loops[s] = int(draw_uniform(streams, s) * (rules[MAX_START_LOOPS] + 1.0))
+        battle = battle_of(battles, s, tables)
+        units, stream = battle.units, battle.stream
+        seed_stream(stream, seeds[k])
+        _copy(tables.start, units)
+        _copy(tables.start_orders, battle.orders)
+        battles.n_steps[s] = 0
+        battles.is_over[s] = False
+        battles.last_actions[s] = -1
+        n_loops[s] = int(draw_uniform(stream) * (rules[MAX_START_LOOPS] + 1.0))
         if rules[GOAL_SPREAD_X] != 0.0 or rules[GOAL_SPREAD_Y] != 0.0:
-            share = draw_uniform(streams, s)
-            for u in range(n_allies, n_units):
-                units[s, u, GOAL_X] += share * rules[GOAL_SPREAD_X]
-                units[s, u, GOAL_Y] += share * rules[GOAL_SPREAD_Y]
+            share = draw_uniform(stream)
+            for u in range(battle.n_allies, units.shape[0]):
+                units[u, GOAL_X] += share * rules[GOAL_SPREAD_X]
+                units[u, GOAL_Y] += share * rules[GOAL_SPREAD_Y]
         if rules[SHUFFLES_ENEMIES] > 0.0:
-            _shuffle_enemies(units[s], stats, n_allies, streams, s)
+            _shuffle_enemies(units, tables.stats, battle.n_allies, stream)
 
 
 @compiled
-def _shuffle_enemies(units: Array, stats: Array, n_allies: int, streams: Array, slot: int) -> None:
+def _shuffle_enemies(units: Array, stats: Array, n_allies: int, stream: Array) -> None:
     """Exchange start and goal of enemies of one kind, every order equally likely."""
     for u in range(units.shape[0] - 1, n_allies, -1):
         n_candidates = 0
         for j in range(n_allies, u + 1):
             n_candidates += stats[j, KIND] == stats[u, KIND]
-        rank = int(draw_uniform(streams, slot) * n_candidates)
+        rank = int(draw_uniform(stream) * n_candidates)
         for j in range(n_allies, u + 1):
             if stats[j, KIND] == stats[u, KIND]:
                 if rank == 0:

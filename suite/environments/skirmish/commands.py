@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     ATTACK,
@@ -28,6 +29,7 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
+from suite.environments.skirmish.tables import Tables
 from suite.environments.skirmish.targeting import can_heal, can_hit, forget_way
 
 Array = Any
@@ -36,35 +38,35 @@ ALL_LEGAL = -1
 
 
 @inlined
-def give_order(
-    u: int, action: int, units: Array, orders: Array, stats: Array, rules: Array, n_allies: int
-) -> None:
+def give_order(u: int, action: int, battle: Battle, tables: Tables) -> None:
     """Turn an available action of agent u into its order.
 
     What the game refuses changes nothing: healing who needs no healing, and (as an option)
     attacking what the weapon cannot hit.
     """
+    units, orders = battle.units, battle.orders
+    stats, rules = tables.stats, tables.rules
     if action == NO_OP:
         return
     if action >= FIRST_TARGET:
         if stats[u, IS_HEALER] > 0.0:
             target = action - FIRST_TARGET
-            if not can_heal(units, stats, u, target):
+            if not can_heal(battle, tables, u, target):
                 return
         else:
-            target = n_allies + action - FIRST_TARGET
-            if rules[FOLLOWS_UNHITTABLE] == 0.0 and not can_hit(stats, u, target):
+            target = battle.n_allies + action - FIRST_TARGET
+            if rules[FOLLOWS_UNHITTABLE] == 0.0 and not can_hit(tables, u, target):
                 return
         if orders[u, ORDER] != ATTACK or orders[u, TARGET] != target:
             units[u, WIND_UP] = 0.0
-            forget_way(u, orders, units)
+            forget_way(u, battle)
         elif rules[REPEAT_RESTARTS] > 0.0:
             units[u, WIND_UP] = 0.0
         orders[u, ORDER] = ATTACK
         orders[u, TARGET] = target
         return
     units[u, WIND_UP] = 0.0
-    forget_way(u, orders, units)
+    forget_way(u, battle)
     orders[u, TARGET] = -1
     orders[u, ORDER] = IDLE if action == STOP else MOVE
     units[u, GOAL_X] = units[u, X]

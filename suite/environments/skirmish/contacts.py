@@ -15,8 +15,10 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
+from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import HEALTH, LAYER, SEPARATION
+from suite.environments.skirmish.tables import Tables
 
 Array = Any
 
@@ -32,12 +34,13 @@ def padded(n_units: int) -> int:
 
 
 @inlined
-def fill_rooms(units: Array, stats: Array, rooms: Array) -> None:
+def fill_rooms(battle: Battle, tables: Tables, rooms: Array) -> None:
     """Fill rooms (layers, padded units): the separation radius, NaN for the dead, for units of
     other layers and, from before, behind the last unit.
 
     Comparisons with NaN are false: it touches nobody.
     """
+    units, stats = battle.units, tables.stats
     for layer in range(rooms.shape[0]):
         for u in range(np.uint64(units.shape[0])):
             is_there = (units[u, HEALTH] > 0.0) & (stats[u, LAYER] == layer)

@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from suite.environments.skirmish.compilation import NOTHING, inlined
+from suite.environments.skirmish.bundles import Battles, Outputs
+from suite.environments.skirmish.compilation import NOTHING, compiled, inlined
 from suite.environments.skirmish.fields import (
     ALLY_SHIELD,
     COOLDOWN,
@@ -20,6 +21,7 @@ from suite.environments.skirmish.fields import (
     ENEMY_SHIELD,
     ENERGY,
     FIRST_TARGET,
+    GROUND,
     HEALTH,
     HEALTH_MAX,
     IS_HEALER,
@@ -32,6 +34,7 @@ from suite.environments.skirmish.fields import (
     N_ENEMIES,
     NO_OP,
     NORTH,
+    REWARD_DIVISOR,
     SHIELD,
     SHIELD_SCALE,
     SHOOT_RANGE,
@@ -46,10 +49,9 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
+from suite.environments.skirmish.tables import Tables
 
 Array = Any  # numba arrays inside kernels; shapes in the docstrings
-
-_BEYOND_SIGHT = (SIGHT_RANGE + 0.5) ** 2  # spares square roots; the test itself is SMAC's
 
 
 @inlined
@@ -61,14 +63,14 @@ def _is_walkable(is_free: Array, x: float, y: float) -> bool:
 
 
 @inlined
-def encode_available_actions(
-    units: Array, stats: Array, sizes: Array, is_free: Array, available: Array
-) -> None:
+def encode_available_actions(units: Array, tables: Tables, available: Array) -> None:
     """Fill available (agents, actions) bool.
 
     A dead agent may only do nothing; a living one may stop, move where the cell one ahead is free,
     and aim at living enemies (a healer: at living agents that are no healers) within 6 cells.
     """
+    stats, sizes = tables.stats, tables.sizes
+    is_free = tables.is_free[GROUND]
     n_allies = sizes[N_ALLIES]
     n_units = n_allies + sizes[N_ENEMIES]
     for a in range(n_allies):
@@ -96,13 +98,12 @@ def encode_available_actions(
 
 
 @inlined
-def encode_state(
-    units: Array, stats: Array, sizes: Array, last_actions: Array, state: Array
-) -> None:
+def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array) -> None:
     """Fill state (state_size,) float32: ally rows | enemy rows | last actions one-hot.
 
     last_actions: (agents,) integers, -1 for none (right after a reset). The dead have zero rows.
     """
+    stats, sizes = tables.stats, tables.sizes
     n_allies = sizes[N_ALLIES]
     n_units = n_allies + sizes[N_ENEMIES]
     bits = sizes[TYPE_BITS]
@@ -137,14 +138,15 @@ def encode_state(
 
 @inlined
 def encode_observations(
-    units: Array, stats: Array, sizes: Array, available: Array, state: Array, observations: Array
+    units: Array, tables: Tables, available: Array, state: Array, sight: float, observations: Array
 ) -> None:
     """Fill observations (agents, observation_size) float32; the dead see zeros.
 
     Order: four move flags | enemy rows | rows of the other allies | own row. A row of a unit that
-    is dead or not nearer than 9 cells is zero. state: of `encode_state`, which has the same shares
+    is dead or not nearer than `sight` is zero. state: of `encode_state`, which has the same shares
     of health and shield.
     """
+    stats, sizes = tables.stats, tables.sizes
     n_allies = sizes[N_ALLIES]
     n_enemies = sizes[N_ENEMIES]
     bits = sizes[TYPE_BITS]
@@ -163,7 +165,7 @@ def encode_observations(
             can_attack = available[a, FIRST_TARGET + e]
             _encode_other(
                 a, n_allies + e, can_attack, units, stats, sizes[ENEMY_SHIELD], bits,
-                row, column, state, place, place + 3,
+                row, column, state, place, place + 3, sight,
             )  # fmt: skip
             column += 5 + sizes[ENEMY_SHIELD] + bits
             place += enemy_width
@@ -172,7 +174,7 @@ def encode_observations(
             if j != a:
                 _encode_other(
                     a, j, units[j, HEALTH] > 0.0, units, stats, sizes[ALLY_SHIELD], bits,
-                    row, column, state, place, place + 4,
+                    row, column, state, place, place + 4, sight,
                 )  # fmt: skip
                 column += 5 + sizes[ALLY_SHIELD] + bits
             place += ally_width
@@ -182,6 +184,20 @@ def encode_observations(
             row[column + 1] = state[place + 4]
         if bits > 0:
             row[column + 1 + sizes[ALLY_SHIELD] + int(stats[a, TYPE_INDEX])] = 1.0
+
+
+@compiled
+def encode_unlimited_sight(
+    active: Array, tables: Tables, battles: Battles, outputs: Outputs, observations: Array
+) -> None:
+    """Fill the observations (slots, agents, observation_size) of the active slots as if nobody
+    were too far to be seen."""
+    for s in range(active.shape[0]):
+        if active[s]:
+            available, state = outputs.available_actions[s], outputs.state[s]
+            encode_observations(
+                battles.units[s], tables, available, state, math.inf, observations[s]
+            )
 
 
 @inlined
@@ -198,15 +214,17 @@ def _encode_other(
     state: Array,
     health_place: int,
     shield_place: int,
+    sight: float,
 ) -> None:
     """Fill the row of unit j, from a column on, in agent a's observation, if a sees j."""
     dx = units[j, X] - units[a, X]
     dy = units[j, Y] - units[a, Y]
     squared = dx * dx + dy * dy
-    if squared >= _BEYOND_SIGHT or units[j, HEALTH] <= 0.0:
+    beyond = sight + 0.5  # spares square roots; the test itself is SMAC's
+    if squared >= beyond * beyond or units[j, HEALTH] <= 0.0:
         return
     distance = math.sqrt(squared)
-    if distance < SIGHT_RANGE:
+    if distance < sight:
         row[column] = flag
         row[column + 1] = distance / SIGHT_RANGE
         row[column + 2] = dx / SIGHT_RANGE
@@ -219,8 +237,9 @@ def _encode_other(
 
 
 @inlined
-def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
+def battle_outcome(units: Array, tables: Tables) -> int:
     """WON, LOST, DRAWN (both sides empty) or UNDECIDED, tested in SMAC's order."""
+    stats, sizes = tables.stats, tables.sizes
     n_allies = sizes[N_ALLIES]
     n_units = n_allies + sizes[N_ENEMIES]
     allies = 0
@@ -248,10 +267,10 @@ def battle_outcome(units: Array, stats: Array, sizes: Array) -> int:
 
 
 @inlined
-def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
+def remember_enemies(units: Array, tables: Tables, previous: Array) -> None:
     """Set previous (enemies,) to health + shield of every enemy, -1 for the dead."""
-    n_allies = sizes[N_ALLIES]
-    for e in range(sizes[N_ENEMIES]):
+    n_allies, n_enemies = tables.sizes[N_ALLIES], tables.sizes[N_ENEMIES]
+    for e in range(n_enemies):
         if units[n_allies + e, HEALTH] > 0.0:
             previous[e] = units[n_allies + e, HEALTH] + units[n_allies + e, SHIELD]
         else:
@@ -259,17 +278,15 @@ def remember_enemies(units: Array, sizes: Array, previous: Array) -> None:
 
 
 @inlined
-def battle_reward(
-    units: Array, sizes: Array, previous: Array, outcome: int, divisor: float
-) -> float:
+def battle_reward(units: Array, tables: Tables, previous: Array, outcome: int) -> float:
     """SMAC's dense reward of a step; updates previous (enemies,) of `remember_enemies`.
 
     |damage dealt + 10 per death| + 200 for a win, divided by max_reward / 20.
     """
-    n_allies = sizes[N_ALLIES]
+    n_allies, n_enemies = tables.sizes[N_ALLIES], tables.sizes[N_ENEMIES]
     damage = 0.0
     deaths = 0.0
-    for e in range(sizes[N_ENEMIES]):
+    for e in range(n_enemies):
         if previous[e] < 0.0:
             continue
         health = units[n_allies + e, HEALTH]
@@ -284,4 +301,4 @@ def battle_reward(
     reward = abs(damage + deaths)
     if outcome == WON:
         reward += 200.0
-    return reward / divisor
+    return reward / tables.rules[REWARD_DIVISOR]

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.interface import ActionError, Step
+from suite.environments.interface import ActionError, EnvironmentInfo, Step
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.battle import advance_batch, begin_episodes
+from suite.environments.skirmish.bundles import Battles, Outputs, Scratch
 from suite.environments.skirmish.commands import ALL_LEGAL
+from suite.environments.skirmish.compilation import bind
 from suite.environments.skirmish.contacts import padded
+from suite.environments.skirmish.encoding import encode_unlimited_sight
+from suite.environments.skirmish.extras import check_extra, extra_observation_size
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import Scenario
 from suite.environments.skirmish.streams import derive_episode_seeds
-from suite.environments.skirmish.tables import build_tables
+from suite.environments.skirmish.tables import Tables, build_tables
 from suite.environments.skirmish.walking import N_PLAN
 from suite.environments.skirmish.weapons import N_STRIKES_PER_UNIT
 from suite.environments.validation import (
@@ -25,6 +29,8 @@ from suite.environments.validation import (
     check_slots,
 )
 
+_EXTRA_ENCODERS = {"unlimited_sight": encode_unlimited_sight}
+
 
 class SkirmishEnvironment:
     """A batch of battles of one scenario; see `interface.BatchedEnvironment`.
@@ -33,8 +39,12 @@ class SkirmishEnvironment:
     units, N_ORDER_FIELDS) int64 are the battles themselves, columns in `fields`, allies first.
     With `records_loops`, loop_units (slots, 8, units, N_UNIT_FIELDS) are the units after each game
     loop of the last step, and loop_shots (slots, 8, units) int64 whom each unit shot at or healed
-    in it, -1 for nobody.
+    in it, -1 for nobody. extra_observations: name -> (slots, agents, width) float32, those named
+    in `extra`, one of `extras.EXTRA_OBSERVATIONS` each (InputError for others); brought up to date
+    as `observations` are.
     """
+
+    extra_observations: Mapping[str, NDArray[np.float32]]
 
     def __init__(
         self,
@@ -44,75 +54,48 @@ class SkirmishEnvironment:
         rules: Rules = DEFAULT_RULES,
         *,
         records_loops: bool = False,
+        extra: Sequence[str] = (),
     ) -> None:
+        check_extra(extra)
         self.info = scenario.info()
         self.n_environments = n_environments
-        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
         self._seed = seed
-        self._tables = tables = build_tables(scenario, rules)
-        slots, agents = n_environments, self.info.n_agents
-        n_units = len(tables.stats)
-        n_layers = int(tables.stats[:, f.LAYER].max()) + 1
-        self.observations = np.zeros((slots, agents, self.info.observation_size), np.float32)
-        self.state = np.zeros((slots, self.info.state_size), np.float32)
-        self.available_actions = np.zeros((slots, agents, self.info.n_actions), np.bool_)
-        self.units = np.zeros((slots, n_units, f.N_UNIT_FIELDS))
-        self.orders = np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64)
-        n_recorded = slots if records_loops else 0
-        self.loop_units = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units, f.N_UNIT_FIELDS))
-        self.loop_shots = np.zeros((n_recorded, f.LOOPS_PER_STEP, n_units), np.int64)
-        self._streams = np.zeros(slots, np.uint64)
-        self._n_steps = np.zeros(slots, np.int64)
-        self._n_episodes = np.zeros(slots, np.int64)
-        self._is_over = np.ones(slots, np.bool_)
-        self._last_actions = np.full((slots, agents), -1, np.int64)
-        self._start_loops = np.zeros(slots, np.int64)
-        self._step_loops = np.full(slots, f.LOOPS_PER_STEP)
-        self._everyone = np.ones(slots, np.bool_)
+        self._tables = build_tables(scenario, rules)
+        self._battles = _new_battles(n_environments, self._tables)
+        self._outputs = _new_outputs(n_environments, self._tables, self.info, records_loops)
+        self._scratch = _new_scratch(self._tables)
+        self.units = self._battles.units
+        self.orders = self._battles.orders
+        self.observations = self._outputs.observations
+        self.state = self._outputs.state
+        self.available_actions = self._outputs.available_actions
+        self.loop_units = self._outputs.loop_units
+        self.loop_shots = self._outputs.loop_shots
         self._step = Step(
-            reward=np.zeros(slots),
-            terminated=np.zeros(slots, np.bool_),
-            truncated=np.zeros(slots, np.bool_),
-            won=np.zeros(slots, np.bool_),
+            reward=self._outputs.reward,
+            terminated=self._outputs.terminated,
+            truncated=self._outputs.truncated,
+            won=self._outputs.won,
         )
-        self._arrays = (
-            self.units,
-            self.orders,
-            self._streams,
-            self._n_steps,
-            self._is_over,
-            np.zeros((slots, len(scenario.enemies))),
-            self._last_actions,
-            tables.stats,
-            tables.damage,
-            tables.sizes,
-            tables.rules,
-            tables.is_free,
-            tables.routes.cell,
-            tables.routes.is_clear,
-            tables.routes.corners,
-            tables.routes.onward,
-            self.observations,
-            self.state,
-            self.available_actions,
-            self._step.reward,
-            self._step.terminated,
-            self._step.truncated,
-            self._step.won,
-            np.zeros((N_PLAN, padded(n_units))),
-            np.full((n_layers, padded(n_units)), np.nan),
-            np.zeros(n_units, np.int64),
-            np.zeros(n_units, np.int64),
-            np.zeros(n_units, np.int64),
-            np.zeros(n_units, np.int64),
-            np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
-            np.zeros(n_units, np.int64),
-            np.zeros(n_units, np.int64),
-            np.full(n_units, -1, np.int64),
-            np.zeros(n_units, np.int64),
-            self.loop_units,
-            self.loop_shots,
-        )
+        self._n_episodes = np.zeros(n_environments, np.int64)
+        self._start_loops = np.zeros(n_environments, np.int64)
+        self._step_loops = np.full(n_environments, f.LOOPS_PER_STEP)
+        self._everyone = np.ones(n_environments, np.bool_)
+        beginning = (self._start_loops, self._tables, self._battles)
+        self._begin = bind(begin_episodes, self._start_loops, self._start_loops, *beginning)
+        self._bundles = (self._tables, self._battles, self._scratch, self._outputs)
+        example = (self._battles.last_actions, self._everyone, self._step_loops, True)
+        self._advance = bind(advance_batch, *example, *self._bundles)
+        shape = self.observations.shape[:2]
+        self.extra_observations = {
+            name: np.zeros((*shape, extra_observation_size(scenario, name)), np.float32)
+            for name in extra
+        }
+        shown = (self._everyone, self._tables, self._battles, self._outputs)
+        self._extras = [
+            (bind(_EXTRA_ENCODERS[name], *shown, array), array)
+            for name, array in self.extra_observations.items()
+        ]
         self.reset()
 
     def reset(
@@ -131,38 +114,34 @@ class SkirmishEnvironment:
             seeds = np.empty(len(chosen), np.int64)
             derive_episode_seeds(self._seed, chosen, self._n_episodes, seeds)
         self._n_episodes[chosen] += 1
-        tables = self._tables
-        begin_episodes(
-            chosen,
-            seeds,
-            tables.start,
-            tables.start_orders,
-            tables.stats,
-            tables.sizes,
-            tables.rules,
-            self.units,
-            self.orders,
-            self._streams,
-            self._n_steps,
-            self._is_over,
-            self._last_actions,
-            self._start_loops,
-        )
+        self._begin(chosen, seeds, self._start_loops, self._tables, self._battles)
         starting = np.zeros(self.n_environments, np.bool_)
         starting[chosen] = True
-        advance_batch(self._last_actions, starting, self._start_loops, False, *self._arrays)
+        self._advance(
+            self._battles.last_actions, starting, self._start_loops, False, *self._bundles
+        )
+        self._encode_extras(starting)
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Advance the battles by 8 game loops; see `interface.BatchedEnvironment`.
 
         The arrays of the returned Step are overwritten by the next call.
         """
-        chosen = check_actions(actions, self._last_actions.shape)
+        chosen = check_actions(actions, self._battles.last_actions.shape)
         moving = self._everyone if active is None else check_active(active, self.n_environments)
-        fault = advance_batch(chosen, moving, self._step_loops, True, *self._arrays)
+        fault = self._advance(chosen, moving, self._step_loops, True, *self._bundles)
         if fault != ALL_LEGAL:
             self._raise_fault(fault, chosen)
+        if self._extras:
+            self._encode_extras(moving)
         return self._step
+
+    def close(self) -> None:
+        """Nothing is held open."""
+
+    def _encode_extras(self, active: NDArray[np.bool_]) -> None:
+        for encode, array in self._extras:
+            encode(active, self._tables, self._battles, self._outputs, array)
 
     def _raise_fault(self, fault: int, actions: NDArray[np.int64]) -> None:
         """Raise the ActionError for a fault code of `commands.find_illegal`."""
@@ -175,5 +154,49 @@ class SkirmishEnvironment:
             f"available: {available}"
         )
 
-    def close(self) -> None:
-        """Nothing is held open."""
+
+def _new_battles(slots: int, tables: Tables) -> Battles:
+    n_units, n_agents = len(tables.stats), int(tables.sizes[f.N_ALLIES])
+    return Battles(
+        units=np.zeros((slots, n_units, f.N_UNIT_FIELDS)),
+        orders=np.zeros((slots, n_units, f.N_ORDER_FIELDS), np.int64),
+        streams=np.zeros((slots, 1), np.uint64),
+        n_steps=np.zeros(slots, np.int64),
+        is_over=np.ones(slots, np.bool_),
+        previous=np.zeros((slots, n_units - n_agents)),
+        last_actions=np.full((slots, n_agents), -1, np.int64),
+    )
+
+
+def _new_scratch(tables: Tables) -> Scratch:
+    n_units = len(tables.stats)
+    n_layers = int(tables.stats[:, f.LAYER].max()) + 1
+    return Scratch(
+        plan=np.zeros((N_PLAN, padded(n_units))),
+        rooms=np.full((n_layers, padded(n_units)), np.nan),
+        strikes=np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
+        posture=np.zeros(n_units, np.int64),
+        ways=np.zeros(n_units, np.int64),
+        movers=np.zeros(n_units, np.int64),
+        found=np.zeros(n_units, np.int64),
+        stayers=np.zeros(n_units, np.int64),
+        rounds=np.zeros(n_units, np.int64),
+        attacker=np.full(n_units, -1, np.int64),
+        shots=np.zeros(n_units, np.int64),
+    )
+
+
+def _new_outputs(slots: int, tables: Tables, info: EnvironmentInfo, records_loops: bool) -> Outputs:
+    n_units = len(tables.stats)
+    recorded = (slots if records_loops else 0, f.LOOPS_PER_STEP, n_units)
+    return Outputs(
+        observations=np.zeros((slots, info.n_agents, info.observation_size), np.float32),
+        state=np.zeros((slots, info.state_size), np.float32),
+        available_actions=np.zeros((slots, info.n_agents, info.n_actions), np.bool_),
+        reward=np.zeros(slots),
+        terminated=np.zeros(slots, np.bool_),
+        truncated=np.zeros(slots, np.bool_),
+        won=np.zeros(slots, np.bool_),
+        loop_units=np.zeros((*recorded, f.N_UNIT_FIELDS)),
+        loop_shots=np.zeros(recorded, np.int64),
+    )

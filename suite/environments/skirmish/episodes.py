@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +19,10 @@ from suite.environments.skirmish.encoding import (
     encode_state,
     remember_enemies,
 )
-from suite.environments.skirmish.fields import REWARD_DIVISOR, UNDECIDED, WON
+from suite.environments.skirmish.fields import SIGHT_RANGE, UNDECIDED, WON
 from suite.environments.skirmish.rules import DEFAULT_RULES
 from suite.environments.skirmish.scenario import Scenario
-from suite.environments.skirmish.tables import build_sizes, build_stats, reward_divisor
+from suite.environments.skirmish.tables import Tables, build_stats, build_tables
 from suite.errors import InputError
 
 N_COLUMNS = 11
@@ -33,8 +32,7 @@ _COLUMN_OF_FIELD = {f.X: 3, f.Y: 4, f.HEALTH: 5, f.SHIELD: 7, f.ENERGY: 9, f.COO
 _WHERE = "encode_episode"
 
 
-@dataclass(frozen=True)
-class EncodedEpisode:
+class EncodedEpisode(NamedTuple):
     """What SMAC returns over one episode; first axis rows, row 0 the reset.
 
     obs: (rows, agents, observation_size) float32. state: (rows, state_size) float32.
@@ -93,58 +91,33 @@ def encode_scenario_episode(
         terminated=np.zeros(n_rows, np.bool_),
         battle_won=np.zeros(n_rows, np.bool_),
     )
-    rules = np.zeros(f.N_RULES)
-    rules[REWARD_DIVISOR] = reward_divisor(scenario)
+    tables = build_tables(scenario, DEFAULT_RULES)
+    stats = build_stats(scenario, ally_types, enemy_types, DEFAULT_RULES)
     last_actions = np.ascontiguousarray(actions, np.int64).copy()
     last_actions[0] = -1
-    _encode_rows(
-        table,
-        build_stats(scenario, ally_types, enemy_types, DEFAULT_RULES),
-        build_sizes(scenario),
-        rules,
-        scenario.terrain.ground(DEFAULT_RULES),
-        last_actions,
-        result.obs,
-        result.state,
-        result.available_actions,
-        result.reward,
-        result.terminated,
-        result.battle_won,
-        np.zeros(len(scenario.enemies)),
-    )
+    previous = np.zeros(len(scenario.enemies))
+    _encode_rows(table, tables._replace(stats=stats), last_actions, previous, result)
     result.terminated[scenario.episode_limit :] = True
     return result
 
 
 @compiled
 def _encode_rows(
-    table: Any,
-    stats: Any,
-    sizes: Any,
-    rules: Any,
-    is_free: Any,
-    last_actions: Any,
-    obs: Any,
-    state: Any,
-    available: Any,
-    reward: Any,
-    terminated: Any,
-    won: Any,
-    previous: Any,
+    table: Any, tables: Tables, last_actions: Any, previous: Any, result: EncodedEpisode
 ) -> None:
     """All rows of `encode_episode` in turn; previous: (enemies,) float64 scratch."""
     for row in range(table.shape[0]):
-        units = table[row]
-        encode_available_actions(units, stats, sizes, is_free, available[row])
-        encode_state(units, stats, sizes, last_actions[row], state[row])
-        encode_observations(units, stats, sizes, available[row], state[row], obs[row])
+        units, available, state = table[row], result.available_actions[row], result.state[row]
+        encode_available_actions(units, tables, available)
+        encode_state(units, tables, last_actions[row], state)
+        encode_observations(units, tables, available, state, SIGHT_RANGE, result.obs[row])
         if row == 0:
-            remember_enemies(units, sizes, previous)
+            remember_enemies(units, tables, previous)
             continue
-        outcome = battle_outcome(units, stats, sizes)
-        reward[row] = battle_reward(units, sizes, previous, outcome, rules[REWARD_DIVISOR])
-        terminated[row] = outcome != UNDECIDED
-        won[row] = outcome == WON
+        outcome = battle_outcome(units, tables)
+        result.reward[row] = battle_reward(units, tables, previous, outcome)
+        result.terminated[row] = outcome != UNDECIDED
+        result.battle_won[row] = outcome == WON
 
 
 def _check_shapes(

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +21,7 @@ CORNER_DISTANCE = 0.5  # cells a route keeps from a wall's corner, along each ax
 SIDE_STEPS = 2  # cells from a goal on a wall at which the ground beside it is looked for
 
 
-@dataclass(frozen=True)
-class Routes:
+class Routes(NamedTuple):
     """Everything a unit needs to find its way on one terrain.
 
     has_walls: False if the free cells form a rectangle; the arrays are then placeholders.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     AIR,
@@ -23,6 +24,7 @@ from suite.environments.skirmish.fields import (
     Y,
 )
 from suite.environments.skirmish.paths import cell_of, find_corner, foot_of, is_visible
+from suite.environments.skirmish.tables import Tables
 
 Array = Any
 
@@ -75,46 +77,33 @@ def walk(
 
 @inlined
 def place_after(
-    u: int, dx: float, dy: float, units: Array, stats: Array, rules: Array, is_free: Array
+    u: int, dx: float, dy: float, battle: Battle, tables: Tables
 ) -> tuple[float, float]:
-    """Where unit u is after a step of less than a cell on its layer; is_free (2, 32, 32)."""
+    """Where unit u is after a step of less than a cell on its layer."""
+    units, stats = battle.units, tables.stats
     x = units[u, X]
     y = units[u, Y]
     layer = int(stats[u, LAYER])
     if layer == AIR:
         edge = MAP_EXTENT - TERRAIN_MARGIN
         return min(max(x + dx, 0.0), edge), min(max(y + dy, 0.0), edge)
-    clearance = rules[CLEARANCE] if layer == GROUND else 0.0
-    return walk(is_free[layer], x, y, x + dx, y + dy, clearance)
+    clearance = tables.rules[CLEARANCE] if layer == GROUND else 0.0
+    return walk(tables.is_free[layer], x, y, x + dx, y + dy, clearance)
 
 
 @inlined
-def turn_to_goal(
-    u: int,
-    units: Array,
-    orders: Array,
-    stats: Array,
-    is_free: Array,
-    has_walls: bool,
-    cell: Array,
-    is_clear: Array,
-    corners: Array,
-    onward: Array,
-    goal_x: float,
-    goal_y: float,
-) -> None:
-    """Let walking unit u look where its goal is, or the corner it goes by; is_free (32, 32)."""
-    if has_walls and stats[u, LAYER] == GROUND:
+def turn_to_goal(u: int, battle: Battle, tables: Tables, goal_x: float, goal_y: float) -> None:
+    """Let walking unit u look where its goal is, or the corner it goes by."""
+    units, orders = battle.units, battle.orders
+    if tables.routes.has_walls and tables.stats[u, LAYER] == GROUND:
         orders[u, REPLAN] -= 1
         if orders[u, REPLAN] <= 0:
             orders[u, REPLAN] = ROUTE_PLANS
-            orders[u, WAYPOINT] = _choose_corner(
-                units[u, X], units[u, Y], is_free, cell, is_clear, corners, onward, goal_x, goal_y
-            )
+            orders[u, WAYPOINT] = _choose_corner(units[u, X], units[u, Y], tables, goal_x, goal_y)
     corner = orders[u, WAYPOINT]
     if corner >= 0:
-        goal_x = corners[corner, 0]
-        goal_y = corners[corner, 1]
+        goal_x = tables.routes.corners[corner, 0]
+        goal_y = tables.routes.corners[corner, 1]
     to_x = goal_x - units[u, X]
     to_y = goal_y - units[u, Y]
     distance = math.sqrt(to_x * to_x + to_y * to_y)
@@ -124,20 +113,11 @@ def turn_to_goal(
 
 
 @inlined
-def _choose_corner(
-    x: float,
-    y: float,
-    is_free: Array,
-    cell: Array,
-    is_clear: Array,
-    corners: Array,
-    onward: Array,
-    to_x: float,
-    to_y: float,
-) -> int:
+def _choose_corner(x: float, y: float, tables: Tables, to_x: float, to_y: float) -> int:
     """The corner to walk to on the way from (x, y) to (to_x, to_y); -1 for straight on."""
+    is_free, routes = tables.is_free[GROUND], tables.routes
     to_x, to_y = foot_of(is_free, x, y, to_x, to_y)
-    is_straight = is_clear[cell_of(cell, x, y), cell_of(cell, to_x, to_y)]
+    is_straight = routes.is_clear[cell_of(routes.cell, x, y), cell_of(routes.cell, to_x, to_y)]
     if is_straight or is_visible(is_free, x, y, to_x, to_y):
         return -1
-    return find_corner(is_free, cell, corners, onward, x, y, to_x, to_y)
+    return find_corner(is_free, routes.cell, routes.corners, routes.onward, x, y, to_x, to_y)

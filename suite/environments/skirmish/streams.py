@@ -29,16 +29,16 @@ def mix(value: Any) -> Any:
 
 
 @inlined
-def seed_stream(streams: Any, slot: int, episode_seed: int) -> None:
-    """Start the stream of `slot`: streams (slots,) uint64."""
-    streams[slot] = mix(np.uint64(episode_seed) + _GOLDEN)
+def seed_stream(stream: Any, episode_seed: int) -> None:
+    """Start the stream of a battle: stream (1,) uint64."""
+    stream[0] = mix(np.uint64(episode_seed) + _GOLDEN)
 
 
 @inlined
-def draw_uniform(streams: Any, slot: int) -> float:
-    """Next number in [0, 1) of the stream of `slot`."""
-    streams[slot] += _GOLDEN
-    return float(mix(streams[slot]) >> _SHIFT_TO_53_BITS) * _UNIT
+def draw_uniform(stream: Any) -> float:
+    """Next number in [0, 1) of the stream of a battle."""
+    stream[0] += _GOLDEN
+    return float(mix(stream[0]) >> _SHIFT_TO_53_BITS) * _UNIT
 
 
 @compiled

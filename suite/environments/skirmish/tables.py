@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,7 @@ SHIELD_RATE_PER_SECOND = 2.0
 _LAYERS = {"ground": f.GROUND, "cliff": f.CLIFF, "air": f.AIR}
 
 
-@dataclass(frozen=True)
-class Tables:
+class Tables(NamedTuple):
     """stats (units, N_STATS), damage (kinds, kinds) per hit before armor, sizes (N_SIZES,),
     rules (N_RULES,), is_free (2, 32, 32) [layer, x, y], routes round walls,
     start (units, N_UNIT_FIELDS) and start_orders (units, N_ORDER_FIELDS): a new battle."""
@@ -58,7 +57,6 @@ def build_tables(scenario: Scenario, rules: Rules) -> Tables:
     ).any()
     sizes[f.HAS_MISSILES] = (stats[:, f.WEAPON] == f.MISSILE).any()
     sizes[f.HAS_BURSTS] = (stats[:, f.WEAPON] == f.BURST).any()
-    sizes[f.HAS_WALLS] = routes.has_walls
     return Tables(
         stats=stats,
         damage=_damage_table(scenario, rules),

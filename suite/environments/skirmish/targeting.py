@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     AIR,
@@ -47,6 +48,7 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
+from suite.environments.skirmish.tables import Tables
 
 Array = Any
 
@@ -54,14 +56,16 @@ SEARCH_LOOPS = 2  # a unit without target looks for one this often, if somebody 
 
 
 @inlined
-def can_hit(stats: Array, u: int, j: int) -> bool:
+def can_hit(tables: Tables, u: int, j: int) -> bool:
     """Whether u has a weapon that hits j's layer."""
+    stats = tables.stats
     return stats[u, WEAPON] != UNARMED and (stats[j, LAYER] != AIR or stats[u, HITS_AIR] > 0.0)
 
 
 @inlined
-def can_heal(units: Array, stats: Array, u: int, j: int) -> bool:
+def can_heal(battle: Battle, tables: Tables, u: int, j: int) -> bool:
     """Whether healer u may heal j now: living, hurt, biological, on the ground, and energy left."""
+    units, stats = battle.units, tables.stats
     return (
         stats[j, IS_PATIENT] > 0.0
         and 0.0 < units[j, HEALTH] < stats[j, HEALTH_MAX]
@@ -70,8 +74,9 @@ def can_heal(units: Array, stats: Array, u: int, j: int) -> bool:
 
 
 @inlined
-def reach(units: Array, stats: Array, u: int, j: int) -> float:
+def reach(battle: Battle, tables: Tables, u: int, j: int) -> float:
     """Largest centre distance at which u acts on j; a shot in preparation tolerates more."""
+    units, stats = battle.units, tables.stats
     length = stats[u, RANGE] + stats[u, RADIUS] + stats[j, RADIUS]
     if units[u, WIND_UP] > 0.0:
         length += stats[u, RANGE_SLOP]
@@ -87,17 +92,19 @@ def distance_between(units: Array, u: int, j: int) -> float:
 
 
 @inlined
-def set_target(u: int, target: int, orders: Array, units: Array) -> None:
+def set_target(u: int, target: int, battle: Battle) -> None:
     """Turn unit u to a target (-1 for none); turning to another one loses the shot prepared."""
+    units, orders = battle.units, battle.orders
     if target != orders[u, TARGET]:
         units[u, WIND_UP] = 0.0
         orders[u, TARGET] = target
-        forget_way(u, orders, units)
+        forget_way(u, battle)
 
 
 @inlined
-def forget_way(u: int, orders: Array, units: Array) -> None:
+def forget_way(u: int, battle: Battle) -> None:
     """Let unit u look for its way anew, whoever has pushed it."""
+    units, orders = battle.units, battle.orders
     units[u, PUSH_X] = 0.0
     units[u, PUSH_Y] = 0.0
     orders[u, DETOUR] = 0
@@ -107,24 +114,23 @@ def forget_way(u: int, orders: Array, units: Array) -> None:
 
 
 @inlined
-def scan(u: int, units: Array, orders: Array, stats: Array, rules: Array, n_allies: int) -> None:
+def scan(u: int, battle: Battle, tables: Tables) -> None:
     """Let a loop pass for an automatic unit's search of a target; search if it is time."""
+    units, orders = battle.units, battle.orders
     orders[u, RESCAN] -= 1
     target = orders[u, TARGET]
-    if stats[u, IS_HEALER] > 0.0:
-        if target >= 0 and not can_heal(units, stats, u, target):
-            set_target(u, -1, orders, units)
+    if tables.stats[u, IS_HEALER] > 0.0:
+        if target >= 0 and not can_heal(battle, tables, u, target):
+            set_target(u, -1, battle)
         elif target >= 0 and orders[u, RESCAN] > 0:
             return
-        choose_patient(u, units, orders, stats, rules, n_allies)
+        choose_patient(u, battle, tables)
     elif orders[u, RESCAN] <= 0 or (target >= 0 and units[target, HEALTH] <= 0.0):
-        choose_target(u, units, orders, stats, rules, n_allies)
+        choose_target(u, battle, tables)
 
 
 @inlined
-def choose_target(
-    u: int, units: Array, orders: Array, stats: Array, rules: Array, n_allies: int
-) -> None:
+def choose_target(u: int, battle: Battle, tables: Tables) -> None:
     """Scan: choose the automatic target of unit u among the other side.
 
     A living target within reach is kept. One out of reach makes place for the nearest unit within
@@ -133,13 +139,15 @@ def choose_target(
     a target, as soon as somebody could have walked into scan range, but not in the next loop. A
     hunter scans the whole map and keeps its target until it is dead.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    rules, n_allies = tables.rules, battle.n_allies
     is_hunter = rules[HUNTS_ALLIES] > 0.0 and u >= n_allies
     target = orders[u, TARGET]
     if target >= 0 and units[target, HEALTH] <= 0.0:
         target = -1
     if target >= 0:
         chased = distance_between(units, u, target)
-        if is_hunter or chased <= reach(units, stats, u, target):
+        if is_hunter or chased <= reach(battle, tables, u, target):
             orders[u, RESCAN] = int(rules[RESCAN_LOOPS])
             return
         if chased > rules[CHASE_LIMIT]:
@@ -164,12 +172,12 @@ def choose_target(
         limit = own + stats[j, RADIUS]
         if squared > limit * limit:
             far_squared = min(far_squared, squared)
-        elif squared < nearest_squared and can_hit(stats, u, j):
+        elif squared < nearest_squared and can_hit(tables, u, j):
             nearest = j
             nearest_squared = squared
     if nearest >= 0:
         target = nearest
-    set_target(u, target, orders, units)
+    set_target(u, target, battle)
     if target >= 0:
         orders[u, RESCAN] = int(rules[RESCAN_LOOPS])
     else:
@@ -179,13 +187,13 @@ def choose_target(
 
 
 @inlined
-def choose_patient(
-    u: int, units: Array, orders: Array, stats: Array, rules: Array, n_allies: int
-) -> None:
+def choose_patient(u: int, battle: Battle, tables: Tables) -> None:
     """Choose whom automatic healer u heals: the lowest share of health within scan range.
 
     Equal shares: the nearest, then the lower index. It needs some energy to begin.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    rules, n_allies = tables.rules, battle.n_allies
     if units[u, ENERGY] < stats[u, ENERGY_TO_SCAN] and orders[u, TARGET] < 0:
         return
     best = -1
@@ -195,7 +203,7 @@ def choose_patient(
     first = 0 if u < n_allies else n_allies
     last = n_allies if u < n_allies else units.shape[0]
     for j in range(first, last):
-        if j == u or not can_heal(units, stats, u, j):
+        if j == u or not can_heal(battle, tables, u, j):
             continue
         distance = distance_between(units, u, j)
         share = units[j, HEALTH] / stats[j, HEALTH_MAX]
@@ -205,21 +213,15 @@ def choose_patient(
             best_share = share
             best_distance = distance
     if best >= 0:
-        set_target(u, best, orders, units)
+        set_target(u, best, battle)
         orders[u, RESCAN] = int(rules[RESCAN_LOOPS])
 
 
 @inlined
-def call_for_help(
-    victim: int,
-    attacker: int,
-    units: Array,
-    orders: Array,
-    stats: Array,
-    rules: Array,
-    n_allies: int,
-) -> None:
+def call_for_help(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
     """Turn automatic units without a target that are near a victim, or are it, to its attacker."""
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    rules, n_allies = tables.rules, battle.n_allies
     first = 0 if victim < n_allies else n_allies
     last = n_allies if victim < n_allies else units.shape[0]
     for j in range(first, last):
@@ -228,8 +230,8 @@ def call_for_help(
             and orders[j, ORDER] == ATTACK_MOVE
             and stats[j, IS_SCANNING] > 0.0
             and units[j, HEALTH] > 0.0
-            and can_hit(stats, j, attacker)
+            and can_hit(tables, j, attacker)
             and distance_between(units, victim, j) <= rules[HELP_RADIUS]
         ):
-            set_target(j, attacker, orders, units)
+            set_target(j, attacker, battle)
             orders[j, RESCAN] = int(rules[RESCAN_LOOPS])

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from suite.environments.skirmish.bundles import Battle, Scratch
 from suite.environments.skirmish.compilation import NOTHING, inlined
 from suite.environments.skirmish.contacts import TOLERANCE, find_touching
 from suite.environments.skirmish.fields import (
@@ -21,7 +22,6 @@ from suite.environments.skirmish.fields import (
     DETOUR,
     GOAL_X,
     GOAL_Y,
-    GROUND,
     HEADING_X,
     HEADING_Y,
     HEALTH,
@@ -42,6 +42,7 @@ from suite.environments.skirmish.fields import (
     Y,
 )
 from suite.environments.skirmish.steering import place_after, turn_to_goal
+from suite.environments.skirmish.tables import Tables
 from suite.environments.skirmish.targeting import distance_between
 
 Array = Any
@@ -68,35 +69,16 @@ BACKWARD = -0.8  # cosine of the largest turn away from the goal
 
 @inlined
 def plan_walks(
-    movers: Array,
-    n_movers: int,
-    units: Array,
-    orders: Array,
-    stats: Array,
-    posture: Array,
-    rules: Array,
-    is_free: Array,
-    has_walls: bool,
-    cell: Array,
-    is_clear: Array,
-    corners: Array,
-    onward: Array,
-    n_allies: int,
-    plan: Array,
-    rooms: Array,
-    found: Array,
-    ways: Array,
-    stayers: Array,
-    rounds: Array,
-    is_first: bool,
+    n_movers: int, battle: Battle, tables: Tables, scratch: Scratch, is_first: bool
 ) -> None:
     """Choose where the walking units will be after PLAN_LOOPS, and take them half of the way.
 
-    movers: the `n_movers` walking units. plan: (N_PLAN, padded units), rooms: of
-    `contacts.fill_rooms`. ways: (units,) int64, kept until the next plan. found, stayers,
-    rounds: (units,) int64 scratch. is_first: whether this is the first plan of a step.
-    The routes are those of `paths.Routes`.
+    n_movers: how many of scratch.movers walk. is_first: whether this is the first plan of a step.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    plan, rooms, posture = scratch.plan, scratch.rooms, scratch.posture
+    found, movers, ways = scratch.found, scratch.movers, scratch.ways
+    stayers, rounds = scratch.stayers, scratch.rounds
     for u in range(units.shape[0]):
         plan[AHEAD_X, u] = units[u, X]
         plan[AHEAD_Y, u] = units[u, Y]
@@ -106,17 +88,14 @@ def plan_walks(
     if is_first:
         for u in range(units.shape[0]):
             if posture[u] == STANDING and units[u, HEALTH] > 0.0:
-                _part(u, units, stats, plan, rooms[int(stats[u, LAYER])], found)
+                _part(u, battle, tables, scratch, rooms[int(stats[u, LAYER])])
     for k in range(n_movers):
         u = movers[k]
-        turn_to_goal(
-            u, units, orders, stats, is_free[GROUND], has_walls, cell, is_clear, corners, onward,
-            plan[END_X, u], plan[END_Y, u],
-        )  # fmt: skip
-        _limit_stride(u, units, orders, stats, posture, plan)
+        turn_to_goal(u, battle, tables, plan[END_X, u], plan[END_Y, u])
+        _limit_stride(u, battle, tables, scratch)
         dx = units[u, HEADING_X] * plan[STRIDE, u]
         dy = units[u, HEADING_Y] * plan[STRIDE, u]
-        x, y = place_after(u, dx, dy, units, stats, rules, is_free)
+        x, y = place_after(u, dx, dy, battle, tables)
         plan[NEXT_X, u] = x
         plan[NEXT_Y, u] = y
         if orders[u, IS_HELD_UP] == 0:
@@ -133,10 +112,7 @@ def plan_walks(
         way = STRAIGHT if orders[u, IS_HELD_UP] == 0 else ROUND
         n_found = find_touching(plan[AHEAD_X], plan[AHEAD_Y], row, x, y, room, found)
         if n_found > 1:  # it touches itself
-            way = _go_round(
-                u, units, orders, stats, posture, rules, is_free, n_allies, plan, row, found,
-                n_found,
-            )  # fmt: skip
+            way = _go_round(u, battle, tables, scratch, row, n_found)
         elif orders[u, PATIENCE] > 0:
             orders[u, PATIENCE] -= 1
             if orders[u, PATIENCE] == 0:
@@ -151,40 +127,32 @@ def plan_walks(
             rounds[n_rounds] = u
             n_rounds += 1
     if n_rounds > 1:
-        n_stayers = _settle_ways_round(
-            rounds, n_rounds, units, stats, n_allies, plan, ways, stayers, n_stayers
-        )
-    _hold_up(units, stats, plan, rooms, found, ways, stayers, n_stayers)
+        n_stayers = _settle_ways_round(n_rounds, battle, tables, scratch, n_stayers)
+    _hold_up(battle, tables, scratch, n_stayers)
     for k in range(n_movers):
         u = movers[k]
         orders[u, IS_HELD_UP] = ways[u] == STAYING
         dx = 0.5 * (plan[NEXT_X, u] - units[u, X])
         dy = 0.5 * (plan[NEXT_Y, u] - units[u, Y])
-        if has_walls or stats[u, LAYER] == CLIFF:  # both ends may be free and the middle blocked
-            units[u, X], units[u, Y] = place_after(u, dx, dy, units, stats, rules, is_free)
+        # both ends may be free and the middle blocked
+        if tables.routes.has_walls or stats[u, LAYER] == CLIFF:
+            units[u, X], units[u, Y] = place_after(u, dx, dy, battle, tables)
         else:
             units[u, X] += dx
             units[u, Y] += dy
 
 
 @inlined
-def finish_walks(
-    units: Array,
-    stats: Array,
-    posture: Array,
-    plan: Array,
-    rooms: Array,
-    found: Array,
-    ways: Array,
-    stayers: Array,
-) -> None:
+def finish_walks(battle: Battle, tables: Tables, scratch: Scratch) -> None:
     """Take the units that still walk the other half of the way that `plan_walks` chose.
 
     Who has stopped meanwhile holds up whoever would walk into it.
     """
+    units = battle.units
+    plan, ways, stayers = scratch.plan, scratch.ways, scratch.stayers
     n_stayers = NOTHING
     for u in range(units.shape[0]):
-        if (ways[u] != STAYING) & (posture[u] != MOVING):
+        if (ways[u] != STAYING) & (scratch.posture[u] != MOVING):
             ways[u] = STAYING
             plan[NEXT_X, u] = units[u, X]
             plan[NEXT_Y, u] = units[u, Y]
@@ -192,22 +160,22 @@ def finish_walks(
                 stayers[n_stayers] = u
                 n_stayers += 1
     if n_stayers > 0:
-        _hold_up(units, stats, plan, rooms, found, ways, stayers, n_stayers)
+        _hold_up(battle, tables, scratch, n_stayers)
     for u in range(units.shape[0]):  # who did not walk is there already
         units[u, X] = plan[NEXT_X, u]
         units[u, Y] = plan[NEXT_Y, u]
 
 
 @inlined
-def _limit_stride(
-    u: int, units: Array, orders: Array, stats: Array, posture: Array, plan: Array
-) -> None:
+def _limit_stride(u: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
     """Let unit u, if it gathers speed, go no farther than its pace, unless it makes place.
 
     Two who walk at each other go no farther than half of what is between them.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    plan = scratch.plan
     target = orders[u, TARGET]
-    if target >= 0 and orders[target, TARGET] == u and posture[target] == MOVING:
+    if target >= 0 and orders[target, TARGET] == u and scratch.posture[target] == MOVING:
         gap = distance_between(units, u, target) - stats[u, SEPARATION] - stats[target, SEPARATION]
         plan[STRIDE, u] = min(plan[STRIDE, u], max(0.5 * gap, 0.0))
     if stats[u, ACCELERATION] > 0.0 and (orders[u, ORDER] != IDLE or target >= 0):
@@ -220,11 +188,13 @@ def _limit_stride(
 
 
 @inlined
-def _goes_first(u: int, v: int, units: Array, n_allies: int) -> bool:
+def _goes_first(u: int, v: int, battle: Battle) -> bool:
     """Whether mover u has the way of mover v: it is in front, along the mean of their headings.
 
     Of two side by side the first in order has it if they are friends, else neither.
     """
+    units = battle.units
+    n_allies = battle.n_allies
     to_x = units[u, HEADING_X] + units[v, HEADING_X]
     to_y = units[u, HEADING_Y] + units[v, HEADING_Y]
     lead = (units[u, X] - units[v, X]) * to_x + (units[u, Y] - units[v, Y]) * to_y
@@ -247,20 +217,15 @@ def _comes_nearer(
 
 @inlined
 def _settle_ways_round(
-    rounds: Array,
-    n_rounds: int,
-    units: Array,
-    stats: Array,
-    n_allies: int,
-    plan: Array,
-    ways: Array,
-    stayers: Array,
-    n_stayers: int,
+    n_rounds: int, battle: Battle, tables: Tables, scratch: Scratch, n_stayers: int
 ) -> int:
     """Of two ways round others that end in the same place one is given up; returns n_stayers.
 
-    rounds: the `n_rounds` movers that go round others.
+    n_rounds: how many of scratch.rounds, the movers that go round others.
     """
+    units, stats = battle.units, tables.stats
+    plan, ways, rounds = scratch.plan, scratch.ways, scratch.rounds
+    stayers = scratch.stayers
     first = n_stayers
     for k in range(n_rounds):
         u = rounds[k]
@@ -276,7 +241,7 @@ def _settle_ways_round(
                 and v != u
                 and stats[u, LAYER] == stats[v, LAYER]
                 and _comes_nearer(u, v, x, y, plan[NEXT_X, v], plan[NEXT_Y, v], units)
-                and not _goes_first(u, v, units, n_allies)
+                and not _goes_first(u, v, battle)
             ):
                 stayers[n_stayers] = u
                 n_stayers += 1
@@ -290,17 +255,11 @@ def _settle_ways_round(
 
 
 @inlined
-def _hold_up(
-    units: Array,
-    stats: Array,
-    plan: Array,
-    rooms: Array,
-    found: Array,
-    ways: Array,
-    stayers: Array,
-    n_stayers: int,
-) -> None:
+def _hold_up(battle: Battle, tables: Tables, scratch: Scratch, n_stayers: int) -> None:
     """Let those stay who would walk into a stayer, and who would walk into them, and so on."""
+    units, stats = battle.units, tables.stats
+    plan, rooms, found = scratch.plan, scratch.rooms, scratch.found
+    ways, stayers = scratch.ways, scratch.stayers
     k = 0
     while k < n_stayers:
         u = stayers[k]
@@ -325,19 +284,14 @@ def _hold_up(
 
 @inlined
 def _is_taken(
-    u: int,
-    x: float,
-    y: float,
-    units: Array,
-    stats: Array,
-    plan: Array,
-    row: Array,
-    found: Array,
+    u: int, x: float, y: float, battle: Battle, tables: Tables, scratch: Scratch, row: Array
 ) -> int:
     """Who is most in mover u's way round to (x, y), or -1. Whom it moves away from is not.
 
-    found: scratch.
+    row: rooms of its layer.
     """
+    units, stats = battle.units, tables.stats
+    plan, found = scratch.plan, scratch.found
     n_found = find_touching(plan[AHEAD_X], plan[AHEAD_Y], row, x, y, stats[u, SEPARATION], found)
     nearest = -1
     least = math.inf
@@ -361,18 +315,7 @@ def _is_along(u: int, b: int, units: Array) -> bool:
 
 @inlined
 def _go_round(
-    u: int,
-    units: Array,
-    orders: Array,
-    stats: Array,
-    posture: Array,
-    rules: Array,
-    is_free: Array,
-    n_allies: int,
-    plan: Array,
-    row: Array,
-    found: Array,
-    n_found: int,
+    u: int, battle: Battle, tables: Tables, scratch: Scratch, row: Array, n_found: int
 ) -> int:
     """Find a place for mover u, whose place ahead touches others; returns which way it goes.
 
@@ -382,8 +325,12 @@ def _go_round(
       of the smaller turn; if somebody is there, along the edge of that one. If that leads nowhere
       it tries the other side, then waits, unless they walk. Idle friends are asked to make place.
     - An attack-mover without target that is near its goal has then arrived.
-    row: rooms of its layer. found: the `n_found` units its place ahead touches, itself among them.
+    row: rooms of its layer. n_found: how many of scratch.found its place ahead touches, itself
+    among them.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    plan, posture, found = scratch.plan, scratch.posture, scratch.found
+    n_allies = battle.n_allies
     x = units[u, X]
     y = units[u, Y]
     to_x = units[u, HEADING_X]
@@ -403,7 +350,7 @@ def _go_round(
         if b == u or not _comes_nearer(u, b, ahead_x, ahead_y, at_x, at_y, units):
             continue
         if posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and _is_along(u, b, units):
-            if is_straight and _goes_first(u, b, units, n_allies):
+            if is_straight and _goes_first(u, b, battle):
                 continue
             n_along += 1
         found[n_blockers] = b
@@ -430,7 +377,7 @@ def _go_round(
     is_near_end = end_dx * end_dx + end_dy * end_dy < NEAR_END * NEAR_END
     is_arriving = is_near_end and orders[u, ORDER] == ATTACK_MOVE and orders[u, TARGET] < 0
     if not is_arriving:
-        _ask_for_place(u, n_blockers, units, stats, posture, rules, n_allies, found)
+        _ask_for_place(u, n_blockers, battle, tables, scratch)
     if orders[u, ORDER] == IDLE and orders[u, TARGET] < 0:  # it makes place itself
         return STAYING
     if is_at_end:
@@ -449,8 +396,8 @@ def _go_round(
             least = min(least, along - math.sqrt(max(gap, 0.0)))
         if least <= EVEN:
             return STAYING
-        at_x, at_y = place_after(u, to_x * least, to_y * least, units, stats, rules, is_free)
-        if _is_taken(u, at_x, at_y, units, stats, plan, row, found) >= 0:
+        at_x, at_y = place_after(u, to_x * least, to_y * least, battle, tables)
+        if _is_taken(u, at_x, at_y, battle, tables, scratch, row) >= 0:
             return STAYING
         plan[NEXT_X, u] = at_x
         plan[NEXT_Y, u] = at_y
@@ -481,9 +428,9 @@ def _go_round(
         n_tries += 1
         b = -1
         if step_x * to_x + step_y * to_y >= BACKWARD * stride:
-            at_x, at_y = place_after(u, step_x, step_y, units, stats, rules, is_free)
+            at_x, at_y = place_after(u, step_x, step_y, battle, tables)
             if (at_x - x) * step_x + (at_y - y) * step_y >= LEAST_SHARE * stride * stride:
-                b = _is_taken(u, at_x, at_y, units, stats, plan, row, found)
+                b = _is_taken(u, at_x, at_y, battle, tables, scratch, row)
                 if b < 0:
                     plan[NEXT_X, u] = at_x
                     plan[NEXT_Y, u] = at_y
@@ -516,23 +463,18 @@ def _arrive(u: int, units: Array) -> None:
 
 @inlined
 def _ask_for_place(
-    u: int,
-    n_blockers: int,
-    units: Array,
-    stats: Array,
-    posture: Array,
-    rules: Array,
-    n_allies: int,
-    found: Array,
+    u: int, n_blockers: int, battle: Battle, tables: Tables, scratch: Scratch
 ) -> None:
     """Push the idle friends in unit u's way: rather aside than along."""
-    if rules[PUSHES_IDLE] == 0.0:
+    units = battle.units
+    n_allies = battle.n_allies
+    if tables.rules[PUSHES_IDLE] == 0.0:
         return
     to_x = units[u, HEADING_X]
     to_y = units[u, HEADING_Y]
     for k in range(n_blockers):
-        b = found[k]
-        if posture[b] != STANDING or (u < n_allies) != (b < n_allies):
+        b = scratch.found[k]
+        if scratch.posture[b] != STANDING or (u < n_allies) != (b < n_allies):
             continue
         dx = units[b, X] - units[u, X]
         dy = units[b, Y] - units[u, Y]
@@ -543,11 +485,13 @@ def _ask_for_place(
 
 
 @inlined
-def _part(u: int, units: Array, stats: Array, plan: Array, row: Array, found: Array) -> None:
+def _part(u: int, battle: Battle, tables: Tables, scratch: Scratch, row: Array) -> None:
     """Push standing unit u away from those it overlaps with.
 
     Units do not come to overlap by walking; they may at the start of a battle.
     """
+    units, stats = battle.units, tables.stats
+    plan, found = scratch.plan, scratch.found
     room = stats[u, SEPARATION]
     x = units[u, X]
     y = units[u, Y]

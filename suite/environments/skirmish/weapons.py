@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from suite.environments.skirmish.bundles import Battle, Scratch
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     AIR,
@@ -25,6 +26,7 @@ from suite.environments.skirmish.fields import (
     ENERGY,
     ENERGY_MAX,
     ENERGY_REGENERATION,
+    HAS_BURSTS,
     HEAL_COST,
     HEAL_RATE,
     HEALED,
@@ -63,6 +65,7 @@ from suite.environments.skirmish.fields import (
     Y,
 )
 from suite.environments.skirmish.streams import draw_uniform
+from suite.environments.skirmish.tables import Tables
 from suite.environments.skirmish.targeting import call_for_help
 
 Array = Any
@@ -74,9 +77,7 @@ N_STRIKES_PER_UNIT = 4  # in one loop at most: two missiles, a second hit, a sho
 
 
 @inlined
-def tick_weapon(
-    u: int, is_close: bool, units: Array, stats: Array, rules: Array, streams: Array, slot: int
-) -> float:
+def tick_weapon(u: int, is_close: bool, battle: Battle, tables: Tables) -> float:
     """Let one loop pass for a unit aiming at a target within reach (or close, see CLOSE_RANGE).
 
     Returns the moment within the loop, 0 to 1, at which it shoots, or -1. The shot is prepared for
@@ -84,12 +85,14 @@ def tick_weapon(
     moment of the loop; the next period starts at that moment, so that periods are exact although
     loops are whole.
     """
+    units, stats = battle.units, tables.stats
+    rules = tables.rules
     cooldown = units[u, COOLDOWN]
     damage_point = stats[u, CLOSE_DAMAGE_POINT] if is_close else stats[u, DAMAGE_POINT]
     moment = max(cooldown, damage_point - units[u, WIND_UP])
     if moment < 1.0:
         low = rules[JITTER_LOW]
-        jitter = low + (rules[JITTER_HIGH] - low) * draw_uniform(streams, slot)
+        jitter = low + (rules[JITTER_HIGH] - low) * draw_uniform(battle.stream)
         period = stats[u, CLOSE_PERIOD] if is_close else stats[u, PERIOD]
         units[u, COOLDOWN] = period + jitter - (1.0 - moment)
         units[u, WIND_UP] = 0.0
@@ -112,9 +115,8 @@ def shoot(
     target: int,
     is_close: bool,
     moment: float,
-    units: Array,
-    orders: Array,
-    stats: Array,
+    battle: Battle,
+    tables: Tables,
     strikes: Array,
     n_strikes: int,
 ) -> int:
@@ -122,6 +124,7 @@ def shoot(
 
     A missile starts its flight; everything else strikes in this loop.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
     if stats[u, WEAPON] == MISSILE and not is_close:
         if orders[u, MISSILE_TARGET] >= 0:  # the one before is still flying: it lands
             n_strikes = note(u, orders[u, MISSILE_TARGET], strikes, n_strikes)
@@ -144,11 +147,12 @@ def note(u: int, target: int, strikes: Array, n_strikes: int) -> int:
 
 
 @inlined
-def fly(u: int, units: Array, orders: Array, stats: Array, strikes: Array, n_strikes: int) -> int:
+def fly(u: int, battle: Battle, tables: Tables, strikes: Array, n_strikes: int) -> int:
     """Let u's missile fly for a loop; it strikes when it meets its target's edge.
 
     A missile follows its target and cannot miss; it is lost if the target dies first.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
     target = orders[u, MISSILE_TARGET]
     if units[target, HEALTH] <= 0.0:
         orders[u, MISSILE_TARGET] = -1
@@ -166,8 +170,9 @@ def fly(u: int, units: Array, orders: Array, stats: Array, strikes: Array, n_str
 
 
 @inlined
-def second_hit(u: int, units: Array, orders: Array, strikes: Array, n_strikes: int) -> int:
+def second_hit(u: int, battle: Battle, strikes: Array, n_strikes: int) -> int:
     """Let a loop pass for the second hit of u's blow; lost if either of the two is dead."""
+    units, orders = battle.units, battle.orders
     if units[u, HEALTH] <= 0.0 or units[orders[u, HIT_TARGET], HEALTH] <= 0.0:
         orders[u, HIT_TARGET] = -1
         return n_strikes
@@ -179,8 +184,9 @@ def second_hit(u: int, units: Array, orders: Array, strikes: Array, n_strikes: i
 
 
 @inlined
-def heal(u: int, j: int, units: Array, stats: Array) -> None:
+def heal(u: int, j: int, battle: Battle, tables: Tables) -> None:
     """Healer u heals j for one loop, as far as j lacks health and u has energy."""
+    units, stats = battle.units, tables.stats
     points = min(stats[u, HEAL_RATE], stats[j, HEALTH_MAX] - units[j, HEALTH])
     points = min(points, units[u, ENERGY] / stats[u, HEAL_COST])
     units[j, HEALTH] += points
@@ -189,8 +195,10 @@ def heal(u: int, j: int, units: Array, stats: Array) -> None:
 
 
 @inlined
-def regenerate(units: Array, stats: Array, rules: Array) -> None:
+def regenerate(battle: Battle, tables: Tables) -> None:
     """One loop of shields (after a while without damage), of Zerg health and of energy."""
+    units, stats = battle.units, tables.stats
+    rules = tables.rules
     for u in range(units.shape[0]):
         if units[u, HEALTH] <= 0.0:
             continue
@@ -209,34 +217,25 @@ def regenerate(units: Array, stats: Array, rules: Array) -> None:
 
 
 @inlined
-def land(
-    units: Array,
-    orders: Array,
-    stats: Array,
-    table: Array,
-    rules: Array,
-    n_allies: int,
-    strikes: Array,
-    n_strikes: int,
-    attacker: Array,
-    has_bursts: bool,
-) -> None:
+def land(battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int) -> None:
     """Let all strikes of a loop land, let the dead burst, then let automatic units answer.
 
-    attacker: (units,) int64 scratch, -1 before and after: who hit the unit first in this loop.
+    scratch.attacker is -1 before and after: who hit the unit first in this loop.
     """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    strikes, attacker = scratch.strikes, scratch.attacker
     for k in range(n_strikes):
         u = strikes[k, STRIKER]
         if stats[u, WEAPON] == BEAMS:
-            _sweep(u, strikes[k, STRUCK], units, stats, table, rules, n_allies, attacker)
+            _sweep(u, strikes[k, STRUCK], battle, tables, attacker)
         elif stats[u, WEAPON] == BURST:
             if units[u, HEALTH] > 0.0:
                 units[u, TAKEN] += units[u, HEALTH]
                 units[u, DEALT] += units[u, HEALTH]
                 units[u, HEALTH] = 0.0
         else:
-            _hit(u, strikes[k, STRUCK], units, stats, table, attacker)
-    if has_bursts:
+            _hit(u, strikes[k, STRUCK], battle, tables, attacker)
+    if tables.sizes[HAS_BURSTS] > 0:
         has_burst = True
         while has_burst:  # a burst may kill others that burst
             has_burst = False
@@ -245,20 +244,21 @@ def land(
                 if is_dead and orders[u, ORDER] != SPENT:
                     orders[u, ORDER] = SPENT
                     has_burst = True
-                    _burst(u, units, stats, table, rules, n_allies, attacker)
+                    _burst(u, battle, tables, attacker)
     for u in range(units.shape[0]):
         if attacker[u] >= 0:
             if units[attacker[u], HEALTH] > 0.0:
-                call_for_help(u, attacker[u], units, orders, stats, rules, n_allies)
+                call_for_help(u, attacker[u], battle, tables)
             attacker[u] = -1
 
 
 @inlined
-def _hit(u: int, j: int, units: Array, stats: Array, table: Array, attacker: Array) -> None:
+def _hit(u: int, j: int, battle: Battle, tables: Tables, attacker: Array) -> None:
     """One hit of u on j: shields first, without armor, then life, less armor."""
+    units, stats = battle.units, tables.stats
     if units[j, HEALTH] <= 0.0:
         return
-    damage = table[int(stats[u, KIND]), int(stats[j, KIND])]
+    damage = tables.damage[int(stats[u, KIND]), int(stats[j, KIND])]
     on_shield = min(damage, units[j, SHIELD])
     on_health = damage - on_shield
     if on_health > 0.0:
@@ -274,20 +274,13 @@ def _hit(u: int, j: int, units: Array, stats: Array, table: Array, attacker: Arr
 
 
 @inlined
-def _sweep(
-    u: int,
-    target: int,
-    units: Array,
-    stats: Array,
-    table: Array,
-    rules: Array,
-    n_allies: int,
-    attacker: Array,
-) -> None:
+def _sweep(u: int, target: int, battle: Battle, tables: Tables, attacker: Array) -> None:
     """A colossus' beams: all enemies on the ground that the line through the target touches.
 
     The line lies across the shot. Every unit touched is hit once per beam.
     """
+    units, stats = battle.units, tables.stats
+    n_allies = battle.n_allies
     to_x = units[target, X] - units[u, X]
     to_y = units[target, Y] - units[u, Y]
     distance = math.sqrt(to_x * to_x + to_y * to_y)
@@ -308,23 +301,17 @@ def _sweep(
         along = dx * to_x + dy * to_y
         probe = min(max(across, -half_length), half_length)
         probe = math.floor(probe / PROBE_STEP + 0.5) * PROBE_STEP
-        limit = stats[u, SPLASH_RADIUS] + rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
+        limit = stats[u, SPLASH_RADIUS] + tables.rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
         if j == target or (across - probe) ** 2 + along * along <= limit * limit:
             for _ in range(int(stats[u, N_BEAMS])):
-                _hit(u, j, units, stats, table, attacker)
+                _hit(u, j, battle, tables, attacker)
 
 
 @inlined
-def _burst(
-    u: int,
-    units: Array,
-    stats: Array,
-    table: Array,
-    rules: Array,
-    n_allies: int,
-    attacker: Array,
-) -> None:
+def _burst(u: int, battle: Battle, tables: Tables, attacker: Array) -> None:
     """A baneling bursts: all enemies on the ground within its radius are hit."""
+    units, stats = battle.units, tables.stats
+    n_allies = battle.n_allies
     first = n_allies if u < n_allies else 0
     last = units.shape[0] if u < n_allies else n_allies
     for j in range(first, last):
@@ -332,6 +319,6 @@ def _burst(
             continue
         dx = units[j, X] - units[u, X]
         dy = units[j, Y] - units[u, Y]
-        limit = stats[u, SPLASH_RADIUS] + rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
+        limit = stats[u, SPLASH_RADIUS] + tables.rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
         if dx * dx + dy * dy <= limit * limit:
-            _hit(u, j, units, stats, table, attacker)
+            _hit(u, j, battle, tables, attacker)

@@ -1,0 +1,76 @@
+"""The arrays of a batch of battles, in named bundles; the constants are `tables.Tables`."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+Array = Any
+
+
+class Battles(NamedTuple):
+    """The battles of a batch; first axis slots.
+
+    units: (slots, units, N_UNIT_FIELDS) float64 and orders: (slots, units, N_ORDER_FIELDS) int64,
+    columns in `fields`. streams: (slots, 1) uint64 of `streams`. n_steps: (slots,) int64 of this
+    episode. is_over: (slots,) bool. previous: (slots, enemies) float64 of
+    `encoding.remember_enemies`. last_actions: (slots, agents) int64, -1 after a reset.
+    """
+
+    units: Array
+    orders: Array
+    streams: Array
+    n_steps: Array
+    is_over: Array
+    previous: Array
+    last_actions: Array
+
+
+class Battle(NamedTuple):
+    """One battle of a batch: units (units, N_UNIT_FIELDS), orders (units, N_ORDER_FIELDS), stream
+    (1,), and how many of the units, the first ones, are allies."""
+
+    units: Array
+    orders: Array
+    stream: Array
+    n_allies: int
+
+
+class Scratch(NamedTuple):
+    """What one loop of one battle needs; nothing of it lasts longer than a step.
+
+    plan: (N_PLAN, padded units) float64, rows in `walking`. rooms: (layers, padded units) float64
+    of `contacts.fill_rooms`. strikes: (N_STRIKES_PER_UNIT * units, 2) int64, columns in `weapons`.
+    The others are (units,) int64. posture, ways: codes in `walking`. movers: who walks. found,
+    stayers, rounds: lists of units. attacker: who hit the unit first in this loop, or -1. shots:
+    whom the unit shot at or healed, or -1.
+    """
+
+    plan: Array
+    rooms: Array
+    strikes: Array
+    posture: Array
+    ways: Array
+    movers: Array
+    found: Array
+    stayers: Array
+    rounds: Array
+    attacker: Array
+    shots: Array
+
+
+class Outputs(NamedTuple):
+    """What a step hands out; first axis slots.
+
+    The contract's arrays (`environments.interface`), and, if loops are recorded, else of no slots,
+    loop_units: (slots, loops, units, N_UNIT_FIELDS) and loop_shots: (slots, loops, units).
+    """
+
+    observations: Array
+    state: Array
+    available_actions: Array
+    reward: Array
+    terminated: Array
+    truncated: Array
+    won: Array
+    loop_units: Array
+    loop_shots: Array
