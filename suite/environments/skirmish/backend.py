@@ -42,7 +42,7 @@ class SkirmishBackend(Backend):
     ) -> BatchedEnvironment:
         from suite.environments.skirmish.environment import SkirmishEnvironment
 
-        return SkirmishEnvironment(load_scenario(scenario), n_environments, seed)
+        return SkirmishEnvironment(load_scenario(scenario), n_environments, seed, extra=extra)
 
     def return_bounds(self, scenario: str) -> tuple[float, float]:
         """Every change of the enemies' life is rewarded: 20 in all, but where it also grows."""

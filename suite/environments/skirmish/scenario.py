@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from suite.environments.interface import EnvironmentInfo
 from suite.environments.skirmish import SKIRMISH_VERSION
+from suite.environments.skirmish.extras import EXTRA_OBSERVATIONS
 from suite.environments.skirmish.fields import SIGHT_RANGE
 from suite.environments.skirmish.rules import Rules
 
@@ -233,6 +234,7 @@ class Scenario:
             state_size=self.state_size,
             episode_limit=self.episode_limit,
             ally_state_size=self.ally_state_size,
+            extra_observations={name: size(self) for name, size in EXTRA_OBSERVATIONS.items()},
             observation_names=frozenset({f"sight_{SIGHT_RANGE:g}"}),
         )
 
