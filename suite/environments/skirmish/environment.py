@@ -44,6 +44,8 @@ class SkirmishEnvironment:
     as `observations` are.
     """
 
+    extra_observations: Mapping[str, NDArray[np.float32]]
+
     def __init__(
         self,
         scenario: Scenario,
