@@ -22,7 +22,7 @@ from suite.runs.hyperparameters import Hyperparameter, point_label
 from suite.runs.modes import ExecutionMode
 from suite.runs.spec import AlgorithmSpec, RunSpec
 
-_ROOMS = ("value", "cadp")
+_ROOMS = ("value", "cadp", "qtran", "wqmix")
 ENTRY_POINTS = "cadp_suite.methods"
 
 

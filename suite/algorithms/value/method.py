@@ -130,4 +130,3 @@ def joined_settings(
     bases: Any = (own, backbone.settings)
     created: Any = create_model(f"{own.__name__} on {backbone.name}", __base__=bases, **names)
     return cast(type[ArmSettings], created)
-
