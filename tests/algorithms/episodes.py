@@ -12,7 +12,7 @@ from suite.algorithms.settings import ArmSettings
 
 SMALL = Sizes(n_agents=3, n_actions=4, observation_size=6, state_size=11, ally_state_size=3)
 
-# Every arm of the suite: framework, backbone, form of QPLEX.
+# Arms on mixers: framework, backbone, form of QPLEX.
 ARMS = [
     ("ctde", "iql", "auto"),
     ("ctde", "vdn", "auto"),
@@ -24,6 +24,9 @@ ARMS = [
     ("cadp", "qplex", "qatten"),
     ("cadp", "qplex", "dmaq"),
 ]
+
+# Arms with a joint network beside their utilities.
+JOINT_ARMS = [("ctde", name, "auto") for name in ("qtran", "ow_qmix", "cw_qmix")]
 
 
 def arm(framework: str, backbone: str, form: str = "auto", **others: object) -> ArmSettings:

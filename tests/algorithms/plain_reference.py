@@ -134,8 +134,38 @@ def dueling(weight: Tensor, v: Tensor, lam: Tensor, q: Tensor, greedy: Tensor) -
     return (transformed.sum() + ((lam - 1) * advantage).sum()).reshape(1)
 
 
+def targets(
+    episode: dict[str, Tensor],
+    q_next: list[Tensor],
+    q_taken: list[Tensor],
+    gamma: float,
+    returns: str,
+    decay: float,
+) -> list[Tensor]:
+    """What one episode's steps learn towards, from its last step back.
+
+    q_next: the target's values of greedy actions after each step; q_taken: of the actions taken.
+    """
+    found: list[Tensor] = []
+    for t in reversed(range(len(q_next))):
+        after = q_next[t]
+        if found and returns == "td_lambda":
+            after = (1 - decay) * after + decay * found[0]
+        if found and returns == "q_lambda":
+            after = after + decay * (found[0] - q_taken[t + 1])
+        going_on = gamma * (1 - episode["terminated"][t].float())
+        found.insert(0, (episode["reward"][t] + going_on * after).detach())
+    return found
+
+
 def losses(
-    name: str, online: Weights, target: Weights, episodes: list[dict[str, Tensor]], gamma: float
+    name: str,
+    online: Weights,
+    target: Weights,
+    episodes: list[dict[str, Tensor]],
+    gamma: float,
+    returns: str = "one_step",
+    decay: float = 0.6,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """TD loss, pruning loss (mean over N² entries) and regulariser of whole episodes, no padding.
 
@@ -150,6 +180,7 @@ def losses(
         q_target = unroll(target, *arguments)[0].detach()
         allowed = q.detach().masked_fill(~e["available"], -9999999)
         allowed_target = q_target.masked_fill(~e["available"], -9999999)
+        joints, nexts, takens = [], [], []
         for t in range(len(e["reward"])):
             u = e["actions"][t]
             taken = q[t].gather(1, u[:, None])[:, 0]
@@ -161,13 +192,19 @@ def losses(
             next_joint, _ = mix(
                 name, target, next_q, next_greedy, e["state"][t + 1], best, n_actions
             )
-            y = e["reward"][t] + gamma * (1 - e["terminated"][t].float()) * next_joint.detach()
-            td.append(((joint - y) ** 2).mean())
+            target_q = q_target[t].gather(1, u[:, None])[:, 0]
+            target_greedy = allowed_target[t].max(dim=1)[0]
+            taken_joint, _ = mix(name, target, target_q, target_greedy, e["state"][t], u, n_actions)
+            joints.append(joint)
+            nexts.append(next_joint)
+            takens.append(taken_joint)
             penalty = penalty + extra
             if attention[t].numel():
                 kl = [torch.log(c[n, n] + 1e-8) for c in attention[t] for n in range(c.shape[0])]
                 pruning.append(-torch.stack(kl).sum() / attention[t].numel())
             count += 1
+        ys = targets(e, nexts, takens, gamma, returns, decay)
+        td += [((joint - y) ** 2).mean() for joint, y in zip(joints, ys, strict=True)]
         if len(e["reward"]) < longest:  # the release's mean also sees the last state
             t, u = len(e["reward"]), torch.zeros_like(e["actions"][0])
             penalty = (

@@ -9,6 +9,7 @@ from __future__ import annotations
 from itertools import product
 
 import numpy as np
+import pytest
 import torch
 from episodes import arm
 
@@ -40,10 +41,12 @@ def batch_of(states: list[list[int]], joint_actions: list, rewards: list, n_acti
     )
 
 
-def trained(backbone: str, batch: EpisodeBatch, n_actions: int, n_updates: int) -> QLearner:
+def trained(
+    backbone: str, batch: EpisodeBatch, n_actions: int, n_updates: int, **settings: object
+) -> QLearner:
     sizes = Sizes(2, n_actions, 3, 3, 0)
-    rates = [LEARNING_RATE] * len(SEEDS)
-    learner = build_learner(arm("ctde", backbone), sizes, seeds=SEEDS, learning_rate=rates)
+    chosen = arm("ctde", backbone, learning_rate=LEARNING_RATE, **settings)
+    learner = build_learner(chosen, sizes, seeds=SEEDS)
     everyone = np.full(len(SEEDS), True)
     for k in range(n_updates):
         learner.update(batch, np.full(len(SEEDS), k))
@@ -67,20 +70,20 @@ def first_actions(learner: QLearner) -> tuple[torch.Tensor, torch.Tensor]:
     return greedy(learner, [0] * len(SEEDS), none, learner.initial_hidden(1))
 
 
-def climbing_rewards(backbone: str) -> list[float]:
+def climbing_rewards(backbone: str, **settings: object) -> list[float]:
     pairs = list(product(range(3), repeat=2))
     rewards = [[CLIMBING[a][b]] for a, b in pairs]
     batch = batch_of([[0, 1]] * 9, [[pair] for pair in pairs], rewards, 3)
-    actions, _ = first_actions(trained(backbone, batch, 3, 600))
+    actions, _ = first_actions(trained(backbone, batch, 3, 600, **settings))
     return [CLIMBING[a][b] for a, b in actions.squeeze(1).tolist()]
 
 
-def two_step_returns(backbone: str) -> list[float]:
+def two_step_returns(backbone: str, **settings: object) -> list[float]:
     episodes = list(product(range(2), repeat=4))
     states = [[0, 1 + a, 0] for a, _, _, _ in episodes]
     actions = [[(a, b), (c, d)] for a, b, c, d in episodes]
     rewards = [[0.0, TWO_STEP[a][c][d]] for a, _, c, d in episodes]
-    learner = trained(backbone, batch_of(states, actions, rewards, 2), 2, 1000)
+    learner = trained(backbone, batch_of(states, actions, rewards, 2), 2, 1000, **settings)
     first, hidden = first_actions(learner)
     matrices = first[:, 0, 0].tolist()
     second, _ = greedy(learner, [1 + m for m in matrices], first, hidden)
@@ -97,8 +100,29 @@ def test_vdn_and_qmix_cannot_solve_the_climbing_game() -> None:
     assert max(climbing_rewards("qmix")) < 11.0
 
 
-def test_qmix_solves_the_two_step_game() -> None:
-    assert two_step_returns("qmix") == [8.0] * 3
+def test_qtran_solves_the_climbing_game() -> None:
+    """With L_nopt at full weight; at its 0.1 it gets there too, within 2,400 updates."""
+    assert climbing_rewards("qtran", non_optimal_weight=1.0) == [11.0] * 3
+
+
+@pytest.mark.parametrize("backbone", ["ow_qmix", "cw_qmix"])
+def test_weighted_qmix_solves_the_climbing_game_where_alpha_is_small(backbone: str) -> None:
+    """Nine joint actions, all equally often: the best one has to outweigh eight others."""
+    assert climbing_rewards(backbone, central_embedding=32, weighting_alpha=0.01) == [11.0] * 3
+    assert max(climbing_rewards(backbone, central_embedding=32)) < 11.0
+
+
+@pytest.mark.parametrize("backbone", ["qmix", "qplex", "qtran", "ow_qmix", "cw_qmix"])
+def test_two_step_game_is_solved(backbone: str) -> None:
+    small = {"central_embedding": 32} if backbone in ("ow_qmix", "cw_qmix") else {}
+    assert two_step_returns(backbone, **small) == [8.0] * 3
+
+
+@pytest.mark.parametrize("returns", ["td_lambda", "q_lambda"])
+def test_lambda_returns_solve_the_two_step_game(returns: str) -> None:
+    """Q(λ) only: with every joint action as often, TD(λ) also learns what random play is worth."""
+    expected = 8.0 if returns == "q_lambda" else 7.0
+    assert two_step_returns("qmix", returns=returns, trace_decay=0.6) == [expected] * 3
 
 
 def test_vdn_cannot_solve_the_two_step_game() -> None:

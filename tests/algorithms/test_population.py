@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from episodes import ARMS, SMALL, arm, members, random_batch
+from episodes import ARMS, JOINT_ARMS, SMALL, arm, members, random_batch
 
 from suite.algorithms import build_learner
 from suite.errors import InputError
@@ -21,7 +21,7 @@ OPTIONS = {
 }
 
 
-@pytest.mark.parametrize(("framework", "backbone", "form"), ARMS)
+@pytest.mark.parametrize(("framework", "backbone", "form"), ARMS + JOINT_ARMS)
 @pytest.mark.parametrize("optimiser", ["adam", "rmsprop"])
 def test_member_of_three_equals_member_alone(
     framework: str, backbone: str, form: str, optimiser: str
@@ -44,6 +44,31 @@ def test_member_of_three_equals_member_alone(
             found = together.member_weights(m)[name]
             is_far = (found - weight).abs() > 1e-5
             assert is_far.float().mean() < 0.01, name
+
+
+@pytest.mark.parametrize("returns", ["one_step", "td_lambda", "q_lambda"])
+@pytest.mark.parametrize("backbone", ["qmix", *(name for _, name, _ in JOINT_ARMS)])
+def test_member_of_eight_stays_with_member_alone(backbone: str, returns: str) -> None:
+    """Over fifty updates and two target copies rounding does not add up."""
+    settings, chosen = arm("ctde", backbone, returns=returns), 5
+    seeds = list(range(10, 18))
+    together = build_learner(settings, SMALL, seeds=seeds)
+    alone = build_learner(settings, SMALL, seeds=[seeds[chosen]])
+    lengths = np.random.default_rng(0).integers(1, 7, (8, 4)).tolist()
+    batches = [random_batch(SMALL, lengths, 6, seed) for seed in range(5)]
+    for k in range(50):
+        batch = batches[k % len(batches)]
+        metrics = together.update(batch, np.zeros(8))
+        own = alone.update(members(batch, slice(chosen, chosen + 1)), np.zeros(1))
+        for name, value in own.items():
+            found = metrics[name][chosen : chosen + 1]
+            torch.testing.assert_close(found, value, rtol=1e-5, atol=1e-7)
+        if k in (19, 39):
+            together.copy_target(np.full(8, True))
+            alone.copy_target(np.full(1, True))
+    for name, weight in alone.member_weights(0).items():
+        found = together.member_weights(chosen)[name]
+        torch.testing.assert_close(found, weight, rtol=0, atol=2e-6)
 
 
 def test_initial_weights_depend_on_the_own_seed_alone() -> None:
@@ -84,7 +109,7 @@ def test_members_without_episodes_stay_finite() -> None:
     assert all(bool(value.isfinite().all()) for value in metrics.values())
 
 
-@pytest.mark.parametrize(("framework", "backbone", "form"), ARMS)
+@pytest.mark.parametrize(("framework", "backbone", "form"), ARMS + JOINT_ARMS)
 def test_padding_changes_nothing(framework: str, backbone: str, form: str) -> None:
     """Neither what stands in padded places nor how much of it there is."""
     settings = arm(framework, backbone, form)
@@ -117,7 +142,7 @@ def test_target_copies_chosen_members() -> None:
     assert is_copied.tolist() == [True, False, True]
 
 
-@pytest.mark.parametrize(("framework", "backbone", "form"), ARMS)
+@pytest.mark.parametrize(("framework", "backbone", "form"), ARMS + JOINT_ARMS)
 def test_state_goes_on_bit_by_bit(framework: str, backbone: str, form: str) -> None:
     settings = arm(framework, backbone, form)
     batches = [random_batch(SMALL, LENGTHS, 6, seed) for seed in range(4)]

@@ -8,10 +8,21 @@ import torch
 from episodes import SMALL
 from torch import Tensor, nn
 
-from suite.algorithms import Parameters, Sizes
+from suite.algorithms import Parameters, Sizes, arm_settings
 from suite.algorithms.losses.qtran import non_optimal_loss, optimal_loss, qtran_loss
 from suite.algorithms.losses.td import td_target
-from suite.algorithms.mixers.qtran import QtranJoint
+from suite.algorithms.qtran.encoder import summed_codes, summed_codes_in_torch
+from suite.algorithms.qtran.joint import QtranJoint
+from suite.algorithms.qtran.settings import QtranSettings
+
+
+WEIGHTS = {"optimal_weight": 1.0, "non_optimal_weight": 0.1}
+
+
+def joint_of(sizes: Sizes, **settings: int) -> QtranJoint:
+    chosen = arm_settings("ctde", "qtran", **settings)
+    assert isinstance(chosen, QtranSettings)
+    return QtranJoint(chosen, sizes)
 
 
 def column(*values: float) -> Tensor:
@@ -57,6 +68,7 @@ def test_qtran_loss_weighs_its_parts() -> None:
         q_sum_greedy=best,
         target=y,
         mask=torch.ones(1, 1),
+        **WEIGHTS,
     )
     assert [float(x.detach()) for x in parts] == [pytest.approx(8.9), 4.0, 4.0, 9.0]
     of_joint, of_greedy, of_v, of_taken, of_best = torch.autograd.grad(
@@ -73,10 +85,12 @@ def test_members_have_losses_of_their_own() -> None:
     names = ("q_joint_taken", "q_joint_greedy", "v", "q_sum_taken", "q_sum_greedy", "target")
     given = {name: torch.randn(2, 4, 1, generator=g) for name in names}
     mask = torch.tensor([[1.0, 1.0, 1.0, 0.0], [0.0, 1.0, 1.0, 0.0]])
-    together = qtran_loss(**given, mask=mask)
+    together = qtran_loss(**given, mask=mask, **WEIGHTS)
     for p in range(2):
         one = {name: values[p : p + 1] for name, values in given.items()}
-        for both, alone in zip(together, qtran_loss(**one, mask=mask[p : p + 1]), strict=True):
+        for both, alone in zip(
+            together, qtran_loss(**one, mask=mask[p : p + 1], **WEIGHTS), strict=True
+        ):
             assert both[p] == alone[0]
 
 
@@ -87,7 +101,7 @@ VALUE = 98 * 64 + 64 + 64 * 64 + 64 + 64 + 1
 
 
 def test_parameter_count() -> None:
-    specs = QtranJoint(Sizes(5, 12, 55, 98, 4), hidden_size=64).specs
+    specs = joint_of(Sizes(5, 12, 55, 98, 4)).specs
     assert sum(int(np.prod(spec.shape)) for spec in specs) == ENCODER + JOINT + VALUE == 37_690
 
 
@@ -96,6 +110,8 @@ def plain_layers(weights: dict[str, Tensor], names: list[str], member: int) -> n
     layers: list[nn.Module] = []
     for name in names:
         weight = weights[f"{name}.weight"][member]
+        if f"{name}.actions" in weights:  # the columns that meet the one-hot action
+            weight = torch.cat([weight, weights[f"{name}.actions"][member].T], dim=1)
         layer = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
         layer.weight.data.copy_(weight)
         layer.bias.data.copy_(weights[f"{name}.bias"][member])
@@ -106,7 +122,7 @@ def plain_layers(weights: dict[str, Tensor], names: list[str], member: int) -> n
 def test_joint_network_is_the_plain_one() -> None:
     """Each agent through the whole encoder, the sum after it, in float64; gradients as well."""
     p, m, hidden_size = 2, 4, 5
-    joint = QtranJoint(SMALL, hidden_size=hidden_size, embedding=7)
+    joint = joint_of(SMALL, hidden_size=hidden_size, joint_embedding=7)
     parameters = Parameters(joint.specs, p)
     parameters.initialise([3, 4])
     weights = {k: w.detach().double().requires_grad_() for k, w in parameters.weights.items()}
@@ -115,7 +131,7 @@ def test_joint_network_is_the_plain_one() -> None:
     hidden = torch.randn(p, m, SMALL.n_agents, hidden_size, dtype=torch.float64, generator=g)
     actions = torch.randint(SMALL.n_actions, (p, m, SMALL.n_agents), generator=g)
     hidden.requires_grad_()
-    q, v = joint.q(weights, state, hidden, actions), joint.v(weights, state)
+    q, v = joint.q(weights, state, joint.read(weights, hidden), actions), joint.v(weights, state)
     assert q.shape == v.shape == (p, m, 1)
     (q.square().sum() + v.square().sum()).backward()
 
@@ -147,10 +163,13 @@ def test_joint_network_is_the_plain_one() -> None:
             (heads["value"], head_names["value"]),
         ):
             for name, layer in zip(names, net[::2], strict=True):
-                for kind in ("weight", "bias"):
-                    found = weights[f"{name}.{kind}"].grad
-                    assert found is not None
-                    torch.testing.assert_close(found[member], getattr(layer, kind).grad)
+                of_weight = weights[f"{name}.weight"].grad[member]
+                if f"{name}.actions" in weights:
+                    of_actions = weights[f"{name}.actions"].grad[member]
+                    of_weight = torch.cat([of_weight, of_actions.T], dim=1)
+                torch.testing.assert_close(of_weight, layer.weight.grad)
+                of_bias = weights[f"{name}.bias"].grad[member]
+                torch.testing.assert_close(of_bias, layer.bias.grad)
     assert hidden.grad is not None
     assert plain_hidden.grad is not None
     torch.testing.assert_close(hidden.grad, plain_hidden.grad)
@@ -158,13 +177,31 @@ def test_joint_network_is_the_plain_one() -> None:
 
 def test_float32_agrees_with_float64() -> None:
     """Compiled loops (float32) and tensor operations (float64) on the same weights."""
-    joint = QtranJoint(SMALL, hidden_size=8)
+    joint = joint_of(SMALL, hidden_size=8)
     parameters = Parameters(joint.specs, 2)
     parameters.initialise([1, 2])
     weights = {name: w.detach() for name, w in parameters.weights.items()}
     doubles = {name: w.double() for name, w in weights.items()}
     state, hidden = torch.rand(2, 6, SMALL.state_size), torch.randn(2, 6, SMALL.n_agents, 8)
     actions = torch.randint(SMALL.n_actions, (2, 6, SMALL.n_agents))
-    found = joint.q(weights, state, hidden, actions)
-    expected = joint.q(doubles, state.double(), hidden.double(), actions)
+    found = joint.q(weights, state, joint.read(weights, hidden), actions)
+    read = joint.read(doubles, hidden.double())
+    expected = joint.q(doubles, state.double(), read, actions)
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("n_transitions", [1, 300])
+def test_compiled_encoder_follows_torch(n_transitions: int) -> None:
+    """Rows beyond those with actions get a gradient of 0."""
+    g = torch.Generator().manual_seed(0)
+    read = torch.randn(2, n_transitions + 2, 3, 7, generator=g, requires_grad=True)
+    table = torch.randn(2, 5, 7, generator=g, requires_grad=True)
+    actions = torch.randint(5, (2, n_transitions, 3), generator=g)
+    weight = torch.randn(2, n_transitions, 7, generator=g)
+    found, expected = (f(read, table, actions) for f in (summed_codes, summed_codes_in_torch))
+    torch.testing.assert_close(found, expected)
+    gradients = [
+        torch.autograd.grad((out * weight).sum(), [read, table]) for out in (found, expected)
+    ]
+    for ours, plain in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, plain, rtol=1e-5, atol=1e-5)

@@ -12,10 +12,6 @@ from torch import Tensor
 
 from suite.algorithms.losses.td import td_loss
 
-# PyMARL, config/algs/qtran.yaml: opt_loss, nopt_min_loss.
-OPTIMAL_WEIGHT = 1.0
-NON_OPTIMAL_WEIGHT = 0.1
-
 
 class QtranLoss(NamedTuple):
     """Per member, each (P,): the sum that is descended, and its unweighted parts."""
@@ -53,8 +49,10 @@ def qtran_loss(
     q_sum_greedy: Tensor,
     target: Tensor,
     mask: Tensor,
+    optimal_weight: float,
+    non_optimal_weight: float,
 ) -> QtranLoss:
-    """L_td + 1.0 L_opt + 0.1 L_nopt.
+    """L_td + optimal_weight · L_opt + non_optimal_weight · L_nopt.
 
     q_joint_…: the joint network on the actions taken, u, and on the online utilities' best
     available actions, ū. q_sum_…: sums of the online utilities of the same actions. v: V(s).
@@ -64,5 +62,5 @@ def qtran_loss(
     td = td_loss(q_joint_taken, target, mask)
     optimal = optimal_loss(q_sum_greedy, q_joint_greedy, v, mask)
     non_optimal = non_optimal_loss(q_sum_taken, q_joint_taken, v, mask)
-    total = td + OPTIMAL_WEIGHT * optimal + NON_OPTIMAL_WEIGHT * non_optimal
+    total = td + optimal_weight * optimal + non_optimal_weight * non_optimal
     return QtranLoss(total, td, optimal, non_optimal)

@@ -7,17 +7,24 @@ import torch
 from episodes import SMALL
 from torch.nn import functional
 
-from suite.algorithms import Parameters, Sizes
+from suite.algorithms import Parameters, Sizes, arm_settings
 from suite.algorithms.losses.td import td_loss
 from suite.algorithms.losses.weighting import (
     central_weights,
     optimistic_weights,
     weighted_td_loss,
 )
-from suite.algorithms.mixers.central import CentralMixer
 from suite.algorithms.mixers.interface import Mixer, MixerInputs
+from suite.algorithms.wqmix.central import CentralMixer
+from suite.algorithms.wqmix.settings import WqmixSettings
 
 ALPHA = torch.tensor([0.5, 0.75])
+
+
+def central_mixer(sizes: Sizes, **settings: int) -> CentralMixer:
+    chosen = arm_settings("ctde", "ow_qmix", **settings)
+    assert isinstance(chosen, WqmixSettings)
+    return CentralMixer(chosen, sizes)
 
 
 def test_optimistic_weights_spare_what_is_underestimated() -> None:
@@ -63,13 +70,13 @@ def test_parameter_count_of_the_central_mixer() -> None:
     """5m_vs_6m: a state of 98 and 5 utilities."""
     network = (98 + 5) * 256 + 256 + 2 * (256 * 256 + 256) + 256 + 1
     value = 98 * 256 + 256 + 256 + 1
-    specs = CentralMixer(Sizes(5, 12, 55, 98, 4)).specs
+    specs = central_mixer(Sizes(5, 12, 55, 98, 4)).specs
     assert sum(int(np.prod(spec.shape)) for spec in specs) == network + value == 184_066
 
 
 def test_central_mixer_is_the_plain_one() -> None:
     """In float64, row by row; gradients of the utilities as well."""
-    mixer: Mixer = CentralMixer(SMALL, embedding=9)
+    mixer: Mixer = central_mixer(SMALL, central_embedding=9)
     parameters = Parameters(mixer.specs, 2)
     parameters.initialise([3, 4])
     weights = {name: w.detach().double() for name, w in parameters.weights.items()}
@@ -84,7 +91,7 @@ def test_central_mixer_is_the_plain_one() -> None:
     for member in range(2):
 
         def layer(x: torch.Tensor, name: str, member: int = member) -> torch.Tensor:
-            weight, bias = weights[f"central_{name}.weight"], weights[f"central_{name}.bias"]
+            weight, bias = weights[f"{name}.weight"], weights[f"{name}.bias"]
             return functional.linear(x, weight[member], bias[member])
 
         for row in range(4):
