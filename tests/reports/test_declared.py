@@ -16,6 +16,7 @@ from reports.evidence import left_out, weigh
 from reports.figures import style
 from reports.figures.compose import MOST_LINES, ScenarioFigures, draw
 from reports.figures.learning_curves import Drawing
+from reports.figures.paper_panel import paper_panels
 from reports.html import words
 from reports.reference import load_reference
 from reports.series import series_keys
@@ -110,6 +111,12 @@ def test_the_way_from_the_first_mode_to_the_last_is_a_curve(advised: ReportData)
         drawing.caption.index(mean) for mean in means
     )
     assert figures(study({"taught": TEACHING})).modes == ()
+    runs = [run for run in advised.runs if run.arm == "advised"]
+    keys = {"test/win_rate/advisers_2", "test/return/advisers_2"}
+    less = [
+        replace(r, histories={k: h for k, h in r.histories.items() if k not in keys}) for r in runs
+    ]
+    assert figures(made_up.with_runs(advised, less)).modes == ()
 
 
 def test_training_is_compared_with_acting_alone() -> None:
@@ -213,6 +220,22 @@ def test_ways_of_acting_that_look_alike_are_not_drawn_together() -> None:
     few = figures(made_up.with_runs(data, [*data.runs[:6], *others])).overview
     assert few is not None
     assert "framework" not in few.svg
+
+
+def test_more_lines_than_one_pair_of_axes_holds_are_not_drawn_together() -> None:
+    """Also where each has a look of its own."""
+    scenario = "skirmish/5m_vs_6m"
+    data = made_up.study((scenario,), n_seeds=2, n_points=20)  # ten lines
+    lines = {f"b{i}": replace(made_up.PLAIN, backbone_title=f"B{i}") for i in range(3)}
+    more = [
+        retold(run, arm, "ctde", method, arm)
+        for i, (arm, method) in enumerate(lines.items())
+        for run in (made_up.run(scenario, "cadp_qmix", 100 * (i + 1), n_points=20),)
+    ]
+    for n, is_together in ((2, True), (3, False)):
+        drawing = figures(made_up.with_runs(data, [*data.runs, *more[:n]])).overview
+        assert drawing is not None
+        assert ("framework ctde" not in drawing.svg) == is_together
 
 
 def test_backbones_keep_their_colours_and_have_different_ones() -> None:
@@ -428,6 +451,17 @@ def test_tests_of_a_backend_with_few_results_prove_no_copy(elsewhere: Elsewhere)
     assert len(left_out(weigh(twins))) == 2
     elsewhere.few_results = True
     assert left_out(weigh(twins)) == []
+
+
+def test_football_figures_are_called_so() -> None:
+    keys = series_keys(study({"advised": BEST_OF_K}), "skirmish/5m_vs_6m")
+    reference = load_reference(PAPER)
+    scenarios = {c.scenario for c in reference.curves if c.figure == "exp-gfootball.png"}
+    for scenario in scenarios:
+        with style.drawing_style():
+            (drawing,) = paper_panels(reference, f"football/{scenario}", keys, "p")
+        assert "Google Research Football (paper, digitised)" in drawing.caption
+        assert "StarCraft" not in drawing.svg + drawing.caption
 
 
 def test_our_methods_declare_what_the_papers_figures_show() -> None:

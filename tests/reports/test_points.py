@@ -115,6 +115,17 @@ def test_a_seed_enters_no_series_twice() -> None:
     assert list(qmix.finals) == [0, 2, 3]
 
 
+def test_what_a_run_says_of_its_training_is_known(planned: Planned) -> None:
+    """Of hyperparameters, those that count steps; and what a collection is."""
+    side_by_side = '[profiles.tiny.scenario_settings."skirmish/3m".training]\n'
+    side_by_side += "episodes_per_collection = 8\nupdates_per_collection = 3\n"
+    plan = planned("alpha = [0.1], pruning_start_env_steps = [2500]", more=side_by_side)
+    for run in view(plan, {}).runs:
+        named = [(moment.symbol, moment.step) for moment in run.moments]
+        assert named == ([("T", 2500)] if run.arm == "cadp_qmix" else [])
+        assert (run.episodes_per_collection, run.updates_per_collection) == (8, 3)
+
+
 TWICE_AS_LONG = '[profiles.tiny.scenario_settings."skirmish/8m".training]\ntotal_env_steps = {}\n'
 BOTH = '["skirmish/3m", "skirmish/8m"]'
 BOTH_NAMES = ("skirmish/3m", "skirmish/8m")
