@@ -122,7 +122,12 @@ class Method(ABC):
     @property
     def title(self) -> str:
         """For people: "CADP on QMIX"; "QMIX" for the plain framework."""
-        return f"{self.framework.upper()} on {self.backbone_title}"
+        return f"{self.framework_title} on {self.backbone_title}"
+
+    @property
+    def framework_title(self) -> str:
+        """The framework for people."""
+        return self.framework.upper().replace("_", "-")
 
     def published_as(self, settings: Any) -> str | None:
         """The name of its lines in the paper's figures; None if they do not show it."""

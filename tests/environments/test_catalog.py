@@ -34,6 +34,8 @@ def test_describe_5m_vs_6m() -> None:
         state_size=98,
         episode_limit=70,
         ally_state_size=4,
+        extra_observations={"unlimited_sight": 55},
+        observation_names=frozenset({"sight_9"}),
     )
 
 

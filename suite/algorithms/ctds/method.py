@@ -22,6 +22,10 @@ class CtdsMethod(PrivilegedMethod):
     framework = "ctds"
     own_settings = CtdsSettings
 
+    def published_as(self, settings: Any) -> str | None:
+        """Its figures do not say on which backbone."""
+        return "CTDS"
+
     def modes(self, settings: CtdsSettings) -> tuple[ExecutionMode, ...]:
         """The teacher, who acts in training, and the student."""
         return (TEACHER, DECENTRALISED)

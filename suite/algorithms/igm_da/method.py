@@ -24,6 +24,10 @@ class IgmDaMethod(PrivilegedMethod):
     own_settings = IgmDaSettings
     alone = Inputs((OBSERVATIONS, AVAILABLE))
 
+    def published_as(self, settings: Any) -> str | None:
+        """Its figures do not say on which backbone."""
+        return "IGM-DA"
+
     def modes(self, settings: IgmDaSettings) -> tuple[ExecutionMode, ...]:
         """The learner, who acts in training, and the expert."""
         return (DECENTRALISED, TEACHER)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.agents.specs import recurrent_agent_specs, trunk_specs
-from suite.algorithms.declaration import Members
+from suite.algorithms.declaration import Members, TrainingMetric
 from suite.algorithms.qtran.joint import QtranJoint
 from suite.algorithms.qtran.settings import QtranSettings
 from suite.algorithms.value.method import QMethod
@@ -22,7 +22,18 @@ class QtranMethod(QMethod):
     """QTRAN-base."""
 
     backbone = "qtran"
+    title = "QTRAN"
     settings = QtranSettings
+
+    def published_as(self, settings: Any) -> str | None:
+        return self.title
+
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        return (
+            *super().metrics(settings),
+            TrainingMetric("loss_optimal", "loss at greedy actions", low=0.0, kind="loss"),
+            TrainingMetric("loss_non_optimal", "loss at actions taken", low=0.0, kind="loss"),
+        )
 
     def networks(self, settings: Any, sizes: Sizes) -> tuple[Network, ...]:
         """Of the target only what leads to its joint network is used, not its utilities or V."""

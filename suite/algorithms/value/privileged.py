@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from suite.algorithms.agents.specs import recurrent_agent_specs
-from suite.algorithms.declaration import Refusal
+from suite.algorithms.declaration import Refusal, TrainingMetric
 from suite.algorithms.inputs import OWN_OBSERVATION, Inputs, Privileged, privileged_inputs
 from suite.algorithms.specs import ParameterSpec
 from suite.algorithms.value.method import ValueMethod
@@ -44,6 +44,10 @@ class PrivilegedMethod(ValueMethod):
                 "use 'observation_and_state', which every scenario has",
             )
         return super().refusal(settings, sizes)
+
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        imitation = TrainingMetric("loss_imitation", "imitation loss", low=0.0, kind="loss")
+        return (*super().metrics(settings), imitation)
 
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         """Layers of the agent that acts alone."""

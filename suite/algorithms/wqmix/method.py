@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.agents.specs import recurrent_agent_specs
-from suite.algorithms.declaration import Members
+from suite.algorithms.declaration import Members, TrainingMetric
 from suite.algorithms.mixers.qmix import QmixMixer
 from suite.algorithms.value.method import QMethod
 from suite.algorithms.value.networks import Network
@@ -24,6 +24,22 @@ class WqmixMethod(QMethod):
 
     def __init__(self, backbone: str, settings: type[WqmixSettings]) -> None:
         self.backbone, self.settings = backbone, settings
+
+    @property
+    def backbone_title(self) -> str:
+        return self.backbone.upper().replace("_", "-")
+
+    @property
+    def title(self) -> str:
+        return self.backbone_title
+
+    def published_as(self, settings: Any) -> str | None:
+        """Without the hyphen."""
+        return self.title.replace("-", "")
+
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        central = TrainingMetric("loss_central", "central TD loss", low=0.0, kind="loss")
+        return (*super().metrics(settings), central)
 
     def networks(self, settings: Any, sizes: Sizes) -> tuple[Network, ...]:
         """The target of the central part alone is used: it gives all targets and weights."""
