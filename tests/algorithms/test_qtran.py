@@ -15,7 +15,6 @@ from suite.algorithms.qtran.encoder import summed_codes, summed_codes_in_torch
 from suite.algorithms.qtran.joint import QtranJoint
 from suite.algorithms.qtran.settings import QtranSettings
 
-
 WEIGHTS = {"optimal_weight": 1.0, "non_optimal_weight": 0.1}
 
 
