@@ -1,7 +1,8 @@
 """Speed of learning and acting, each beside its floor: the same matrix products and nothing else.
 
-Run `pytest benchmarks/test_learner_speed.py` on an otherwise idle machine; times are CPU time of
-one thread. `extra_info` holds the products' GFLOP. Sizes are 5m_vs_6m's, batches 32 episodes of 60
+The products are those of the layers that a method declares. Run `pytest
+benchmarks/test_learner_speed.py` on an otherwise idle machine; times are CPU time of one thread.
+`extra_info` holds the products' GFLOP. Sizes are those of two maps, batches 32 episodes of 60
 steps, all rows real, pruning on.
 """
 
@@ -16,14 +17,22 @@ import torch
 
 from suite.algorithms import EpisodeBatch, Sizes, arm_settings, build_learner
 from suite.algorithms.allocator import keep_freed_memory
+from suite.algorithms.registry import method_of, methods
+from suite.algorithms.specs import ParameterSpec
 from suite.algorithms.value.base import QLearner
+from suite.algorithms.value.method import QMethod
+from suite.algorithms.value.networks import Network
 
 pytestmark = pytest.mark.benchmark(timer=time.process_time, warmup=False)
 
-SIZES = Sizes(n_agents=5, n_actions=12, observation_size=55, state_size=98, ally_state_size=5)
+SIZES = {
+    "3m": Sizes(n_agents=3, n_actions=9, observation_size=30, state_size=48, ally_state_size=4),
+    "5m_vs_6m": Sizes(
+        n_agents=5, n_actions=12, observation_size=55, state_size=98, ally_state_size=5
+    ),
+}
 N_EPISODES, N_STEPS = 32, 60
-HIDDEN, ADVICE, EMBEDDING, SELECTORS, KERNELS = 64, 128, 32, 4 * 64, 4
-ARMS = [("ctde", "qmix"), ("cadp", "qmix"), ("cadp", "vdn"), ("cadp", "qplex")]
+ARMS = [key for key, method in methods().items() if isinstance(method, QMethod)]
 
 # (m, k, n): an (m, k) matrix times a (k, n) matrix.
 Product = tuple[int, int, int]
@@ -35,55 +44,47 @@ def as_a_worker_runs() -> None:
     keep_freed_memory()
 
 
-def layers(framework: str, n_rows: int, n_groups: int, n_recurrent: int) -> list[Product]:
-    """Products of an agent's forward pass; the recurrent one comes `n_recurrent` times."""
-    d, a = SIZES.input_size, SIZES.n_actions
-    found = [(n_rows, d, HIDDEN), (n_rows, HIDDEN, 3 * HIDDEN)]
-    found += [(n_groups, HIDDEN, 3 * HIDDEN)] * n_recurrent
-    if framework == "ctde":
-        return [*found, (n_rows, HIDDEN, a)]
+def blocks_of(spec: ParameterSpec) -> tuple[int, int, int]:
+    """Matrices of a weight, and outputs and inputs of each; none of a bias."""
+    if not spec.is_weight:
+        return 0, 0, 0
+    *blocks, n_outputs, n_inputs = spec.shape
+    return int(np.prod(blocks)), n_outputs, n_inputs
+
+
+def layer_products(spec: ParameterSpec, network: Network) -> list[Product]:
+    """Forward passes, gradients of the weight, gradients of inputs that are not data."""
+    n_blocks, n_out, n_in = blocks_of(spec)
+    n_rows = N_EPISODES * network.n_rows
+    if spec.name.endswith("weight_hh"):  # once per step; the gradient of the weight at once
+        forward, inner = [(n_rows, n_in, n_out)] * N_STEPS, [(n_rows, n_out, n_in)] * N_STEPS
+        weight = [(n_out, n_rows * N_STEPS, n_in)]
+    else:
+        # Agents also see what the last action led to; mixers have as many rows as actions.
+        n_rows *= N_STEPS + (network.n_rows > 1)
+        n_inner = n_in - spec.n_data_inputs
+        forward, weight = [(n_rows, n_in, n_out)], [(n_out, n_rows, n_in)]
+        inner = [(n_rows, n_out, n_inner)] if n_inner else []
+    return n_blocks * (network.n_forward * forward + network.n_backward * (weight + inner))
+
+
+def update_products(framework: str, backbone: str, sizes: Sizes) -> list[Product]:
+    """What the method declares; products without weights, as of attention, are left out."""
+    settings = arm_settings(framework, backbone)
+    method = method_of(settings)
+    assert isinstance(method, QMethod)
     return [
-        *found,
-        (n_rows, d, 3 * ADVICE),  # keys, queries, values
-        (n_rows, ADVICE, HIDDEN),
-        (n_rows, 2 * HIDDEN, HIDDEN),
-        (n_rows, HIDDEN, HIDDEN),
-        (n_rows, HIDDEN, a),
+        product
+        for network in method.networks(settings, sizes)
+        for spec in network.specs
+        for product in layer_products(spec, network)
     ]
 
 
-def mixer_layers(backbone: str, n_transitions: int) -> list[Product]:
-    m, n, s = n_transitions, SIZES.n_agents, SIZES.state_size
-    joint = s + n * SIZES.n_actions
-    return {
-        "vdn": [],
-        "qmix": [(m, s, EMBEDDING * n + 3 * EMBEDDING), (m, EMBEDDING, 1)],
-        "qplex": [
-            (m, s, SELECTORS + EMBEDDING + KERNELS + KERNELS * n),
-            *[(m, HIDDEN, EMBEDDING), (m, EMBEDDING, SIZES.ally_state_size)] * 4,
-            (m, joint, KERNELS * n),
-            (m, EMBEDDING, 1),
-        ],
-    }[backbone]
-
-
-def update_products(framework: str, backbone: str) -> list[Product]:
-    """Online and target forward pass, gradients of all weights, gradients of all inner inputs.
-
-    The small products of attention, N × 32 × N, are left out: the floor is a little too low.
-    """
-    n_groups, m = N_EPISODES * SIZES.n_agents, N_EPISODES * N_STEPS
-    rows = n_groups * (N_STEPS + 1)
-    agent = layers(framework, rows, n_groups, N_STEPS)
-    mixer = mixer_layers(backbone, m)
-    recurrent = (n_groups, HIDDEN, 3 * HIDDEN)
-    learned = [p for p in agent if p != recurrent] + mixer
-    weight_gradients = [(k, m, n) for m, k, n in learned]
-    weight_gradients.append((HIDDEN, n_groups * N_STEPS, 3 * HIDDEN))
-    joint = SIZES.state_size + SIZES.n_agents * SIZES.n_actions
-    read_inputs = {SIZES.input_size, SIZES.state_size, joint}
-    inner = [p for p in agent + mixer if p[1] not in read_inputs]
-    return 2 * (agent + mixer) + weight_gradients + [(m, n, k) for m, k, n in inner]
+def acting_products(learner: QLearner, n_rows: int) -> list[Product]:
+    """One forward pass of the agents' network."""
+    blocks = [blocks_of(spec) for spec in learner.acting[training_mode(learner)].agent.specs]
+    return [(n_rows, n_in, n_out) for n, n_out, n_in in blocks for _ in range(n)]
 
 
 def giga_flop(products: list[Product]) -> float:
@@ -102,35 +103,53 @@ def floor_of(products: list[Product]) -> Callable[[], None]:
     return run
 
 
-def full_batch() -> EpisodeBatch:
-    b, t, n = N_EPISODES, N_STEPS, SIZES.n_agents
+def full_batch(sizes: Sizes) -> EpisodeBatch:
+    b, t, n = N_EPISODES, N_STEPS, sizes.n_agents
     g = torch.Generator().manual_seed(0)
     return EpisodeBatch(
-        observations=torch.rand(1, b, t + 1, n, SIZES.observation_size, generator=g),
-        state=torch.rand(1, b, t + 1, SIZES.state_size, generator=g),
-        available_actions=torch.ones(1, b, t + 1, n, SIZES.n_actions, dtype=torch.bool),
-        actions=torch.randint(0, SIZES.n_actions, (1, b, t, n), generator=g),
+        observations=torch.rand(1, b, t + 1, n, sizes.observation_size, generator=g),
+        state=torch.rand(1, b, t + 1, sizes.state_size, generator=g),
+        available_actions=torch.ones(1, b, t + 1, n, sizes.n_actions, dtype=torch.bool),
+        actions=torch.randint(0, sizes.n_actions, (1, b, t, n), generator=g),
         reward=torch.rand(1, b, t, generator=g),
         terminated=torch.zeros(1, b, t, dtype=torch.bool),
         filled=torch.ones(1, b, t, dtype=torch.bool),
     )
 
 
-def learner_of(framework: str, backbone: str) -> QLearner:
-    settings = arm_settings(framework, backbone)
-    return build_learner(settings, SIZES, seeds=[0], pruning_start_env_steps=[0])
+def learner_of(framework: str, backbone: str, sizes: Sizes, **settings: object) -> QLearner:
+    chosen = arm_settings(framework, backbone, **settings)
+    return build_learner(chosen, sizes, seeds=[0], pruning_start_env_steps=[0])
+
+
+def training_mode(learner: QLearner) -> str:
+    return next(iter(learner.acting))
 
 
 @pytest.mark.parametrize("what", ["floor", "ours"])
 @pytest.mark.parametrize(("framework", "backbone"), ARMS)
-def test_update(benchmark, framework: str, backbone: str, what: str) -> None:  # type: ignore[no-untyped-def]
-    products = update_products(framework, backbone)
-    benchmark.group = f"update {framework} {backbone}"
+@pytest.mark.parametrize("scenario", SIZES)
+def test_update(benchmark, scenario: str, framework: str, backbone: str, what: str) -> None:  # type: ignore[no-untyped-def]
+    sizes = SIZES[scenario]
+    products = update_products(framework, backbone, sizes)
+    benchmark.group = f"update {scenario} {framework} {backbone}"
     benchmark.extra_info["giga_flop"] = round(giga_flop(products), 3)
     if what == "floor":
         benchmark.pedantic(floor_of(products), rounds=10, iterations=2, warmup_rounds=2)
         return
-    learner, batch, env_steps = learner_of(framework, backbone), full_batch(), np.array([1])
+    learner, batch = learner_of(framework, backbone, sizes), full_batch(sizes)
+    env_steps = np.array([1])
+    benchmark.pedantic(
+        lambda: learner.update(batch, env_steps), rounds=10, iterations=2, warmup_rounds=3
+    )
+
+
+@pytest.mark.parametrize("returns", ["one_step", "td_lambda", "q_lambda"])
+def test_update_with_lambda_returns(benchmark, returns: str) -> None:  # type: ignore[no-untyped-def]
+    sizes = SIZES["5m_vs_6m"]
+    benchmark.group = "update 5m_vs_6m ctde qmix, returns"
+    learner, batch = learner_of("ctde", "qmix", sizes, returns=returns), full_batch(sizes)
+    env_steps = np.array([1])
     benchmark.pedantic(
         lambda: learner.update(batch, env_steps), rounds=10, iterations=2, warmup_rounds=3
     )
@@ -140,17 +159,17 @@ def test_update(benchmark, framework: str, backbone: str, what: str) -> None:  #
 @pytest.mark.parametrize("n_environments", [1, 32])
 @pytest.mark.parametrize("framework", ["ctde", "cadp"])
 def test_acting_step(benchmark, framework: str, n_environments: int, what: str) -> None:  # type: ignore[no-untyped-def]
-    n_rows = n_environments * SIZES.n_agents
-    products = layers(framework, n_rows, n_rows, 1)
+    sizes = SIZES["5m_vs_6m"]
+    learner = learner_of(framework, "qmix", sizes)
+    products = acting_products(learner, n_environments * sizes.n_agents)
     benchmark.group = f"acting {framework}, {n_environments} environments"
     benchmark.extra_info["giga_flop"] = round(giga_flop(products), 6)
     run: Callable[[], object] = floor_of(products)
     if what == "ours":
-        learner = learner_of(framework, "qmix")
-        observations = torch.rand(1, n_environments, SIZES.n_agents, SIZES.observation_size)
-        last = torch.zeros(1, n_environments, SIZES.n_agents, dtype=torch.int64)
+        observations = torch.rand(1, n_environments, sizes.n_agents, sizes.observation_size)
+        last = torch.zeros(1, n_environments, sizes.n_agents, dtype=torch.int64)
         hidden = learner.initial_hidden(n_environments)
-        mode = next(iter(learner.acting))
+        mode = training_mode(learner)
 
         def run() -> object:
             return learner.act_values({"observations": observations}, last, hidden, mode)

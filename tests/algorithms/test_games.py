@@ -83,7 +83,7 @@ def two_step_returns(backbone: str, **settings: object) -> list[float]:
     states = [[0, 1 + a, 0] for a, _, _, _ in episodes]
     actions = [[(a, b), (c, d)] for a, b, c, d in episodes]
     rewards = [[0.0, TWO_STEP[a][c][d]] for a, _, c, d in episodes]
-    learner = trained(backbone, batch_of(states, actions, rewards, 2), 2, 1000, **settings)
+    learner = trained(backbone, batch_of(states, actions, rewards, 2), 2, 500, **settings)
     first, hidden = first_actions(learner)
     matrices = first[:, 0, 0].tolist()
     second, _ = greedy(learner, [1 + m for m in matrices], first, hidden)
