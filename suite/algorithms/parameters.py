@@ -25,12 +25,42 @@ Weights = Mapping[str, Tensor]
 
 
 @dataclass(frozen=True)
+class Orthogonal:
+    """A random orthogonal matrix times `gain` (Saxe et al. 2014, as `nn.init.orthogonal_`)."""
+
+    gain: float
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Every entry is `value`."""
+
+    value: float
+
+
+@dataclass(frozen=True)
 class ParameterSpec:
-    """A parameter of one member: drawn uniformly from ±bound (PyTorch's default for its layers)."""
+    """A parameter of one member and how it starts.
+
+    bound: drawn uniformly from ±bound (PyTorch's default for its layers), unless `initialisation`
+    says otherwise.
+    """
 
     name: str
     shape: tuple[int, ...]
-    bound: float
+    bound: float = 0.0
+    initialisation: Orthogonal | Constant | None = None
+
+    def draw(self, generator: torch.Generator) -> Tensor:
+        """An initial value, on the CPU."""
+        values = torch.empty(self.shape)
+        match self.initialisation:
+            case None:
+                return values.uniform_(-self.bound, self.bound, generator=generator)
+            case Constant(value):
+                return values.fill_(value)
+            case Orthogonal(gain):
+                return torch.nn.init.orthogonal_(values, gain, generator=generator)
 
 
 def linear_specs(
@@ -121,10 +151,7 @@ class Parameters:
         for member, seed in enumerate(seeds):
             generator = torch.Generator().manual_seed(seed)
             for spec in self.specs:
-                drawn = torch.empty(spec.shape).uniform_(
-                    -spec.bound, spec.bound, generator=generator
-                )
-                self.weights[spec.name][member] = drawn.to(self.flat.device)
+                self.weights[spec.name][member] = spec.draw(generator).to(self.flat.device)
 
     def arrays(self, names: Sequence[str]) -> list[tuple[NDArray[np.float32], ...]]:
         """For each member, arrays that share memory with these weights; none off the CPU."""

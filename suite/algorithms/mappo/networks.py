@@ -1,0 +1,231 @@
+"""Actor and critic of MAPPO (onpolicy/algorithms/r_mappo/algorithm/r_actor_critic.py).
+
+    LayerNorm(x) → [Linear → ReLU → LayerNorm] × 2 → [GRU → LayerNorm] → Linear
+
+The first LayerNorm needs no work in an epoch: its x̂ does not depend on weights and is computed
+once per update, its gain and shift are folded into the layer after it (W (g ∘ x̂ + s) + b =
+(W g) x̂ + (W s + b)). So the widest tensors are read by two products, never normalised or
+differentiated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from suite.algorithms.agents.interface import ExecutionMode
+from suite.algorithms.batch import Sizes
+from suite.algorithms.layers.dense import linear
+from suite.algorithms.layers.gru import gru_sequence, gru_step
+from suite.algorithms.layers.norm import layer_norm, normalise, relu_norm
+from suite.algorithms.mappo.settings import MappoSettings
+from suite.algorithms.parameters import Constant, Orthogonal, ParameterSpec, Weights
+from suite.algorithms.rows import Rows
+
+# nn.init.calculate_gain("relu"), which onpolicy's mlp.py asks for.
+_RELU_GAIN = 2**0.5
+
+
+def orthogonal_specs(
+    name: str, n_inputs: int, n_outputs: int, gain: float
+) -> tuple[ParameterSpec, ...]:
+    """Specs of a linear layer with an orthogonal weight times `gain` and no bias at the start."""
+    return (
+        ParameterSpec(f"{name}.weight", (n_outputs, n_inputs), initialisation=Orthogonal(gain)),
+        ParameterSpec(f"{name}.bias", (n_outputs,), initialisation=Constant(0)),
+    )
+
+
+def norm_specs(name: str, size: int) -> tuple[ParameterSpec, ...]:
+    """Specs of nn.LayerNorm: gains 1, shifts 0."""
+    return (
+        ParameterSpec(f"{name}.weight", (size,), initialisation=Constant(1)),
+        ParameterSpec(f"{name}.bias", (size,), initialisation=Constant(0)),
+    )
+
+
+def _gru_specs(name: str, size: int) -> tuple[ParameterSpec, ...]:
+    """onpolicy's rnn.py: each of nn.GRU's two weights (3H, H) orthogonal with gain 1, biases 0."""
+    return (
+        ParameterSpec(f"{name}.weight_ih", (3 * size, size), initialisation=Orthogonal(1)),
+        ParameterSpec(f"{name}.weight_hh", (3 * size, size), initialisation=Orthogonal(1)),
+        ParameterSpec(f"{name}.bias_ih", (3 * size,), initialisation=Constant(0)),
+        ParameterSpec(f"{name}.bias_hh", (3 * size,), initialisation=Constant(0)),
+    )
+
+
+class Trunk:
+    """Everything before the last layer; `name` is put before the names of its parameters.
+
+    hidden_size: of the recurrent state; 0 without recurrence, whose states then have no values.
+    """
+
+    def __init__(self, name: str, input_size: int, settings: MappoSettings) -> None:
+        size = settings.hidden_size
+        self.name, self.is_recurrent = name, settings.is_recurrent
+        self.hidden_size = size if settings.is_recurrent else 0
+        self.specs = (
+            *norm_specs(f"{name}input_norm", input_size),
+            *orthogonal_specs(f"{name}encoder", input_size, size, _RELU_GAIN),
+            *norm_specs(f"{name}encoder_norm", size),
+            *orthogonal_specs(f"{name}second", size, size, _RELU_GAIN),
+            *norm_specs(f"{name}second_norm", size),
+        )
+        if settings.is_recurrent:
+            self.specs += _gru_specs(f"{name}gru", size) + norm_specs(f"{name}gru_norm", size)
+
+    def unroll(
+        self, weights: Weights, x: Tensor, rows: Rows, initial: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Features and states after each row (P, R·N, H) from normalised x (P, R, N, D).
+
+        initial: states before the first row of each sequence (P, n_at[0], N, H); None stands for 0.
+        """
+        features = self._encode(weights, x.flatten(1, 2))
+        if not self.is_recurrent:
+            return features, features[..., :0]
+        start = None if initial is None else initial.flatten(1, 2)
+        hidden = gru_sequence(features, *self._gru(weights), rows, x.shape[2], start)
+        return self._norm(weights, hidden), hidden
+
+    def step(self, weights: Weights, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step: normalised x (P, E·N, D), hidden (P, E·N, H) -> features, hidden."""
+        features = self._encode(weights, x)
+        if not self.is_recurrent:
+            return features, hidden
+        weight_ih, weight_hh, bias_ih, bias_hh = self._gru(weights)
+        of_input = linear(features, weight_ih, bias_ih)
+        hidden = gru_step(of_input, linear(hidden, weight_hh, bias_hh), hidden)
+        return self._norm(weights, hidden), hidden
+
+    def _encode(self, weights: Weights, x: Tensor) -> Tensor:
+        w = {key: weights[self.name + key] for key in _ENCODER}
+        gain, shift = w["input_norm.weight"], w["input_norm.bias"]
+        folded = w["encoder.weight"] * gain.unsqueeze(1)
+        bias = torch.baddbmm(
+            w["encoder.bias"].unsqueeze(2), w["encoder.weight"], shift.unsqueeze(2)
+        ).squeeze(2)
+        first = relu_norm(linear(x, folded), bias, w["encoder_norm.weight"], w["encoder_norm.bias"])
+        second = linear(first, w["second.weight"])
+        return relu_norm(second, w["second.bias"], w["second_norm.weight"], w["second_norm.bias"])
+
+    def _gru(self, weights: Weights) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        name = f"{self.name}gru"
+        of_input, of_hidden = weights[f"{name}.weight_ih"], weights[f"{name}.weight_hh"]
+        return of_input, of_hidden, weights[f"{name}.bias_ih"], weights[f"{name}.bias_hh"]
+
+    def _norm(self, weights: Weights, hidden: Tensor) -> Tensor:
+        gain, shift = weights[f"{self.name}gru_norm.weight"], weights[f"{self.name}gru_norm.bias"]
+        return layer_norm(hidden, gain, shift)
+
+
+_ENCODER = [
+    f"{layer}.{kind}"
+    for layer in ("input_norm", "encoder", "encoder_norm", "second", "second_norm")
+    for kind in ("weight", "bias")
+]
+
+
+@dataclass(frozen=True)
+class Unrolled:
+    """What an actor says on all rows.
+
+    logits: (P, R, N, A). hidden: states after each row (P, R, N, H). self_attention: C_nn
+    (P, R, heads, N) of agents that advise each other.
+    """
+
+    logits: Tensor
+    hidden: Tensor
+    self_attention: Tensor | None
+
+
+class Actor:
+    """Each agent alone, one network for all.
+
+    execution_modes: ways to act, behaviour policy first.
+    """
+
+    execution_modes: tuple[ExecutionMode, ...] = ("decentralised",)
+
+    def __init__(self, settings: MappoSettings, sizes: Sizes) -> None:
+        self.trunk = Trunk("", sizes.input_size, settings)
+        self.hidden_size = self.trunk.hidden_size
+        self.specs = self.trunk.specs + orthogonal_specs(
+            "head", settings.hidden_size, sizes.n_actions, settings.action_gain
+        )
+
+    def prepare(self, x: Tensor) -> tuple[Tensor, ...]:
+        """What of inputs x (…, D) this actor reads; does not depend on weights."""
+        return (normalise(x),)
+
+    def unroll(
+        self,
+        weights: Weights,
+        inputs: tuple[Tensor, ...],
+        rows: Rows,
+        initial: Tensor | None = None,
+        teams: Tensor | None = None,
+    ) -> Unrolled:
+        """Logits of sequences: prepared inputs (P, R, N, D), initial states (P, n_at[0], N, H).
+
+        teams: not used, as nobody advises anybody.
+        """
+        (x,) = inputs
+        features, hidden = self.trunk.unroll(weights, x, rows, initial)
+        logits = linear(features, weights["head.weight"], weights["head.bias"])
+        lead = x.shape[1:3]
+        return Unrolled(logits.unflatten(1, lead), hidden.unflatten(1, lead), None)
+
+    def step(
+        self, weights: Weights, inputs: tuple[Tensor, ...], hidden: Tensor, mode: ExecutionMode
+    ) -> tuple[Tensor, Tensor]:
+        """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> logits, hidden."""
+        (x,) = inputs
+        lead = x.shape[1:3]
+        features, hidden = self.trunk.step(weights, x.flatten(1, 2), hidden.flatten(1, 2))
+        logits = linear(features, weights["head.weight"], weights["head.bias"])
+        return logits.unflatten(1, lead), hidden.unflatten(1, lead)
+
+
+class Critic:
+    """The value of every agent from the state and its own observation (see `critic_inputs`)."""
+
+    def __init__(self, settings: MappoSettings, sizes: Sizes) -> None:
+        self.input_size = sizes.state_size + sizes.observation_size + sizes.n_agents
+        self.trunk = Trunk("critic.", self.input_size, settings)
+        self.specs = self.trunk.specs + orthogonal_specs(
+            "critic.head", settings.hidden_size, 1, 1.0
+        )
+
+    def unroll(
+        self, weights: Weights, x: Tensor, rows: Rows, initial: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Values (P, R, N) and states (P, R, N, H) from normalised inputs (P, R, N, D)."""
+        features, hidden = self.trunk.unroll(weights, x, rows, initial)
+        values = linear(features, weights["critic.head.weight"], weights["critic.head.bias"])
+        return values.squeeze(2).unflatten(1, x.shape[1:3]), hidden.unflatten(1, x.shape[1:3])
+
+
+def critic_inputs(state: Tensor, observations: Tensor, living: Tensor) -> Tensor:
+    """The agent-specific global state: (P, R, S), (P, R, N, O), (P, R, N) -> (P, R, N, S+O+N).
+
+    State, own observation and one-hot agent number side by side; a dead agent's is its number
+    alone (MAPPO paper, sections 5.3 and 5.5; onpolicy's `use_state_agent`, `use_mustalive`).
+    onpolicy writes such a state feature by feature for each agent of StarCraft II; ours holds
+    the same facts for any environment, some of them twice.
+    """
+    p, r, n, o = observations.shape
+    s = state.shape[2]
+    x = observations.new_zeros(p, r, n, s + o + n)
+    alive = living.unsqueeze(3).to(x.dtype)
+    torch.mul(state.unsqueeze(2), alive, out=x[..., :s])
+    torch.mul(observations, alive, out=x[..., s : s + o])
+    x[..., s + o :] = torch.eye(n, dtype=x.dtype, device=x.device)
+    return x
+
+
+def living_agents(available_actions: Tensor) -> Tensor:
+    """(…, N, A) bool -> (…, N): an agent is dead that can only do nothing, action 0."""
+    return available_actions[..., 1:].any(dim=-1)
