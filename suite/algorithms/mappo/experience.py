@@ -13,6 +13,7 @@ from suite.algorithms.mappo.advantages import generalised_advantages, normalised
 from suite.algorithms.mappo.cadp import CadpActor
 from suite.algorithms.mappo.chunks import Chunks
 from suite.algorithms.mappo.distribution import log_probabilities, of_actions
+from suite.algorithms.mappo.losses import shares
 from suite.algorithms.mappo.networks import Actor, Critic, critic_inputs
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.value_norm import ValueNormaliser
@@ -31,8 +32,8 @@ class Experience:
     critic_hidden: states after each row (P, R, N, H); of chunks: before each (P, n_at[0], N, H).
     is_unavailable: (P, R, N, A) bool. actions: (P, M, N) int64. log_p: of those actions (P, M, N).
     values: the critic's word (P, R, N). returns: A + V in the reward's units (P, M, N).
-    advantages: normalised (P, M, N). policy_counts, value_counts: (P, M, N) float, 1 where the
-    policy's and the value loss look.
+    advantages: normalised (P, M, N). policy_share, value_share: (P, M, N), what each entry counts
+    in the means of the policy's and of the value loss.
     """
 
     actor_inputs: tuple[Tensor, ...]
@@ -45,8 +46,8 @@ class Experience:
     values: Tensor
     returns: Tensor
     advantages: Tensor
-    policy_counts: Tensor
-    value_counts: Tensor
+    policy_share: Tensor
+    value_share: Tensor
 
     def of_chunks(self, chunks: Chunks) -> Experience:
         """The same on the rows of some chunks; rows that are not real count nowhere."""
@@ -64,8 +65,8 @@ class Experience:
             values=take(self.values),
             returns=take(self.returns),
             advantages=take(self.advantages),
-            policy_counts=take(self.policy_counts) * is_real,
-            value_counts=take(self.value_counts) * is_real,
+            policy_share=shares((take(self.policy_share) > 0) & is_real),
+            value_share=shares((take(self.value_share) > 0) & is_real),
         )
 
 
@@ -120,6 +121,6 @@ def look_back(
         values=values,
         returns=advantages + rows.at_start(in_reward),
         advantages=normalised(advantages, living_counts),
-        policy_counts=living_counts,
-        value_counts=living_counts if settings.masks_dead_in_value_loss else counts,
+        policy_share=shares(living_counts),
+        value_share=shares(living_counts if settings.masks_dead_in_value_loss else counts),
     )

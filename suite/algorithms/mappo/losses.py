@@ -1,6 +1,7 @@
 """The equations of MAPPO (arXiv 2103.01955, appendix A; onpolicy/algorithms/r_mappo/r_mappo.py).
 
-Every mean is Σ m x / Σ m over the rows and agents of a member, (P, K, N) -> (P,). What m is:
+Every mean is Σ w x over the rows and agents of a member, (P, K, N) -> (P,), with shares w = m / Σ m
+that are made once per minibatch. What m is:
 
 * The policy's losses count living agents in real transitions: a dead agent can only do nothing,
   and there is nothing to learn from that (paper, section 5.5).
@@ -15,14 +16,18 @@ import torch
 from torch import Tensor
 
 
-def mean_over(values: Tensor, counts: Tensor) -> Tensor:
-    """Σ m x / Σ m per member: (P, K, N), counts m (P, K, N) float -> (P,); 0 if nothing counts."""
-    return (values * counts).sum(dim=(1, 2)) / counts.sum(dim=(1, 2)).clamp_min(1.0)
+def shares(counts: Tensor) -> Tensor:
+    """w = m / Σ m per member of counts m (P, K, N), 1 or 0; all 0 where nothing counts."""
+    return counts / counts.sum(dim=(1, 2), keepdim=True).clamp_min(1.0)
 
 
-def surrogate(log_ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
+def mean_over(values: Tensor, share: Tensor) -> Tensor:
+    """Σ w x per member: (P, K, N), (P, K, N) -> (P,)."""
+    return (values * share).sum(dim=(1, 2))
+
+
+def surrogate(ratio: Tensor, advantages: Tensor, clip: float) -> Tensor:
     """-min(ρ A, clamp(ρ, 1 ± clip) A) with ρ = π_new / π_old (PPO, Schulman et al. 2017, eq. 7)."""
-    ratio = log_ratio.exp()
     return -torch.minimum(ratio * advantages, ratio.clamp(1 - clip, 1 + clip) * advantages)
 
 
@@ -44,11 +49,11 @@ def clipped_value_loss(
     return torch.maximum(huber(targets - values, delta), huber(targets - clipped, delta))
 
 
-def approximate_kl(log_ratio: Tensor) -> Tensor:
+def approximate_kl(ratio: Tensor, log_ratio: Tensor) -> Tensor:
     """ρ - 1 - log ρ, whose mean over actions of the old policy is KL(old ‖ new); never negative."""
-    return log_ratio.exp() - 1 - log_ratio
+    return ratio - 1 - log_ratio
 
 
-def is_clipped(log_ratio: Tensor, clip: float) -> Tensor:
+def is_clipped(ratio: Tensor, clip: float) -> Tensor:
     """1.0 where ρ has left 1 ± clip."""
-    return ((log_ratio.exp() - 1).abs() > clip).to(log_ratio.dtype)
+    return ((ratio - 1).abs() > clip).to(ratio.dtype)

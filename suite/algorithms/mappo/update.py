@@ -166,14 +166,15 @@ class MappoLearner:
     def _step_actor(self, batch: Minibatch, alpha: Tensor | None) -> dict[str, Tensor]:
         """One step of the actor; alpha (P,), 0 for members that do not prune; None if none does."""
         settings, seen, chunks = self.settings, batch.experience, batch.chunks
-        counts = seen.policy_counts
+        share = seen.policy_share
         found = self.actor.unroll(
             self._actor.weights, seen.actor_inputs, chunks.rows, seen.actor_hidden, batch.teams
         )
         log_p = log_probabilities(found.logits, seen.is_unavailable)
         log_ratio = of_actions(log_p, seen.actions) - seen.log_p
-        loss_policy = mean_over(surrogate(log_ratio, seen.advantages, settings.clip), counts)
-        spread = mean_over(entropy(log_p), counts)
+        ratio = log_ratio.exp()
+        loss_policy = mean_over(surrogate(ratio, seen.advantages, settings.clip), share)
+        spread = mean_over(entropy(log_p), share)
         loss = loss_policy - settings.entropy_coefficient * spread
         metrics = {"loss_policy": loss_policy, "entropy": spread}
         if found.self_attention is not None:
@@ -184,17 +185,17 @@ class MappoLearner:
             if alpha is not None:
                 loss = loss + alpha * metrics["loss_pruning"]
         metrics["gradient_norm_actor"] = self._descend(self._actor, self._actor_optimiser, loss)
-        log_ratio = log_ratio.detach()
-        metrics["clip_fraction"] = mean_over(is_clipped(log_ratio, settings.clip), counts)
-        metrics["approximate_kl"] = mean_over(approximate_kl(log_ratio), counts)
+        ratio, log_ratio = ratio.detach(), log_ratio.detach()
+        metrics["clip_fraction"] = mean_over(is_clipped(ratio, settings.clip), share)
+        metrics["approximate_kl"] = mean_over(approximate_kl(ratio, log_ratio), share)
         return {name: value.detach() for name, value in metrics.items()}
 
     def _step_critic(self, batch: Minibatch) -> dict[str, Tensor]:
         """One step of the critic; the normaliser takes in the returns first, in every step."""
         settings, seen, rows = self.settings, batch.experience, batch.chunks.rows
-        counts, targets = seen.value_counts, seen.returns
+        share, targets = seen.value_share, seen.returns
         if settings.normalises_values:
-            self._value_norm.update(mean_over(targets, counts), mean_over(targets.square(), counts))
+            self._value_norm.update(mean_over(targets, share), mean_over(targets.square(), share))
             targets = self._value_norm.normalise(targets)
         values, _ = self.critic.unroll(
             self._critic.weights, seen.critic_input, rows, seen.critic_hidden
@@ -202,7 +203,7 @@ class MappoLearner:
         errors = clipped_value_loss(
             values, seen.values, targets, settings.clip, settings.huber_delta
         )
-        loss = mean_over(errors, counts)
+        loss = mean_over(errors, share)
         norm = self._descend(
             self._critic, self._critic_optimiser, settings.value_coefficient * loss
         )

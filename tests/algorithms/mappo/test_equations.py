@@ -17,6 +17,7 @@ from suite.algorithms.mappo.losses import (
     huber,
     is_clipped,
     mean_over,
+    shares,
     surrogate,
 )
 from suite.algorithms.mappo.value_norm import ValueNormaliser
@@ -102,12 +103,12 @@ def test_surrogate_stops_where_it_would_gain_too_much() -> None:
     ratio = torch.tensor([1.5, 1.5, 0.5, 0.5, 1.1], dtype=torch.float64)
     log_ratio = ratio.log().requires_grad_()
     advantages = torch.tensor([2.0, -2.0, 2.0, -2.0, 2.0], dtype=torch.float64)
-    loss = surrogate(log_ratio, advantages, 0.2)
+    loss = surrogate(log_ratio.exp(), advantages, 0.2)
     # min(3, 2.4), min(-3, -2.4), min(1, 1.6), min(-1, -1.6), min(2.2, 2.2)
     np.testing.assert_allclose(loss.detach(), [-2.4, 3.0, -1.0, 1.6, -2.2])
     (gradient,) = torch.autograd.grad(loss.sum(), log_ratio)
     np.testing.assert_allclose(gradient, [0, 3.0, -1.0, 0, -2.2])
-    assert is_clipped(log_ratio.detach(), 0.2).tolist() == [1, 1, 1, 1, 0]
+    assert is_clipped(ratio, 0.2).tolist() == [1, 1, 1, 1, 0]
 
 
 def test_huber_by_hand() -> None:
@@ -133,12 +134,13 @@ def test_clipped_value_loss_by_hand() -> None:
 def test_means_over_what_counts() -> None:
     values = torch.tensor([[[1.0, 2.0], [3.0, 40.0]], [[5.0, 6.0], [7.0, 8.0]]])
     counts = torch.tensor([[[1.0, 1.0], [1.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]])
-    assert mean_over(values, counts).tolist() == [2.0, 0.0]
+    assert shares(counts)[0].tolist() == [[pytest.approx(1 / 3)] * 2, [pytest.approx(1 / 3), 0]]
+    assert mean_over(values, shares(counts)).tolist() == [2.0, 0.0]
 
 
 def test_approximate_kl_is_the_kl_in_the_mean() -> None:
     old, new = torch.tensor([0.2, 0.3, 0.5]), torch.tensor([0.4, 0.4, 0.2])
-    found = (old * approximate_kl(new.log() - old.log())).sum()
+    found = (old * approximate_kl(new / old, new.log() - old.log())).sum()
     assert float(found) == pytest.approx(float((old * (old / new).log()).sum()))
 
 
