@@ -9,6 +9,8 @@ execution puts the agent's own value v_n in place of z_n. Critic unchanged.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor
 
@@ -63,7 +65,9 @@ class CadpActor:
         """
         normal, x = inputs
         lead = x.shape[1:3]
-        features, hidden = self.trunk.unroll(weights, normal, rows, initial)
+        features, hidden = self.trunk.unroll(
+            weights, partial(linear, normal.flatten(1, 2)), rows, lead[1], initial
+        )
         advice, self_attention = self._advise(weights, x.flatten(1, 2), lead[1], teams)
         logits = self._head(weights, features, advice)
         return Unrolled(logits.unflatten(1, lead), hidden.unflatten(1, lead), self_attention)
@@ -74,7 +78,8 @@ class CadpActor:
         """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> logits, hidden."""
         normal, x = inputs
         lead, flat = x.shape[1:3], x.flatten(1, 2)
-        features, hidden = self.trunk.step(weights, normal.flatten(1, 2), hidden.flatten(1, 2))
+        multiply = partial(linear, normal.flatten(1, 2))
+        features, hidden = self.trunk.step(weights, multiply, hidden.flatten(1, 2))
         if mode == "centralised":
             advice, _ = self._advise(weights, flat, lead[1], None)
         else:  # each agent alone: its own value, no query, no key

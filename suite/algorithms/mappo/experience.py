@@ -8,13 +8,13 @@ import torch
 from torch import Tensor
 
 from suite.algorithms.batch import EpisodeBatch
-from suite.algorithms.layers.norm import normalise
 from suite.algorithms.mappo.advantages import generalised_advantages, normalised
 from suite.algorithms.mappo.cadp import CadpActor
 from suite.algorithms.mappo.chunks import Chunks
+from suite.algorithms.mappo.critic import Critic, CriticInputs, critic_inputs
 from suite.algorithms.mappo.distribution import log_probabilities, of_actions
 from suite.algorithms.mappo.losses import shares
-from suite.algorithms.mappo.networks import Actor, Critic, critic_inputs
+from suite.algorithms.mappo.networks import Actor
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.value_norm import ValueNormaliser
 from suite.algorithms.parameters import Weights
@@ -28,8 +28,8 @@ class Experience:
     Rows are observation rows (P, R, …) or transition rows (P, M, …) of whole episodes, or, once
     taken from them, the K rows of chunks.
 
-    actor_inputs: what `Actor.prepare` made. critic_input: x̂ (P, R, N, D). actor_hidden,
-    critic_hidden: states after each row (P, R, N, H); of chunks: before each (P, n_at[0], N, H).
+    actor_inputs: what `Actor.prepare` made. critic_inputs: see there. actor_hidden, critic_hidden:
+    states after each row (P, R, N, H); of chunks: before each chunk (P, n_at[0], N, H).
     is_unavailable: (P, R, N, A) bool. actions: (P, M, N) int64. log_p: of those actions (P, M, N).
     values: the critic's word (P, R, N). returns: A + V in the reward's units (P, M, N).
     advantages: normalised (P, M, N). policy_share, value_share: (P, M, N), what each entry counts
@@ -37,7 +37,7 @@ class Experience:
     """
 
     actor_inputs: tuple[Tensor, ...]
-    critic_input: Tensor
+    critic_inputs: CriticInputs
     actor_hidden: Tensor
     critic_hidden: Tensor
     is_unavailable: Tensor
@@ -56,7 +56,7 @@ class Experience:
         return replace(
             self,
             actor_inputs=tuple(take(values) for values in self.actor_inputs),
-            critic_input=take(self.critic_input),
+            critic_inputs=self.critic_inputs.map(take),
             actor_hidden=chunks.initial(self.actor_hidden),
             critic_hidden=chunks.initial(self.critic_hidden),
             is_unavailable=take(self.is_unavailable),
@@ -94,8 +94,8 @@ def look_back(
     log_p = log_probabilities(rows.at_start(acted.logits), rows.at_start(is_unavailable))
 
     state, observations = (rows.of_observations(t) for t in (batch.state, batch.observations))
-    critic_input = normalise(critic_inputs(state, observations, living))
-    values, critic_hidden = critic.unroll(critic_weights, critic_input, rows)
+    seen = critic_inputs(state, observations, living)
+    values, critic_hidden = critic.unroll(critic_weights, seen, rows)
     in_reward = values if value_norm is None else value_norm.denormalise(values)
 
     mask = rows.of_transitions(batch.filled)
@@ -112,7 +112,7 @@ def look_back(
     living_counts = counts * rows.at_start(living)
     return Experience(
         actor_inputs=inputs,
-        critic_input=critic_input,
+        critic_inputs=seen,
         actor_hidden=acted.hidden,
         critic_hidden=critic_hidden,
         is_unavailable=is_unavailable,

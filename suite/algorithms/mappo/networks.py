@@ -1,4 +1,4 @@
-"""Actor and critic of MAPPO (onpolicy/algorithms/r_mappo/algorithm/r_actor_critic.py).
+"""What MAPPO's networks share, and its actor (onpolicy's r_mappo/algorithm/r_actor_critic.py).
 
     LayerNorm(x) → [Linear → ReLU → LayerNorm] × 2 → [GRU → LayerNorm] → Linear
 
@@ -10,7 +10,9 @@ differentiated.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -23,6 +25,9 @@ from suite.algorithms.layers.norm import layer_norm, normalise, relu_norm
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.parameters import Constant, Orthogonal, ParameterSpec, Weights
 from suite.algorithms.rows import Rows
+
+# From a weight (P, H, D) to the product of x̂ with it, (P, R·N, H).
+Multiply = Callable[[Tensor], Tensor]
 
 # nn.init.calculate_gain("relu"), which onpolicy's mlp.py asks for.
 _RELU_GAIN = 2**0.5
@@ -77,22 +82,28 @@ class Trunk:
             self.specs += _gru_specs(f"{name}gru", size) + norm_specs(f"{name}gru_norm", size)
 
     def unroll(
-        self, weights: Weights, x: Tensor, rows: Rows, initial: Tensor | None
+        self,
+        weights: Weights,
+        multiply: Multiply,
+        rows: Rows,
+        n_agents: int,
+        initial: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
-        """Features and states after each row (P, R·N, H) from normalised x (P, R, N, D).
+        """Features and states after each row (P, R·N, H) of sequences.
 
-        initial: states before the first row of each sequence (P, n_at[0], N, H); None stands for 0.
+        multiply: x̂ times a weight. initial: states before the first row of each sequence
+        (P, n_at[0], N, H); None stands for 0.
         """
-        features = self._encode(weights, x.flatten(1, 2))
+        features = self._encode(weights, multiply)
         if not self.is_recurrent:
             return features, features[..., :0]
         start = None if initial is None else initial.flatten(1, 2)
-        hidden = gru_sequence(features, *self._gru(weights), rows, x.shape[2], start)
+        hidden = gru_sequence(features, *self._gru(weights), rows, n_agents, start)
         return self._norm(weights, hidden), hidden
 
-    def step(self, weights: Weights, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """One time step: normalised x (P, E·N, D), hidden (P, E·N, H) -> features, hidden."""
-        features = self._encode(weights, x)
+    def step(self, weights: Weights, multiply: Multiply, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """One time step: x̂ times a weight, hidden (P, E·N, H) -> features, hidden."""
+        features = self._encode(weights, multiply)
         if not self.is_recurrent:
             return features, hidden
         weight_ih, weight_hh, bias_ih, bias_hh = self._gru(weights)
@@ -100,14 +111,14 @@ class Trunk:
         hidden = gru_step(of_input, linear(hidden, weight_hh, bias_hh), hidden)
         return self._norm(weights, hidden), hidden
 
-    def _encode(self, weights: Weights, x: Tensor) -> Tensor:
+    def _encode(self, weights: Weights, multiply: Multiply) -> Tensor:
         w = {key: weights[self.name + key] for key in _ENCODER}
         gain, shift = w["input_norm.weight"], w["input_norm.bias"]
         folded = w["encoder.weight"] * gain.unsqueeze(1)
         bias = torch.baddbmm(
             w["encoder.bias"].unsqueeze(2), w["encoder.weight"], shift.unsqueeze(2)
         ).squeeze(2)
-        first = relu_norm(linear(x, folded), bias, w["encoder_norm.weight"], w["encoder_norm.bias"])
+        first = relu_norm(multiply(folded), bias, w["encoder_norm.weight"], w["encoder_norm.bias"])
         second = linear(first, w["second.weight"])
         return relu_norm(second, w["second.bias"], w["second_norm.weight"], w["second_norm.bias"])
 
@@ -173,7 +184,9 @@ class Actor:
         teams: not used, as nobody advises anybody.
         """
         (x,) = inputs
-        features, hidden = self.trunk.unroll(weights, x, rows, initial)
+        features, hidden = self.trunk.unroll(
+            weights, partial(linear, x.flatten(1, 2)), rows, x.shape[2], initial
+        )
         logits = linear(features, weights["head.weight"], weights["head.bias"])
         lead = x.shape[1:3]
         return Unrolled(logits.unflatten(1, lead), hidden.unflatten(1, lead), None)
@@ -184,48 +197,7 @@ class Actor:
         """One time step: inputs (P, E, N, D), hidden (P, E, N, H) -> logits, hidden."""
         (x,) = inputs
         lead = x.shape[1:3]
-        features, hidden = self.trunk.step(weights, x.flatten(1, 2), hidden.flatten(1, 2))
+        multiply = partial(linear, x.flatten(1, 2))
+        features, hidden = self.trunk.step(weights, multiply, hidden.flatten(1, 2))
         logits = linear(features, weights["head.weight"], weights["head.bias"])
         return logits.unflatten(1, lead), hidden.unflatten(1, lead)
-
-
-class Critic:
-    """The value of every agent from the state and its own observation (see `critic_inputs`)."""
-
-    def __init__(self, settings: MappoSettings, sizes: Sizes) -> None:
-        self.input_size = sizes.state_size + sizes.observation_size + sizes.n_agents
-        self.trunk = Trunk("critic.", self.input_size, settings)
-        self.specs = self.trunk.specs + orthogonal_specs(
-            "critic.head", settings.hidden_size, 1, 1.0
-        )
-
-    def unroll(
-        self, weights: Weights, x: Tensor, rows: Rows, initial: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Values (P, R, N) and states (P, R, N, H) from normalised inputs (P, R, N, D)."""
-        features, hidden = self.trunk.unroll(weights, x, rows, initial)
-        values = linear(features, weights["critic.head.weight"], weights["critic.head.bias"])
-        return values.squeeze(2).unflatten(1, x.shape[1:3]), hidden.unflatten(1, x.shape[1:3])
-
-
-def critic_inputs(state: Tensor, observations: Tensor, living: Tensor) -> Tensor:
-    """The agent-specific global state: (P, R, S), (P, R, N, O), (P, R, N) -> (P, R, N, S+O+N).
-
-    State, own observation and one-hot agent number side by side; a dead agent's is its number
-    alone (MAPPO paper, sections 5.3 and 5.5; onpolicy's `use_state_agent`, `use_mustalive`).
-    onpolicy writes such a state feature by feature for each agent of StarCraft II; ours holds
-    the same facts for any environment, some of them twice.
-    """
-    p, r, n, o = observations.shape
-    s = state.shape[2]
-    x = observations.new_zeros(p, r, n, s + o + n)
-    alive = living.unsqueeze(3).to(x.dtype)
-    torch.mul(state.unsqueeze(2), alive, out=x[..., :s])
-    torch.mul(observations, alive, out=x[..., s : s + o])
-    x[..., s + o :] = torch.eye(n, dtype=x.dtype, device=x.device)
-    return x
-
-
-def living_agents(available_actions: Tensor) -> Tensor:
-    """(…, N, A) bool -> (…, N): an agent is dead that can only do nothing, action 0."""
-    return available_actions[..., 1:].any(dim=-1)

@@ -22,6 +22,7 @@ from suite.algorithms.losses.pruning import pruning_loss
 from suite.algorithms.losses.td import masked_mean
 from suite.algorithms.mappo.cadp import CadpActor
 from suite.algorithms.mappo.chunks import Cutter
+from suite.algorithms.mappo.critic import Critic
 from suite.algorithms.mappo.distribution import entropy, log_probabilities, of_actions
 from suite.algorithms.mappo.experience import look_back
 from suite.algorithms.mappo.losses import (
@@ -32,7 +33,7 @@ from suite.algorithms.mappo.losses import (
     surrogate,
 )
 from suite.algorithms.mappo.minibatches import Minibatch, minibatches
-from suite.algorithms.mappo.networks import Actor, Critic
+from suite.algorithms.mappo.networks import Actor
 from suite.algorithms.mappo.settings import PUBLISHED_ALPHA, MappoSettings
 from suite.algorithms.mappo.value_norm import ValueNormaliser
 from suite.algorithms.optimisers import Adam, clip_gradient_norm
@@ -115,7 +116,7 @@ class MappoLearner:
     ) -> dict[str, Tensor]:
         """`n_epochs` × `n_minibatches` steps of actor and critic per member on its own episodes.
 
-        rows: `pack(batch)`. living: (P, R, N) bool, see `networks.living_agents`.
+        rows: `pack(batch)`. living: (P, R, N) bool, see `critic.living_agents`.
         env_steps: (P,) training environment steps so far; a member prunes when strictly above its
         T. active: (P,) bool; members left out keep all that decides how their training goes on.
         An episode whose last transition is not `terminated` bootstraps there.
@@ -198,7 +199,7 @@ class MappoLearner:
             self._value_norm.update(mean_over(targets, share), mean_over(targets.square(), share))
             targets = self._value_norm.normalise(targets)
         values, _ = self.critic.unroll(
-            self._critic.weights, seen.critic_input, rows, seen.critic_hidden
+            self._critic.weights, seen.critic_inputs, rows, seen.critic_hidden
         )
         errors = clipped_value_loss(
             values, seen.values, targets, settings.clip, settings.huber_delta

@@ -10,7 +10,7 @@ from episodes import SMALL, random_batch
 from torch import Tensor
 
 from suite.algorithms import EpisodeBatch
-from suite.algorithms.mappo.networks import living_agents
+from suite.algorithms.mappo.critic import living_agents
 from suite.algorithms.rows import Rows, pack
 
 # Two members whose episodes differ in length; with six steps, the longest runs into the limit.

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from suite.algorithms import EpisodeBatch, Sizes
+from suite.algorithms.mappo.critic import living_agents
 from suite.algorithms.mappo.distribution import sample
-from suite.algorithms.mappo.networks import living_agents
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.update import MappoLearner
 from suite.algorithms.rows import pack

@@ -13,7 +13,7 @@ import torch
 from episodes import SMALL
 from played import played, unpadded
 
-from suite.algorithms.mappo.networks import Critic, critic_inputs, living_agents
+from suite.algorithms.mappo.critic import critic_inputs, living_agents
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.update import MappoLearner
 
@@ -105,11 +105,16 @@ def test_modes_agree_once_each_attends_to_itself() -> None:
     torch.testing.assert_close(*modes)
 
 
-def test_critic_sees_of_the_dead_only_who_they_are() -> None:
-    state, observations = torch.full((1, 1, 2), 5.0), torch.full((1, 1, 2, 1), 7.0)
-    found = critic_inputs(state, observations, torch.tensor([[[True, False]]]))
-    assert found[0, 0].tolist() == [[5, 5, 7, 1, 0], [0, 0, 0, 0, 1]]
-    assert Critic(MappoSettings(), SMALL).input_size == 11 + 6 + 3
+@pytest.mark.parametrize("far", [0.0, 1000.0])
+def test_critic_sees_of_the_dead_only_who_they_are(far: float) -> None:
+    """Times the unit matrix; far: values a long way from 0, which must not cancel."""
+    state = torch.tensor([[[1.0, 4.0]]]) + far
+    observations = torch.tensor([[[[7.0], [2.0]]]]) + far
+    seen = critic_inputs(state, observations, torch.tensor([[[True, False]]]))
+    found = seen.multiply(torch.eye(5).unsqueeze(0))
+    whole = torch.tensor([[1 + far, 4 + far, 7 + far, 1, 0], [0, 0, 0, 0, 1]])
+    expected = torch.nn.functional.layer_norm(whole.double(), (5,)).float()
+    torch.testing.assert_close(found[0], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_the_dead_can_only_do_nothing() -> None:

@@ -12,7 +12,7 @@ from episodes import SMALL, members
 from played import LENGTHS, played, unpadded
 
 from suite.algorithms import EpisodeBatch
-from suite.algorithms.mappo.networks import living_agents
+from suite.algorithms.mappo.critic import living_agents
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.update import MappoLearner
 from suite.algorithms.rows import pack
