@@ -12,7 +12,7 @@ from suite.algorithms.mappo.advantages import generalised_advantages, normalised
 from suite.algorithms.mappo.cadp import CadpActor
 from suite.algorithms.mappo.chunks import Chunks
 from suite.algorithms.mappo.critic import Critic, CriticInputs, critic_inputs
-from suite.algorithms.mappo.distribution import log_probabilities, of_actions
+from suite.algorithms.mappo.distribution import judge
 from suite.algorithms.mappo.losses import shares
 from suite.algorithms.mappo.networks import Actor
 from suite.algorithms.mappo.settings import MappoSettings
@@ -91,7 +91,7 @@ def look_back(
     inputs = actor.prepare(x)
     is_unavailable = ~rows.of_observations(batch.available_actions)
     acted = actor.unroll(actor_weights, inputs, rows)
-    log_p = log_probabilities(rows.at_start(acted.logits), rows.at_start(is_unavailable))
+    log_p, _ = judge(rows.at_start(acted.logits), rows.at_start(is_unavailable), actions)
 
     state, observations = (rows.of_observations(t) for t in (batch.state, batch.observations))
     seen = critic_inputs(state, observations, living)
@@ -117,7 +117,7 @@ def look_back(
         critic_hidden=critic_hidden,
         is_unavailable=is_unavailable,
         actions=actions,
-        log_p=of_actions(log_p, actions),
+        log_p=log_p,
         values=values,
         returns=advantages + rows.at_start(in_reward),
         advantages=normalised(advantages, living_counts),

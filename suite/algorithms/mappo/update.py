@@ -23,7 +23,7 @@ from suite.algorithms.losses.td import masked_mean
 from suite.algorithms.mappo.cadp import CadpActor
 from suite.algorithms.mappo.chunks import Cutter
 from suite.algorithms.mappo.critic import Critic
-from suite.algorithms.mappo.distribution import entropy, log_probabilities, of_actions
+from suite.algorithms.mappo.distribution import judge, log_probabilities
 from suite.algorithms.mappo.experience import look_back
 from suite.algorithms.mappo.losses import (
     approximate_kl,
@@ -171,13 +171,13 @@ class MappoLearner:
         found = self.actor.unroll(
             self._actor.weights, seen.actor_inputs, chunks.rows, seen.actor_hidden, batch.teams
         )
-        log_p = log_probabilities(found.logits, seen.is_unavailable)
-        log_ratio = of_actions(log_p, seen.actions) - seen.log_p
+        log_p, spread = judge(found.logits, seen.is_unavailable, seen.actions)
+        log_ratio = log_p - seen.log_p
         ratio = log_ratio.exp()
         loss_policy = mean_over(surrogate(ratio, seen.advantages, settings.clip), share)
-        spread = mean_over(entropy(log_p), share)
-        loss = loss_policy - settings.entropy_coefficient * spread
-        metrics = {"loss_policy": loss_policy, "entropy": spread}
+        entropy = mean_over(spread, share)
+        loss = loss_policy - settings.entropy_coefficient * entropy
+        metrics = {"loss_policy": loss_policy, "entropy": entropy}
         if found.self_attention is not None:
             is_real = chunks.is_real.to(loss.dtype)
             cost = pruning_loss(found.self_attention, settings.pruning_normalisation)

@@ -10,7 +10,7 @@ from played import played
 from torch.distributions import Categorical
 
 from suite.algorithms.mappo.advantages import generalised_advantages, normalised
-from suite.algorithms.mappo.distribution import entropy, log_probabilities, of_actions, sample
+from suite.algorithms.mappo.distribution import judge, sample
 from suite.algorithms.mappo.losses import (
     approximate_kl,
     clipped_value_loss,
@@ -165,20 +165,32 @@ def test_value_normaliser_by_hand() -> None:
     torch.testing.assert_close(normaliser.denormalise(critic), returns)
 
 
-def test_policy_is_torchs_categorical_without_the_unavailable() -> None:
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_policy_is_torchs_categorical_without_the_unavailable(dtype: torch.dtype) -> None:
+    """float32 runs compiled loops, float64 the tensor operations that other devices use."""
     g = torch.Generator().manual_seed(2)
-    logits = torch.randn(50, 4, generator=g, dtype=torch.float64).requires_grad_()
-    available = torch.rand(50, 4, generator=g) < 0.6
-    available[:, 0] = True
-    log_p = log_probabilities(logits, ~available)
+    logits = (torch.randn(2, 5, 3, 7, generator=g, dtype=dtype) * 3).requires_grad_()
+    available = torch.rand(logits.shape, generator=g) < 0.6
+    available[..., 0] = True
     plain = Categorical(logits=logits.masked_fill(~available, -1e10))
     actions = plain.sample()
-    torch.testing.assert_close(of_actions(log_p, actions), plain.log_prob(actions))
-    torch.testing.assert_close(entropy(log_p), plain.entropy())
-    (ours,) = torch.autograd.grad(entropy(log_p).sum(), logits, retain_graph=True)
-    (theirs,) = torch.autograd.grad(plain.entropy().sum(), logits)
-    torch.testing.assert_close(ours, theirs)
-    assert (log_p.exp()[~available] == 0).all()
+    ours = judge(logits, ~available, actions)
+    theirs = (plain.log_prob(actions), plain.entropy())
+    upstream = torch.randn(2, *actions.shape, generator=g, dtype=dtype)
+    gradients = [
+        torch.autograd.grad(pair, logits, list(upstream), retain_graph=True)[0]
+        for pair in (ours, theirs)
+    ]
+    for left, right in zip((*ours, gradients[0]), (*theirs, gradients[1]), strict=True):
+        torch.testing.assert_close(left, right, rtol=1e-5, atol=1e-6)
+    assert not gradients[0][~available].any()
+
+
+def test_no_available_action_leaves_everything_finite() -> None:
+    logits = torch.randn(1, 1, 1, 4).requires_grad_()
+    found = judge(logits, torch.ones(1, 1, 1, 4, dtype=torch.bool), torch.zeros(1, 1, 1).long())
+    (gradient,) = torch.autograd.grad(sum(value.sum() for value in found), logits)
+    assert all(bool(value.isfinite().all()) for value in (*found, gradient))
 
 
 def test_samples_have_the_policys_frequencies() -> None:
