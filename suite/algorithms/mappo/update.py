@@ -121,10 +121,10 @@ class MappoLearner:
         T. active: (P,) bool; members left out keep all that decides how their training goes on.
         An episode whose last transition is not `terminated` bootstraps there.
 
-        Returns per-member (P,) tensors, means over the steps: loss_policy (with the pruning loss
-        neither in it nor the entropy), loss_value, entropy, gradient_norm_actor and
-        gradient_norm_critic (before clipping), clip_fraction and approximate_kl of living agents'
-        actions, and for CADP loss_pruning (before α) and self_attention.
+        Returns per-member (P,) tensors, means over the steps: loss_policy (neither entropy nor
+        pruning in it), entropy, loss_value, gradient_norm_actor and gradient_norm_critic (before
+        clipping), clip_fraction and approx_kl of living agents' actions, and for CADP loss_pruning
+        (before α) and self_attention.
         """
         trained = list(self._state().values())
         is_frozen = torch.zeros(self.n_members, dtype=torch.bool)
@@ -188,7 +188,7 @@ class MappoLearner:
         metrics["gradient_norm_actor"] = self._descend(self._actor, self._actor_optimiser, loss)
         ratio, log_ratio = ratio.detach(), log_ratio.detach()
         metrics["clip_fraction"] = mean_over(is_clipped(ratio, settings.clip), share)
-        metrics["approximate_kl"] = mean_over(approximate_kl(ratio, log_ratio), share)
+        metrics["approx_kl"] = mean_over(approximate_kl(ratio, log_ratio), share)
         return {name: value.detach() for name, value in metrics.items()}
 
     def _step_critic(self, batch: Minibatch) -> dict[str, Tensor]:

@@ -188,7 +188,7 @@ def update(
             "loss_policy": -(smaller * living).sum() / living.sum(),
             "entropy": (r["entropy"] * living).sum() / living.sum(),
             "clip_fraction": (((ratio - 1).abs() > clip) * living).sum() / living.sum(),
-            "approximate_kl": ((ratio - 1 - ratio.log()) * living).sum() / living.sum(),
+            "approx_kl": ((ratio - 1 - ratio.log()) * living).sum() / living.sum(),
         }
         loss = found["loss_policy"] - 0.01 * found["entropy"]
         if "pruning" in r:

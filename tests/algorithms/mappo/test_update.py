@@ -199,7 +199,7 @@ def test_released_teams_change_the_ratio_of_the_first_step() -> None:
     for protocol in ("repaired", "as_released"):
         settings = arm("cadp", True, protocol=protocol, n_epochs=1)
         learner = spoiled(MappoLearner(settings, SMALL, seeds=[0]))
-        kl[protocol] = float(learner.update(*played([[6, 6, 5]]), np.array([0]))["approximate_kl"])
+        kl[protocol] = float(learner.update(*played([[6, 6, 5]]), np.array([0]))["approx_kl"])
     assert kl["repaired"] == pytest.approx(0, abs=1e-7)
     assert kl["as_released"] > 1e-4
 
