@@ -164,6 +164,11 @@ class Method(ABC):
         """Why an arm with these settings cannot run on a scenario; None if it can."""
         return None
 
+    def protocol_defaults(self) -> Mapping[str, object]:
+        """Settings of the training protocol that this method has otherwise, where a study does not
+        say: name → value."""
+        return {}
+
     def protocol_unused(self) -> frozenset[str]:
         """Names of the training protocol's settings that this method has no use for."""
         return frozenset()

@@ -31,7 +31,10 @@ class Optimiser(Protocol):
 class Adam:
     """Kingma & Ba 2015, algorithm 1, with torch.optim.Adam's defaults (β 0.9, 0.999; ε 1e-8)."""
 
-    def __init__(self, weights: Tensor, learning_rate: Sequence[float]) -> None:
+    def __init__(
+        self, weights: Tensor, learning_rate: Sequence[float], epsilon: float = 1e-8
+    ) -> None:
+        self.epsilon = epsilon
         self.learning_rate = torch.tensor(learning_rate, dtype=torch.float64).unsqueeze(1)
         self.state = {
             "n_steps": torch.zeros(len(learning_rate), 1, dtype=torch.float64),
@@ -47,7 +50,7 @@ class Adam:
         mean_square.mul_(0.999).addcmul_(gradient, gradient, value=1 - 0.999)
         step_size = (self.learning_rate / (1 - 0.9**n_steps)).to(weights)
         correction = (1 - 0.999**n_steps).sqrt().to(weights)
-        denominator = (mean_square.sqrt() / correction).add_(1e-8)
+        denominator = (mean_square.sqrt() / correction).add_(self.epsilon)
         weights.sub_((mean * step_size).div_(denominator))
 
 

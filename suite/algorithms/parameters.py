@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from suite.algorithms.specs import ParameterSpec
+from suite.algorithms.specs import Constant, Orthogonal, ParameterSpec
 from suite.errors import InputError
 
 # Every parameter starts at a multiple of 64 bytes, as torch's own allocations do: matrix products
@@ -86,10 +86,7 @@ class Parameters:
         for member, seed in enumerate(seeds):
             generator = torch.Generator().manual_seed(seed)
             for spec in self.specs:
-                drawn = torch.empty(spec.shape).uniform_(
-                    -spec.bound, spec.bound, generator=generator
-                )
-                self.weights[spec.name][member] = drawn.to(self.flat.device)
+                self.weights[spec.name][member] = _drawn(spec, generator).to(self.flat.device)
 
     def arrays(self, names: Sequence[str]) -> list[tuple[NDArray[np.float32], ...]]:
         """For each member, arrays that share memory with these weights; none off the CPU."""
@@ -129,3 +126,15 @@ class Parameters:
                     cure="build the learner with the sizes the weights were trained for",
                 )
             own.copy_(weight)
+
+
+def _drawn(spec: ParameterSpec, generator: torch.Generator) -> Tensor:
+    """A parameter's initial value, on the CPU."""
+    values = torch.empty(spec.shape)
+    match spec.initialisation:
+        case None:
+            return values.uniform_(-spec.bound, spec.bound, generator=generator)
+        case Constant(value):
+            return values.fill_(value)
+        case Orthogonal(gain):
+            return torch.nn.init.orthogonal_(values, gain, generator=generator)

@@ -24,7 +24,7 @@ from suite.runs.modes import ExecutionMode
 from suite.runs.sizes import Sizes
 from suite.runs.spec import AlgorithmSpec, RunSpec
 
-_ROOMS = ("value", "cadp", "qtran", "wqmix", "ctds", "igm_da")
+_ROOMS = ("value", "cadp", "qtran", "wqmix", "ctds", "igm_da", "mappo")
 ENTRY_POINTS = "cadp_suite.methods"
 
 

@@ -8,21 +8,37 @@ from math import prod
 
 
 @dataclass(frozen=True)
-class ParameterSpec:
-    """A parameter of one member: drawn uniformly from ±bound (PyTorch's default for its layers).
+class Orthogonal:
+    """A random orthogonal matrix times `gain` (Saxe et al. 2014, as `nn.init.orthogonal_`)."""
 
-    n_data_inputs: so many of a weight's inputs are data, which needs no gradient.
+    gain: float
+
+
+@dataclass(frozen=True)
+class Constant:
+    """Every entry is `value`."""
+
+    value: float
+
+
+@dataclass(frozen=True)
+class ParameterSpec:
+    """A parameter of one member and how it starts.
+
+    bound: drawn uniformly from ±bound (PyTorch's default for its layers), unless `initialisation`
+    says otherwise. n_data_inputs: so many of a weight's inputs are data, which needs no gradient.
     """
 
     name: str
     shape: tuple[int, ...]
-    bound: float
+    bound: float = 0.0
     n_data_inputs: int = 0
+    initialisation: Orthogonal | Constant | None = None
 
     @property
     def is_weight(self) -> bool:
-        """Whether rows are multiplied with it; a bias is added to what the product leaves."""
-        return self.name.rpartition(".")[2].startswith("weight")
+        """Whether rows are multiplied with it: no bias, and no gain of a normalisation."""
+        return len(self.shape) > 1 and self.name.rpartition(".")[2].startswith("weight")
 
     @property
     def multiply_adds(self) -> int:

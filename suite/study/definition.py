@@ -152,11 +152,10 @@ class Profile(_Table):
         own = self.scenario_settings.get(scenario, ScenarioSettings())
         return self.training.model_copy(update=own.training.model_dump(exclude_unset=True))
 
-    def says_time_limit(self, scenario: str) -> bool:
-        """Whether the study decides what the step limit means on `scenario`."""
+    def training_said_for(self, scenario: str) -> frozenset[str]:
+        """Names of the training settings that the study itself decides on `scenario`."""
         own = self.scenario_settings.get(scenario, ScenarioSettings())
-        said = self.training.model_fields_set | own.training.model_fields_set
-        return "time_limit" in said
+        return frozenset(self.training.model_fields_set | own.training.model_fields_set)
 
     def hyperparameters_for(self, scenario: str) -> Hyperparameters:
         """The hyperparameter values of `scenario`, its own overrides applied."""

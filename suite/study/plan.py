@@ -144,14 +144,15 @@ def _grid(profile: Profile, scenario: str, settings: ArmSettings) -> dict[str, t
 def protocol_for(profile: Profile, scenario: str, settings: ArmSettings) -> TrainingProtocol:
     """The training protocol of an arm on a scenario, everything decided.
 
-    Where the study leaves it open, the time limit is what the backend says. Settings that the arm's
-    method has no use for have their defaults, so that they make no other run.
+    Where the study leaves it open, the time limit is what the backend says, and other settings what
+    the arm's method says. Those that the method has no use for have their defaults, so that they
+    make no other run.
     """
-    protocol = profile.training_for(scenario)
-    changes: dict[str, object] = {}
-    if not profile.says_time_limit(scenario):
-        changes["time_limit"] = backend_of(scenario).time_limit
-    for unused in method_of(settings).protocol_unused():
+    method, protocol = method_of(settings), profile.training_for(scenario)
+    said = profile.training_said_for(scenario)
+    defaults = {"time_limit": backend_of(scenario).time_limit, **method.protocol_defaults()}
+    changes = {name: value for name, value in defaults.items() if name not in said}
+    for unused in method.protocol_unused():
         changes[unused] = TrainingProtocol.model_fields[unused].default
     return protocol.model_copy(update=changes)
 

@@ -248,7 +248,9 @@ class Cohort:
         if member.failure is not None:
             raise ValueError("a run that had failed is not continued")
         total, limit = self.protocol.total_env_steps, self.info.episode_limit
-        if member.finished != (total < member.env_steps <= total + limit):
+        if member.finished != (
+            total < member.env_steps <= total + limit * self.protocol.episodes_per_collection
+        ):
             raise ValueError(f"finished: {member.finished} at step {member.env_steps:,}")
         if not member.env_steps / limit <= member.n_episodes <= member.env_steps:
             raise ValueError(f"{member.n_episodes:,} episodes in {member.env_steps:,} steps")

@@ -26,6 +26,25 @@ ALPHA, PRUNING_START, RAMP_END = "alpha", "pruning_start_env_steps", "pruning_ra
 RAMPS = ("linear", "cosine")
 
 
+def pruning_hyperparameters(
+    published_alpha: float | None,
+) -> tuple[Hyperparameter, Hyperparameter]:
+    """The paper's α and T."""
+    alpha = Hyperparameter(
+        ALPHA, "α", "weight of the pruning loss", 0.0, 1e9, published=published_alpha
+    )
+    start = Hyperparameter(
+        PRUNING_START,
+        "T",
+        "training step from which on the pruning loss is added",
+        0,
+        LARGEST_ENV_STEPS,
+        is_whole=True,
+        fraction="pruning_start_fraction",
+    )
+    return alpha, start
+
+
 class CadpMethod(ValueMethod):
     """CADP on one mixing backbone."""
 
@@ -36,23 +55,7 @@ class CadpMethod(ValueMethod):
         """The paper's α and T, and where a ramp ends; nothing where there is no advice to prune."""
         if settings is not None and settings.attends_to == "self":
             return ()
-        alpha = Hyperparameter(
-            ALPHA,
-            "α",
-            "weight of the pruning loss",
-            0.0,
-            1e9,
-            published=PUBLISHED_ALPHA.get(self.backbone),
-        )
-        start = Hyperparameter(
-            PRUNING_START,
-            "T",
-            "training step from which on the pruning loss is added",
-            0,
-            LARGEST_ENV_STEPS,
-            is_whole=True,
-            fraction="pruning_start_fraction",
-        )
+        alpha, start = pruning_hyperparameters(PUBLISHED_ALPHA.get(self.backbone))
         end = Hyperparameter(
             RAMP_END,
             "T₁",

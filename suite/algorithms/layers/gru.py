@@ -46,12 +46,16 @@ def gru_sequence(
     bias_hh: Tensor,
     rows: Rows,
     n_agents: int,
+    initial: Tensor | None = None,
 ) -> Tensor:
-    """Hidden states h (P, R·N, H) after each row, from x (P, R·N, I); h is 0 before time 0."""
+    """Hidden states h (P, R·N, H) after each row, from x (P, R·N, I).
+
+    initial: h before time 0 (P, n_at[0]·N, H), which gets no gradient; None stands for 0.
+    """
     gates = linear(x, weight_ih)
     keeps_factors = torch.is_grad_enabled()
     hidden: Tensor = _Recurrence.apply(
-        gates, weight_hh, bias_ih, bias_hh, rows, n_agents, keeps_factors
+        gates, weight_hh, bias_ih, bias_hh, rows, n_agents, keeps_factors, initial
     )
     return hidden
 
@@ -69,11 +73,12 @@ class _Recurrence(torch.autograd.Function):
         rows: Rows,
         n_agents: int,
         keeps_factors: bool,
+        initial: Tensor | None,
     ) -> Tensor:
         n_members, n_rows, size = gates.shape[0], gates.shape[1], weight.shape[2]
         n_first = rows.n_at[0] * n_agents
         states = gates.new_empty(n_members, n_first + n_rows, size)
-        states[:, :n_first] = 0
+        states[:, :n_first] = 0 if initial is None else initial
         factors = gates.new_empty(n_members, n_rows if keeps_factors else 0, 5 * size)
         hidden_gates = gates.new_empty(n_members, n_first, 3 * size)
         cell = _forward_cell(
@@ -88,7 +93,7 @@ class _Recurrence(torch.autograd.Function):
             previous = n_first + start * n_agents
         if keeps_factors:
             ctx.save_for_backward(weight, factors, states)
-            ctx.rows, ctx.n_agents = rows, n_agents
+            ctx.rows, ctx.n_agents, ctx.starts_at_zero = rows, n_agents, initial is None
         return states[:, n_first:]
 
     @staticmethod
@@ -120,11 +125,15 @@ class _Recurrence(torch.autograd.Function):
         of_hidden = grads[..., : 3 * size]
         grad_weight = weight.new_empty(weight.shape)
         product(of_hidden[:, n_first:].transpose(1, 2), before, grad_weight)
+        if not ctx.starts_at_zero:
+            first = of_hidden[:, :n_first].transpose(1, 2)
+            add_product(grad_weight, first, states[:, :n_first])
         return (
             grads[..., size:],
             grad_weight.roll(-size, dims=1),
             sums[:, size:],
             sums[:, : 3 * size].roll(-size, dims=1),
+            None,
             None,
             None,
             None,
