@@ -20,6 +20,7 @@ class Stream(IntEnum):
     TRAINING_EPISODES = 3
     TEST_EPISODES = 4
     TEACHER_WEIGHTS = 5
+    MINIBATCHES = 20
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

@@ -42,8 +42,6 @@ def cadp_agent_specs(
     )
 
 
-def attention_multiply_adds(settings: CadpSettings, n_agents: int) -> int:
+def attention_multiply_adds(n_agents: int, n_heads: int, head_size: int) -> int:
     """Of one agent in one step: its query on all keys, its shares of all values; no weights."""
-    if settings.attends_to == "self":
-        return 0
-    return 2 * n_agents * settings.n_attention_heads * settings.attention_head_size
+    return 2 * n_agents * n_heads * head_size

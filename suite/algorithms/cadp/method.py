@@ -91,7 +91,10 @@ class CadpMethod(ValueMethod):
         return cadp_agent_specs(settings, sizes.input_size, sizes.n_actions)
 
     def agent_products(self, settings: Any, sizes: Sizes) -> int:
-        return attention_multiply_adds(settings, sizes.n_agents)
+        if settings.attends_to == "self":
+            return 0
+        heads, size = settings.n_attention_heads, settings.attention_head_size
+        return attention_multiply_adds(sizes.n_agents, heads, size)
 
     def learner(
         self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"

@@ -158,4 +158,5 @@ class CadpMappoMethod(MappoMethod):
         return cadp_actor_specs(settings, sizes)
 
     def actor_products(self, settings: Any, sizes: Sizes) -> int:
-        return attention_multiply_adds(settings, sizes.n_agents)
+        heads, size = settings.n_attention_heads, settings.attention_head_size
+        return attention_multiply_adds(sizes.n_agents, heads, size)

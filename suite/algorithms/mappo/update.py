@@ -9,7 +9,6 @@ but observations and actions needs to be remembered.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
 
 import numpy as np
 import torch
@@ -35,18 +34,16 @@ from suite.algorithms.mappo.minibatches import Minibatch, minibatches
 from suite.algorithms.mappo.networks import Actor
 from suite.algorithms.mappo.settings import PUBLISHED_ALPHA, CadpMappoSettings, MappoSettings
 from suite.algorithms.mappo.value_norm import ValueNormaliser
+from suite.algorithms.members import per_member
 from suite.algorithms.optimisers import Adam, clip_gradient_norm
 from suite.algorithms.parameters import Parameters, Weights
 from suite.algorithms.rows import Rows, step_inputs
 from suite.errors import InputError
+from suite.runs.seeding import Stream
 from suite.runs.sizes import Sizes
-
-T = TypeVar("T")
 
 # A pruning start that no run reaches.
 _NEVER = np.iinfo(np.int64).max
-# Sets a member's draws for minibatches and released teams apart from other draws of its seed.
-_SHUFFLING = 20
 
 
 class MappoLearner:
@@ -78,6 +75,7 @@ class MappoLearner:
     ) -> None:
         self.settings, self.sizes, self.device = settings, sizes, torch.device(device)
         self.seeds, self.n_members = list(seeds), len(seeds)
+        n = self.n_members
         self.actor = (
             CadpActor(settings, sizes)
             if isinstance(settings, CadpMappoSettings)
@@ -93,19 +91,19 @@ class MappoLearner:
         for member in range(self.n_members):
             self.load_member_weights(member, both.member(member))
 
-        rates = self._per_member("learning_rate", learning_rate, settings.learning_rate)
+        rates = per_member("learning_rate", learning_rate, n, settings.learning_rate)
         self._actor_optimiser = Adam(self._actor.flat, rates, settings.adam_epsilon)
-        rates = self._per_member(
-            "critic_learning_rate", critic_learning_rate, settings.critic_learning_rate
+        rates = per_member(
+            "critic_learning_rate", critic_learning_rate, n, settings.critic_learning_rate
         )
         self._critic_optimiser = Adam(self._critic.flat, rates, settings.adam_epsilon)
         self._value_norm = ValueNormaliser(self.n_members, settings.value_norm_beta, self.device)
         self._n_updates = torch.zeros(self.n_members, dtype=torch.int64)
 
         self._alpha = torch.tensor(
-            self._per_member("alpha", alpha, PUBLISHED_ALPHA), device=self.device
+            per_member("alpha", alpha, n, PUBLISHED_ALPHA), device=self.device
         )
-        starts = self._per_member("pruning_start_env_steps", pruning_start_env_steps, None)
+        starts = per_member("pruning_start_env_steps", pruning_start_env_steps, n, None)
         self._pruning_start = np.array([_NEVER if s is None else s for s in starts], np.int64)
 
     def update(
@@ -149,7 +147,9 @@ class MappoLearner:
         )
         cutter = Cutter(rows, batch.filled, self.settings.chunk_length)
         generators = [
-            np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, _SHUFFLING, number])))
+            np.random.Generator(
+                np.random.PCG64(np.random.SeedSequence([seed, Stream.MINIBATCHES, number]))
+            )
             for seed, number in zip(self.seeds, self._n_updates.tolist(), strict=True)
         ]
         is_pruning = torch.from_numpy(np.asarray(env_steps) > self._pruning_start)
@@ -299,16 +299,3 @@ class MappoLearner:
         for parameters, chosen in ((self._actor, False), (self._critic, True)):
             own = {name: w for name, w in weights.items() if is_critic[name] == chosen}
             parameters.load_member(member, own)
-
-    def _per_member(self, name: str, values: Sequence[T] | None, default: T) -> list[T]:
-        """One value per member. Raises InputError if there are more or fewer."""
-        if values is None:
-            return [default] * self.n_members
-        if len(values) != self.n_members:
-            raise InputError(
-                f"one value per member needed, {self.n_members} members",
-                where=name,
-                value=list(values),
-                cure="pass as many values as seeds",
-            )
-        return list(values)

@@ -97,7 +97,11 @@ def alone(batch: EpisodeBatch, m: int) -> EpisodeBatch:
     own = members(batch, slice(m, m + 1))
     n = int(own.filled.sum(dim=2).max())
     longer = {"observations", "state", "available_actions"}
-    cut = {f.name: getattr(own, f.name)[:, :, : n + (f.name in longer)] for f in fields(own)}
+    cut = {
+        f.name: getattr(own, f.name)[:, :, : n + (f.name in longer)]
+        for f in fields(own)
+        if f.name != "extra"
+    }
     return EpisodeBatch(**cut)
 
 
