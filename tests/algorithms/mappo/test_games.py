@@ -13,7 +13,7 @@ from torch import Tensor
 from suite.algorithms import EpisodeBatch, Sizes
 from suite.algorithms.inputs import living_agents
 from suite.algorithms.mappo.distribution import sample
-from suite.algorithms.mappo.settings import MappoSettings
+from suite.algorithms.mappo.settings import CadpMappoSettings, MappoSettings
 from suite.algorithms.mappo.update import MappoLearner
 from suite.algorithms.rows import pack
 
@@ -69,7 +69,8 @@ def play(learner: MappoLearner, n_episodes: int, generator: torch.Generator | No
 
 def returns(framework: str, is_recurrent: bool, n_actions: int, n_updates: int) -> Tensor:
     """What the likeliest actions earn each member after training."""
-    settings = MappoSettings.model_validate({"framework": framework, "is_recurrent": is_recurrent})
+    model = CadpMappoSettings if framework == "cadp" else MappoSettings
+    settings = model(is_recurrent=is_recurrent)
     learner = MappoLearner(settings, Sizes(2, n_actions, 3, 3, 0), seeds=SEEDS)
     generator = torch.Generator().manual_seed(0)
     for _ in range(n_updates):
