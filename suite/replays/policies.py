@@ -154,7 +154,7 @@ def _trained(record: RunRecord, environment: SkirmishEnvironment, runs_dir: Path
     method, settings = method_of(run.algorithm), settings_of(run.algorithm)
     members = Members([run.seed])
     algorithm = method.build(settings, environment.info.sizes, run.training, members)
-    path = RunsDirectory(runs_dir).weights_path(record.run_id)
+    path = RunsDirectory(runs_dir).stored_weights_path(record.run_id)
     weights = read_weights(path, record.run_id, record.weights_sha256 or None)
     try:
         algorithm.load_member_weights(0, weights)
