@@ -19,6 +19,7 @@ class Stream(IntEnum):
     REPLAY_SAMPLING = 2
     TRAINING_EPISODES = 3
     TEST_EPISODES = 4
+    EVALUATION_EPISODES = 5  # of `cadp-suite evaluate`, with its own seed
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

@@ -79,9 +79,9 @@ def read_weights(path: Path, run_id: str, sha256: str | None = None) -> dict[str
     with reading(where, kind="weights file", missing=missing, cure=TRAIN_AGAIN):
         data = read_plain_file(path, LARGEST_BYTES)
         if data.startswith(ARCHIVE_START):
-            content, version = unpack_torch(data), _TORCH_FORMAT
-        else:
-            content, version = _unpack(data), str(WEIGHTS_FORMAT)
+            content = unpack_torch(data)
+            return _checked(content, _TORCH_FORMAT, len(data), where, run_id, sha256)
+        content, version = _unpack(data), str(WEIGHTS_FORMAT)
         return _checked(content, version, len(data), where, run_id, sha256)
 
 
