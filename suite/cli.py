@@ -17,9 +17,13 @@ from suite.command_line import EXIT_BAD_INPUT, interrupts_deferred
 from suite.errors import InputError, MissingDependencyError
 from suite.memory import require_address_space
 from suite.options import (
+    EpisodeSeed,
+    ModeName,
+    PolicyName,
     ProfileName,
     RunsDir,
     StudyPath,
+    number_from,
     path_from,
     product_path,
     whole_number,
@@ -52,6 +56,8 @@ Examples:
 
   cadp-suite watch 3m --policy nearest
 
+  cadp-suite evaluate 3m --policy nearest
+
 Everything runs on this machine, without StarCraft, GPU or server. `run` may be stopped with Ctrl-C
 (or killed) at any time: the same command continues where it was. Afterwards `cadp-report build`
 makes the report.
@@ -81,13 +87,6 @@ Workers = Annotated[
     str | None,
     typer.Option(metavar="N", help="Training processes side by side; default: all cores."),
 ]
-
-
-def _seed(given: str | int) -> int:
-    try:
-        return whole_number(given, 0, 2**63 - 1)
-    except ValueError as error:
-        raise typer.BadParameter(f"{error} (got {given!r})") from None
 
 
 @app.callback(invoke_without_command=True)
@@ -217,10 +216,9 @@ def watch(
     scenario: Annotated[
         str, typer.Argument(metavar="SCENARIO", help="A map of skirmish, e.g. 3m or skirmish/MMM.")
     ],
-    policy: Annotated[
-        str, typer.Option(help="random, nearest (SMAC's heuristic AI) or a finished run's id.")
-    ] = "nearest",
-    seed: Annotated[int, typer.Option(parser=_seed, metavar="N", help="Seed of the episode.")] = 0,
+    policy: PolicyName = "nearest",
+    mode: ModeName = None,
+    seed: EpisodeSeed = 0,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -255,10 +253,50 @@ def watch(
 
     battle = battle_called(full)
 
-    page = render(record(battle, policy, seed, runs_dir))
-    path = output or replay_path(runs_dir, battle.name, policy, seed)
-    write_atomically(path, page)
+    recording = record(battle, policy, seed, runs_dir, mode)
+    path = output or replay_path(runs_dir, battle.name, recording.policy.name, seed)
+    write_atomically(path, render(recording))
     say(make_console(standard_output=True), str(path.resolve()))
+
+
+@app.command()
+def evaluate(
+    scenario: Annotated[
+        str, typer.Argument(metavar="SCENARIO", help="Any scenario, e.g. 3m or matrix/climbing.")
+    ],
+    policy: PolicyName,
+    mode: ModeName = None,
+    episodes: Annotated[
+        int,
+        typer.Option(parser=number_from(1, 10**6), metavar="N", help="How many are played."),
+    ] = 200,
+    seed: EpisodeSeed = 0,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
+) -> None:
+    """Play episodes greedily and print win rate, return and length with their 95 % intervals.
+
+    Episodes are others than any run was trained or tested on; the same seed gives the same ones,
+    whoever plays. `status --json` lists the ids of runs.
+
+    Example: cadp-suite evaluate 3m --policy nearest --episodes 500
+    """
+    require_address_space(_TRAINING_ADDRESS_SPACE, "an evaluation")
+    from suite.environments import full_name
+    from suite.evaluation import evaluation_document, print_evaluation, progress_shown
+    from suite.policies import find_policy
+    from suite.policies.evaluation import estimates, evaluation_seeds, play_episodes
+    from suite.printing import make_console, print_json
+
+    full = full_name(scenario, where="SCENARIO")
+    found = find_policy(policy, full, runs_dir, seed=seed, mode=mode)
+    with progress_shown(make_console(), episodes) as tell:
+        outcomes = play_episodes(full, found, evaluation_seeds(seed, episodes), tell)
+    document = evaluation_document(full, found, episodes, seed, estimates(full, outcomes))
+    if as_json:
+        print_json(document)
+    else:
+        print_evaluation(make_console(standard_output=True), document)
 
 
 @app.command()

@@ -57,6 +57,18 @@ def whole_number(given: str | int, least: int, most: int) -> int:
     raise ValueError(f"not a whole number from {least} to {most}")
 
 
+def number_from(least: int, most: int) -> Callable[[str | int], int]:
+    """A parser of whole numbers in this range; typer names the option."""
+
+    def parse(given: str | int) -> int:
+        try:
+            return whole_number(given, least, most)
+        except ValueError as error:
+            raise typer.BadParameter(f"{error} (got {given!r})") from None
+
+    return parse
+
+
 StudyPath = Annotated[
     Path,
     typer.Argument(
@@ -75,5 +87,28 @@ RunsDir = Annotated[
         parser=path_from("--runs-dir"),
         metavar="PATH",
         help="Where records, checkpoints and weights are kept.",
+    ),
+]
+PolicyName = Annotated[
+    str,
+    typer.Option(
+        "--policy",
+        metavar="POLICY",
+        help="Who plays: random, nearest (SMAC's heuristic AI, on skirmish), the id of a finished "
+        "run, or the path of PyMARL's agent.th.",
+    ),
+]
+ModeName = Annotated[
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="MODE",
+        help="Execution mode of a run, e.g. centralised; default: decentralised.",
+    ),
+]
+EpisodeSeed = Annotated[
+    int,
+    typer.Option(
+        "--seed", parser=number_from(0, 2**63 - 1), metavar="N", help="Seed of what is played."
     ),
 ]

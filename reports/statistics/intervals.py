@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from suite.runs.intervals import CONFIDENCE, is_constant, t_half_width
+
 BCA_FROM_N = 10
 N_RESAMPLES = 10_000
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -39,21 +40,6 @@ class Estimate:
     @property
     def has_interval(self) -> bool:
         return self.low is not None
-
-
-def is_constant(values: NDArray[np.float64]) -> bool:
-    """True if all values are equal up to rounding: no spread from which to estimate anything."""
-    return bool(np.ptp(values) <= 1e-12 * max(1.0, float(np.max(np.abs(values)))))
-
-
-def t_half_width(values: NDArray[np.float64], confidence: float) -> NDArray[np.float64]:
-    """Half the width of Student's interval of the mean: t_(n-1) · s / √n.
-
-    values: (..., n) → (...), n ≥ 2.
-    """
-    n = values.shape[-1]
-    quantile = float(stats.t.ppf(0.5 + confidence / 2, n - 1))
-    return np.asarray(quantile * np.std(values, axis=-1, ddof=1) / np.sqrt(n))
 
 
 def mean_interval(

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.data import History
-from reports.statistics.intervals import t_half_width
+from suite.runs.intervals import t_half_width
 from suite.runs.performance import final_performance
 
 

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from reports.data import ClaimKind
-from reports.statistics.intervals import Estimate, is_constant, t_half_width
+from reports.statistics.intervals import Estimate
+from suite.runs.intervals import is_constant, t_half_width
 
 Verdict = Literal["reproduced", "not reproduced", "undecided"]
 ERROR_LEVEL = 0.05

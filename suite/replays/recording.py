@@ -13,7 +13,7 @@ from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.backend import skirmish_scenario
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.scenario import Scenario
-from suite.replays.policies import Policy, make_policy
+from suite.policies import Policy, find_policy
 
 Outcome = Literal["won", "lost", "drawn", "time limit"]
 
@@ -41,21 +41,24 @@ class Recording:
     outcome: Outcome
 
 
-def record(scenario: Scenario, policy_name: str, seed: int, runs_dir: Path) -> Recording:
-    """Play the episode with this seed; `policies.make_policy` knows the names.
+def record(
+    scenario: Scenario, policy_name: str, seed: int, runs_dir: Path, mode: str | None = None
+) -> Recording:
+    """Play the episode with this seed; `policies.find_policy` knows names and modes.
 
-    Raises InputError for an unknown policy, or a run that cannot play this scenario.
+    Raises InputError for an unknown policy, or one that cannot play this scenario in this mode.
     """
+    policy = find_policy(policy_name, f"skirmish/{scenario.name}", runs_dir, seed=seed, mode=mode)
     environment = SkirmishEnvironment(scenario, 1, seed, records_loops=True)
-    policy = make_policy(policy_name, environment, scenario, seed, runs_dir)
     slots = np.zeros(1, np.int64)
     environment.reset(slots, np.array([seed]))
+    choose = policy.actor(environment)
     units, shots = [environment.units.copy()], []
     actions: list[NDArray[np.int64]] = []
     rewards = []
     is_over = False
     while not is_over:
-        actions.append(policy.choose(len(actions), slots)[0].copy())
+        actions.append(choose(len(actions), slots)[0].copy())
         step = environment.step(actions[-1][None])
         units.append(environment.loop_units[0].copy())
         shots.append(environment.loop_shots[0].copy())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from suite.runs.cohorts import cohort_id
+
+# Weights files, and those of format 2 (`suite.training.weights`).
+_WEIGHTS, _EARLIER = ".safetensors", ".pt"
 
 
 @dataclass(frozen=True)
@@ -54,17 +58,27 @@ class RunsDirectory:
         return self.root / "weights"
 
     def weights_path(self, run_id: str) -> Path:
-        """Where a finished run's networks are."""
-        return self.weights_folder / f"{run_id}.pt"
+        """Where a finished run's networks are written."""
+        return self.weights_folder / f"{run_id}{_WEIGHTS}"
+
+    def description_path(self, run_id: str) -> Path:
+        """What those networks are, for people and programs that have nothing else."""
+        return self.weights_folder / f"{run_id}.json"
+
+    def stored_weights_path(self, run_id: str) -> Path:
+        """Where a finished run's networks lie, in whichever format; as above if they do not."""
+        path, earlier = self.weights_path(run_id), self.weights_folder / f"{run_id}{_EARLIER}"
+        return earlier if os.path.lexists(earlier) and not os.path.lexists(path) else path
 
     def has_weights(self, run_id: str) -> bool:
         """Whether a run's weights are there; whoever reads them checks what they hold."""
-        path = self.weights_path(run_id)
+        path = self.stored_weights_path(run_id)
         return path.is_file() and path.stat().st_size > 0
 
     def ids_with_weights(self) -> set[str]:
         """Ids of the runs whose weights are here."""
-        return {path.stem for path in self.weights_folder.glob("*.pt")}
+        kinds = (_WEIGHTS, _EARLIER)
+        return {path.stem for kind in kinds for path in self.weights_folder.glob(f"*{kind}")}
 
     def log_path(self, worker: int) -> Path:
         """Standard error of a worker."""

@@ -21,6 +21,7 @@ class Stream(IntEnum):
     TEST_EPISODES = 4
     TEACHER_WEIGHTS = 5
     MINIBATCHES = 20
+    EVALUATION_EPISODES = 30  # of `cadp-suite evaluate`, with its own seed
 
 
 def generator(seed: int, stream: Stream) -> np.random.Generator:

@@ -63,7 +63,7 @@ class Cohort:
         method, settings = method_of(runs[0].algorithm), settings_of(runs[0].algorithm)
         self._extra = method.extra_observations(settings, self.info.sizes)
         self.algorithm = method.build(
-            settings, self.info.sizes, self.protocol, _members(runs), device
+            settings, self.info.sizes, self.protocol, members_of(runs), device
         )
         n_slots = len(runs) * self.protocol.episodes_per_collection
         n_tests = len(runs) * self.protocol.n_test_episodes
@@ -279,7 +279,7 @@ class Cohort:
             raise ValueError("other episodes are remembered than were played")
 
 
-def _members(runs: Sequence[RunSpec]) -> Members:
+def members_of(runs: Sequence[RunSpec]) -> Members:
     """What differs between the members of a population."""
     settings = [run.algorithm.model_dump() for run in runs]
     return Members(

@@ -95,12 +95,11 @@ def _ending(cohort: Cohort, member: int, directory: RunsDirectory) -> Finished |
 
     A failed one's mean nothing.
     """
-    run_id, failure = cohort.runs[member].run_id, cohort.progress[member].failure
+    run, failure = cohort.runs[member], cohort.progress[member].failure
     if failure is not None:
-        return Failed(run_id, failure)
-    weights = cohort.algorithm.member_weights(member)
-    digest = write_weights(directory.weights_path(run_id), run_id, weights)
-    return Finished(run_id, cohort.elapsed_seconds, digest)
+        return Failed(run.run_id, failure)
+    digest = write_weights(directory, run, cohort.algorithm.member_weights(member))
+    return Finished(run.run_id, cohort.elapsed_seconds, digest)
 
 
 def _emit_metrics(emit: Emit, run: RunSpec, points: list[Point]) -> None:

@@ -14,6 +14,7 @@ from suite.algorithms import arm_settings
 from suite.cli import main
 from suite.environments import describe
 from suite.records.writer import RecordWriter
+from suite.runs.directory import RunsDirectory
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.training.weights import write_weights
@@ -101,6 +102,5 @@ def finished_dir(
     """A runs directory with one finished run and the weights of `learner`."""
     directory = tmp_path / "runs"
     shutil.copytree(one_finished_run, directory)
-    run_id = make_spec().run_id
-    write_weights(directory / "weights" / f"{run_id}.pt", run_id, learner.member_weights(0))
+    write_weights(RunsDirectory(directory), make_spec(), learner.member_weights(0))
     return directory

@@ -51,7 +51,7 @@ def test_who_does_nothing_runs_out_of_time(monkeypatch: pytest.MonkeyPatch) -> N
     def stop(self: object, t: int, slots: object) -> np.ndarray:
         return np.ones((1, 2), np.int64)
 
-    monkeypatch.setattr("suite.replays.policies.RandomActions.__call__", stop)
+    monkeypatch.setattr("suite.policies.chance.RandomActions.__call__", stop)
     recording = record(scenario, "random", 0, NOWHERE)
     assert recording.outcome == "time limit"
     assert len(recording.actions) == scenario.episode_limit

@@ -153,8 +153,8 @@ def test_nor_is_a_name_from_an_altered_database(
     with closing(sqlite3.connect(finished_dir / "mlflow.db")) as database, database:
         change = "UPDATE tags SET value = ? WHERE key = 'cadp.run_id'"
         assert database.execute(change, (name,)).rowcount == 1
-    weights = finished_dir / "weights" / f"{make_spec().run_id}.pt"
-    weights.rename(weights.parent / f"{name}.pt")
+    weights = finished_dir / "weights" / f"{make_spec().run_id}.safetensors"
+    weights.rename(weights.parent / f"{name}.safetensors")
     before = sorted(tmp_path.rglob("*"))
     code, out, err = call("3m", f"--policy={name}", "--runs-dir", str(finished_dir))
     assert (code, out, err.count("\n")) == (2, "", 1)

@@ -14,7 +14,15 @@ from suite.runs.directory import RunsDirectory
 ROOT = Path(__file__).resolve().parents[2]
 RUN_IDS = ["0123456789abcdef", "fedcba9876543210"]
 # Names that nothing else has, and words that are also used for other things than folders.
-NAMES = ("mlflow.db", "optuna.db", "coordinator.lock", "coordinator.pid", ".ckpt", "worker-")
+NAMES = (
+    "mlflow.db",
+    "optuna.db",
+    "coordinator.lock",
+    "coordinator.pid",
+    ".ckpt",
+    ".safetensors",
+    "worker-",
+)
 FOLDERS = ("checkpoints", "weights", "logs", "reports", "replays")
 
 
@@ -25,7 +33,10 @@ def test_the_layout_is_the_documented_one() -> None:
     assert directory.records_path == root / "mlflow.db"
     assert directory.schedule_path == root / "optuna.db"
     assert directory.checkpoint_path(RUN_IDS[:1]) == root / "checkpoints" / f"{RUN_IDS[0]}.ckpt"
-    assert directory.weights_path(RUN_IDS[0]) == root / "weights" / f"{RUN_IDS[0]}.pt"
+    weights = root / "weights" / f"{RUN_IDS[0]}.safetensors"
+    assert directory.weights_path(RUN_IDS[0]) == weights
+    assert directory.stored_weights_path(RUN_IDS[0]) == weights
+    assert directory.description_path(RUN_IDS[0]) == weights.with_suffix(".json")
     assert directory.report_path("a-quick.html") == root / "reports" / "a-quick.html"
     assert directory.replay_path("3m", "nearest", 4) == root / "replays" / "3m-nearest-seed4.html"
     assert directory.log_path(2) == root / "logs" / "worker-2.log"
@@ -50,6 +61,20 @@ def test_what_is_here_is_found_by_its_name(tmp_path: Path) -> None:
     assert directory.checkpoint_paths() == [directory.checkpoint_path(RUN_IDS)]
     assert directory.ids_with_weights() == set(RUN_IDS)
     assert [directory.has_weights(run_id) for run_id in RUN_IDS] == [True, False]
+
+
+def test_weights_of_the_second_format_are_found(tmp_path: Path) -> None:
+    directory = RunsDirectory(tmp_path)
+    directory.weights_folder.mkdir()
+    old = directory.weights_folder / f"{RUN_IDS[0]}.pt"
+    old.write_bytes(b"weights")
+    assert directory.stored_weights_path(RUN_IDS[0]) == old
+    assert directory.has_weights(RUN_IDS[0])
+    assert directory.ids_with_weights() == {RUN_IDS[0]}
+    new = directory.weights_path(RUN_IDS[0])
+    new.touch()
+    assert directory.stored_weights_path(RUN_IDS[0]) == new
+    assert not directory.has_weights(RUN_IDS[0])
 
 
 def sources() -> list[Path]:

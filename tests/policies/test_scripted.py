@@ -8,7 +8,8 @@ import pytest
 
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.scenario import load_scenario
-from suite.replays.policies import NearestTarget, RandomActions
+from suite.policies.chance import RandomActions
+from suite.policies.nearest import NearestTarget
 from suite.replays.recording import record
 
 SLOTS = np.zeros(1, np.int64)

@@ -1,0 +1,66 @@
+"""The policy that a name on the command line means."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+
+from suite.command_line import interrupts_deferred
+from suite.errors import InputError
+from suite.policies.chance import RandomActions
+from suite.policies.policy import Policy
+
+RANDOM, NEAREST = "random", "nearest"
+_AGENT_FILE = ".th"  # as PyMARL names it
+_RUN_ID = re.compile("[0-9a-f]{16}")  # RunSpec.run_id; other names are no part of a path
+
+
+def find_policy(
+    name: str, scenario: str, runs_dir: Path, *, seed: int, mode: str | None = None
+) -> Policy:
+    """The policy called `name`, for a scenario by its full name.
+
+    name: "random", "nearest" (skirmish), the id of a finished run in `runs_dir`, or the path of
+    PyMARL's `agent.th`. seed: of what is random in it. mode: the execution mode of a run;
+    decentralised if None.
+    Raises InputError if there is no such policy, or it cannot play this scenario in this mode.
+    """
+    if _RUN_ID.fullmatch(name):
+        _load_torch()
+        from suite.policies.finished import finished_policy
+
+        return finished_policy(name, scenario, runs_dir, mode)
+    if mode is not None:
+        cure = "leave it out, or give the id of a finished run as --policy"
+        raise InputError("only runs have execution modes", where="--mode", value=mode, cure=cure)
+    if name == RANDOM:
+        random = np.random.default_rng(seed)
+        return Policy(name, "any available action", lambda batch: RandomActions(batch, random))
+    if name == NEAREST:
+        from suite.policies.nearest import nearest_policy
+
+        return nearest_policy(name, scenario)
+    if Path(name).suffix == _AGENT_FILE:
+        _load_torch()
+        from suite.policies.pymarl import pymarl_policy
+
+        return pymarl_policy(Path(name), scenario)
+    raise no_such_policy(name, runs_dir)
+
+
+def no_such_policy(name: str, runs_dir: Path) -> InputError:
+    """The name means nothing, or a run that is not there."""
+    cure = (
+        f"use {RANDOM}, {NEAREST}, the id of a finished run in {runs_dir}, or the path of PyMARL's "
+        f"agent{_AGENT_FILE}"
+    )
+    return InputError("no such policy or run", where="--policy", value=name, cure=cure)
+
+
+def _load_torch() -> None:
+    """In one thread, so that networks give the same values however many cores there are."""
+    with interrupts_deferred():
+        import torch
+    torch.set_num_threads(1)
