@@ -127,6 +127,10 @@ BAD_STUDIES = {
         (START, ""),
         ("profiles.tiny.hyperparameters", "cadp_qmix", "add pruning_start_env_steps"),
     ),
+    "λ of one-step returns": (
+        ('backbone = "qmix"', 'backbone = "qmix"\ntrace_decay = 0.9'),
+        ("arms.qmix.trace_decay", "0.9", "set returns"),
+    ),
     "CADP on IQL": (
         ('framework = "cadp"\nbackbone = "qmix"', 'framework = "cadp"\nbackbone = "iql"'),
         ("arms.cadp_qmix.backbone", "no such backbone", "'iql'", "'vdn', 'qmix'"),

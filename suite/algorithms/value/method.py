@@ -52,6 +52,17 @@ class QMethod(Method):
     ) -> QLearner:
         """The networks of `members` and their update. Raises InputError if the method refuses."""
 
+    def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
+        """A setting without effect would make another run of the same training."""
+        decay = settings.trace_decay
+        if (
+            settings.returns != "one_step"
+            or decay == ValueSettings.model_fields["trace_decay"].default
+        ):
+            return None
+        what, cure = "returns of one step have no λ", "leave it out, or set returns"
+        return Refusal(what, "trace_decay", decay, cure)
+
     def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
         return (
             TrainingMetric("loss_td", "TD loss", low=0.0, kind="loss"),
@@ -133,8 +144,8 @@ class ValueMethod(QMethod):
         return self.framework == ValueMethod.framework
 
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
-        """What speaks against the mixer."""
-        return self.mixing.refusal(settings, sizes)
+        """What speaks against the mixer, too."""
+        return super().refusal(settings, sizes) or self.mixing.refusal(settings, sizes)
 
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         """Layers that run once per agent and step."""
