@@ -25,7 +25,8 @@ from suite.records.provenance import (
 from suite.text import one_line
 
 NEEDED_PACKAGES = (
-    *("torch", "numpy", "numba", "scipy", "pandas", "optuna", "mlflow-skinny", "sqlalchemy"),
+    *("torch", "safetensors", "numpy", "numba", "scipy", "pandas", "optuna", "mlflow-skinny"),
+    "sqlalchemy",
     *("alembic", "matplotlib", "seaborn", "pydantic", "typer", "rich", "jinja2"),
 )
 SMAC_CURE = (

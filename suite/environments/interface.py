@@ -42,7 +42,7 @@ class EnvironmentInfo:
     episode_limit: int
     ally_state_size: int
     extra_observations: Mapping[str, int] = field(default_factory=dict)
-    observation_names: frozenset[str] = frozenset()
+    observation_names: tuple[str, ...] = ()
 
     @property
     def sizes(self) -> Sizes:

@@ -24,7 +24,7 @@ def finished_policy(run_id: str, scenario: str, runs_dir: Path, mode: str | None
     Raises InputError if there is no such run, or it cannot play this scenario in this mode.
     """
     record = _finished_run(run_id, scenario, runs_dir)
-    run, mode = record.spec, mode or DECENTRALISED.name
+    run, mode = record.spec, DECENTRALISED.name if mode is None else mode
     modes = [one.name for one in modes_of(run.algorithm)]
     if mode not in modes:
         what = f"{record.arm} has no such execution mode"

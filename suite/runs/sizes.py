@@ -23,7 +23,7 @@ class Sizes:
     ally_state_size: int
     episode_limit: int = 1
     extra_observations: Mapping[str, int] = field(default_factory=dict)
-    observation_names: frozenset[str] = frozenset()
+    observation_names: tuple[str, ...] = ()
 
     @property
     def input_size(self) -> int:

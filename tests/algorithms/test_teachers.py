@@ -115,7 +115,7 @@ def test_all_of_igm_da_is_clipped_together() -> None:
 
 
 def test_a_teacher_that_sees_as_much_starts_as_another_network() -> None:
-    sizes = replace(SIZES, observation_names=frozenset({"sight_9"}))
+    sizes = replace(SIZES, observation_names=("sight_9",))
     for framework in FRAMEWORKS:
         learner = build_learner(arm(framework, "vdn", privileged="sight_9"), sizes, seeds=[0])
         student, teacher = by_network(framework, learner.member_weights(0))
@@ -123,7 +123,7 @@ def test_a_teacher_that_sees_as_much_starts_as_another_network() -> None:
 
 
 def test_what_a_teacher_sees() -> None:
-    ordinary = replace(SIZES, observation_names=frozenset({"sight_9"}))
+    ordinary = replace(SIZES, observation_names=("sight_9",))
     assert privileged_inputs("observation_and_state", SMALL) == Inputs(("observations", "state"))
     assert privileged_inputs("unlimited_sight", SIZES) == Inputs(("unlimited_sight",))
     assert privileged_inputs("sight_9", SIZES) == Inputs(("sight_9",))
@@ -135,7 +135,7 @@ def test_what_a_teacher_sees() -> None:
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 def test_observations_are_asked_for_or_refused(framework: str) -> None:
     method = method_of(arm(framework, "vdn"))
-    ordinary = replace(SIZES, observation_names=frozenset({"sight_9"}))
+    ordinary = replace(SIZES, observation_names=("sight_9",))
     for privileged, sizes, asked in (
         ("unlimited_sight", SIZES, ("unlimited_sight",)),
         ("observation_and_state", SIZES, ()),

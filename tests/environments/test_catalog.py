@@ -35,7 +35,7 @@ def test_describe_5m_vs_6m() -> None:
         episode_limit=70,
         ally_state_size=4,
         extra_observations={"unlimited_sight": 55},
-        observation_names=frozenset({"sight_9"}),
+        observation_names=("sight_9",),
     )
 
 

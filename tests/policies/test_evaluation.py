@@ -50,7 +50,7 @@ def test_students_interval_by_hand() -> None:
 
 def test_estimates_of_episodes() -> None:
     outcomes = Outcomes(
-        total_reward=np.array([0.5, 0.0, 20.0, 0.0]),
+        total_reward=np.array([0.5, 0.0, 5.0, 0.0]),
         length=np.array([10, 60, 1, 60]),
         won=np.array([False, False, True, False]),
     )
@@ -59,9 +59,9 @@ def test_estimates_of_episodes() -> None:
     assert (found[WIN_RATE].low, found[WIN_RATE].high) == wilson_interval(1, 4)
     assert found[WIN_RATE].method == "Wilson; 1 of 4"
     values = outcomes.total_reward
-    assert found[RETURN].mean == 5.125
+    assert found[RETURN].mean == 1.375
     assert found[RETURN].low == 0.0  # a return is not below that
-    assert found[RETURN].high == 5.125 + float(t_half_width(values, 0.95))
+    assert found[RETURN].high == 1.375 + float(t_half_width(values, 0.95))
     assert (found[EPISODE_LENGTH].low, found[EPISODE_LENGTH].high) == (1, 60)
 
 

@@ -235,7 +235,7 @@ class Scenario:
             episode_limit=self.episode_limit,
             ally_state_size=self.ally_state_size,
             extra_observations={name: width(self) for name, width in EXTRA_OBSERVATIONS.items()},
-            observation_names=frozenset({f"sight_{SIGHT_RANGE:g}"}),
+            observation_names=(f"sight_{SIGHT_RANGE:g}",),
         )
 
 
