@@ -67,13 +67,14 @@ def _choices(names: Any) -> str:
 
 
 def arm_settings(framework: str, backbone: str, **settings: Any) -> ArmSettings:
-    """The settings of an arm, checked; whatever is not given has its default.
+    """The settings of an arm, checked; whatever is not given has its default. Lists are tuples.
 
     Raises InputError for a method that does not exist, pydantic's ValidationError for a setting
     that it does not have, or cannot have.
     """
     method = method_of(AlgorithmSpec(framework=framework, backbone=backbone))
-    return method.settings(framework=framework, backbone=backbone, **settings)
+    given = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+    return method.settings(framework=framework, backbone=backbone, **given)
 
 
 def settings_of(algorithm: AlgorithmSpec) -> ArmSettings:

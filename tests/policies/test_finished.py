@@ -60,7 +60,9 @@ def test_what_a_method_sees_besides_is_asked_for(
     from suite.algorithms.registry import method_of
 
     method = type(method_of(cadp_on_3m.spec.algorithm))
-    monkeypatch.setattr(method, "extra_observations", lambda self, settings: ("a_wide_view",))
+    monkeypatch.setattr(
+        method, "extra_observations", lambda self, settings, sizes: ("a_wide_view",)
+    )
     with pytest.raises(KeyError, match="a_wide_view"):  # its memory wants to know how wide
         find_policy(cadp_on_3m.spec.run_id, "skirmish/3m", cadp_on_3m.runs_dir, seed=0)
 

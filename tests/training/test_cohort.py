@@ -359,10 +359,10 @@ CRAFTED = {
     "long key": with_point("test/" + "a" * 500, 1, 1.0),
     "win rate of 2": with_point("test/win_rate/decentralised", 400, 2.0),
     "win rate nan": with_point("test/win_rate/decentralised", 400, math.nan),
-    "no episodes at all": in_replay(length=lambda n: n[:, :0], reward=lambda r: r[:, :0]),
+    "no episodes at all": in_replay(length=lambda n: n[:0], total_reward=lambda r: r[:0]),
     "episodes without end": in_replay(n_added=lambda n: n * 0 + 10**12),
     "no episodes": in_replay(length=lambda n: n * 0),
-    "other rewards": in_replay(reward=lambda r: r + 1),
+    "other rewards": in_replay(total_reward=lambda r: r + 1),
     "other actions": in_replay(actions=lambda a: a * 0 + 99),
 }
 

@@ -45,6 +45,14 @@ def pruning_hyperparameters(
     return alpha, start
 
 
+def pruning_metrics() -> tuple[TrainingMetric, ...]:
+    """What the advice and its pruning leave."""
+    return (
+        TrainingMetric("loss_pruning", "pruning loss", low=0.0),
+        TrainingMetric("self_attention", "self-attention", 0.0, 1.0, is_watched=True),
+    )
+
+
 class CadpMethod(ValueMethod):
     """CADP on one mixing backbone."""
 
@@ -81,11 +89,15 @@ class CadpMethod(ValueMethod):
         return "CADP"
 
     def metrics(self, settings: CadpSettings) -> tuple[TrainingMetric, ...]:
-        return (
-            *super().metrics(settings),
-            TrainingMetric("loss_pruning", "pruning loss", low=0.0),
-            TrainingMetric("self_attention", "self-attention", 0.0, 1.0, is_watched=True),
-        )
+        found = list(super().metrics(settings))
+        if settings.attends_to == "all":
+            found += pruning_metrics()
+        if settings.pruning_schedule != "constant":
+            found.append(TrainingMetric("alpha", "α in force", low=0.0))
+        if settings.pruning_schedule == "gap":
+            differ = "share of agents that would act otherwise alone"
+            found.append(TrainingMetric("greedy_disagreement", differ, 0.0, 1.0))
+        return tuple(found)
 
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         return cadp_agent_specs(settings, sizes.input_size, sizes.n_actions)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.agents.specs import attention_multiply_adds
 from suite.algorithms.buffers.fields import WORD_BYTES, bytes_per_episode, fields_of
-from suite.algorithms.cadp.method import pruning_hyperparameters
+from suite.algorithms.cadp.method import pruning_hyperparameters, pruning_metrics
 from suite.algorithms.declaration import Members, Method, TrainingMetric, Work
 from suite.algorithms.mappo.settings import (
     EPISODES_PER_COLLECTION,
@@ -148,11 +148,7 @@ class CadpMappoMethod(MappoMethod):
         return (CENTRALISED, DECENTRALISED)
 
     def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
-        return (
-            *super().metrics(settings),
-            TrainingMetric("loss_pruning", "pruning loss", low=0.0),
-            TrainingMetric("self_attention", "self-attention", 0.0, 1.0, is_watched=True),
-        )
+        return (*super().metrics(settings), *pruning_metrics())
 
     def actor_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         return cadp_actor_specs(settings, sizes)
