@@ -73,7 +73,9 @@ def arm_settings(framework: str, backbone: str, **settings: Any) -> ArmSettings:
     that it does not have, or cannot have.
     """
     method = method_of(AlgorithmSpec(framework=framework, backbone=backbone))
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()}
+    given: dict[str, Any] = {
+        key: tuple(v) if isinstance(v, list) else v for key, v in settings.items()
+    }
     return method.settings(framework=framework, backbone=backbone, **given)
 
 
