@@ -89,7 +89,7 @@ COHORT_OF_THREE = """
 import sys
 from pathlib import Path
 from suite.scheduling.coordinator import run_plan
-from suite.study.definition import load_study
+from suite.study.load import load_study
 from suite.study.plan import expand
 
 run_plan(expand(load_study(Path(sys.argv[1]))), Path(sys.argv[2]), 1, cohort_size=3)
