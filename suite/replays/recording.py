@@ -49,7 +49,7 @@ def record(
     Raises InputError for an unknown policy, or one that cannot play this scenario in this mode.
     """
     policy = find_policy(policy_name, f"skirmish/{scenario.name}", runs_dir, seed=seed, mode=mode)
-    environment = SkirmishEnvironment(scenario, 1, seed, records_loops=True)
+    environment = SkirmishEnvironment(scenario, 1, seed, records_loops=True, extra=policy.extra)
     slots = np.zeros(1, np.int64)
     environment.reset(slots, np.array([seed]))
     choose = policy.actor(environment)
