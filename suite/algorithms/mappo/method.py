@@ -16,7 +16,13 @@ from suite.algorithms.mappo.settings import (
     CadpMappoSettings,
     MappoSettings,
 )
-from suite.algorithms.mappo.specs import actor_specs, cadp_actor_specs, critic_specs
+from suite.algorithms.mappo.specs import (
+    actor_specs,
+    cadp_actor_layers,
+    cadp_actor_specs,
+    critic_layers,
+    critic_specs,
+)
 from suite.algorithms.specs import ParameterSpec, n_parameters
 from suite.algorithms.value.networks import Network
 from suite.runs.hyperparameters import Hyperparameter
@@ -83,22 +89,30 @@ class MappoMethod(Method):
         """Layers of the policy."""
         return actor_specs(settings, sizes)
 
+    def actor_layers(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
+        """The same as they are computed."""
+        return actor_specs(settings, sizes)
+
     def actor_products(self, settings: Any, sizes: Sizes) -> int:
         """Multiply-adds per agent and step besides those with weights."""
         return 0
 
     def networks(self, settings: Any, sizes: Sizes) -> tuple[Network, ...]:
-        """Actor and critic: one look before the first epoch, then every epoch there and back."""
+        """Actor and critic as they are computed, the critic's part that reads the state apart: one
+        look before the first epoch, then every epoch there and back."""
         n = settings.n_epochs
         products = self.actor_products(settings, sizes)
-        actor, critic = self.actor_specs(settings, sizes), critic_specs(settings, sizes)
+        actor = self.actor_layers(settings, sizes)
+        shared, critic = critic_layers(settings, sizes)
         return (
             Network(actor, sizes.n_agents, n_forward=n + 1, n_backward=n, products=products),
             Network(critic, sizes.n_agents, n_forward=n + 1, n_backward=n),
+            Network(shared, 1, n_forward=n + 1, n_backward=n),
         )
 
     def n_parameters(self, settings: Any, sizes: Sizes) -> int:
-        return sum(n_parameters(network.specs) for network in self.networks(settings, sizes))
+        actor, critic = self.actor_specs(settings, sizes), critic_specs(settings, sizes)
+        return n_parameters(actor) + n_parameters(critic)
 
     def work(
         self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
@@ -152,6 +166,9 @@ class CadpMappoMethod(MappoMethod):
 
     def actor_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         return cadp_actor_specs(settings, sizes)
+
+    def actor_layers(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
+        return cadp_actor_layers(settings, sizes)
 
     def actor_products(self, settings: Any, sizes: Sizes) -> int:
         heads, size = settings.n_attention_heads, settings.attention_head_size

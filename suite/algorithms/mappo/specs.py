@@ -87,3 +87,29 @@ def critic_specs(settings: MappoSettings, sizes: Sizes) -> tuple[ParameterSpec, 
     input_size = sizes.state_size + sizes.observation_size + sizes.n_agents
     trunk = trunk_specs("critic.", input_size, settings)
     return trunk + orthogonal_specs("critic.head", settings.hidden_size, 1, 1.0)
+
+
+def critic_layers(
+    settings: MappoSettings, sizes: Sizes
+) -> tuple[tuple[ParameterSpec, ...], tuple[ParameterSpec, ...]]:
+    """The critic's layers as they are computed (`critic`): once per row, and once per agent.
+
+    The state meets its columns of the first weight once; its mean is one more column of the rest.
+    """
+    size, own = settings.hidden_size, sizes.observation_size + sizes.n_agents + 1
+    others = [s for s in critic_specs(settings, sizes) if s.name != "critic.encoder.weight"]
+    shared = ParameterSpec(
+        "critic.encoder.weight_state", (size, sizes.state_size), n_data_inputs=sizes.state_size
+    )
+    of_agent = ParameterSpec("critic.encoder.weight_own", (size, own), n_data_inputs=own)
+    return (shared,), (of_agent, *others)
+
+
+def cadp_actor_layers(settings: CadpMappoSettings, sizes: Sizes) -> tuple[ParameterSpec, ...]:
+    """The advising actor's layers as they are computed: `merge` and `head` as one (`cadp`)."""
+    others = [s for s in cadp_actor_specs(settings, sizes) if s.name.split(".")[0] not in _MERGED]
+    merged = ParameterSpec("head.weight", (sizes.n_actions, 2 * settings.hidden_size))
+    return (*others, merged)
+
+
+_MERGED = ("merge", "head")
