@@ -34,7 +34,8 @@ class ArmSettings(Settings):
     """One arm of a study: framework × backbone.
 
     protocol: "repaired" is the release's behaviour, repaired where it cannot run or contradicts the
-    paper; "as_released" is the release (docs/deviations.md).
+    paper; "as_released" is the release. Only CADP on QPLEX and on MAPPO train otherwise under it
+    (docs/deviations.md).
     """
 
     framework: str

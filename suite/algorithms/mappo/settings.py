@@ -16,8 +16,6 @@ from suite.algorithms.settings import ArmSettings, Positive, Width
 
 # CADP-PG, onpolicy/algorithms/r_mappo/r_mappo.py:151, a number in the code.
 PUBLISHED_ALPHA = 0.5
-# CADP-PG, scripts/train_smac_scripts/*_cadp.sh, --cadp_breakpoint (config.py's default is 3M).
-PUBLISHED_PRUNING_START_ENV_STEPS = 6_000_000
 
 
 class MappoSettings(ArmSettings):
