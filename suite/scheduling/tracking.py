@@ -36,10 +36,10 @@ class RunProgress:
 
     @property
     def win_rate_text(self) -> str:
-        """Latest test: `D 0.45 C 0.62`; empty before the first."""
-        letters = {mode.name: mode.letter for mode in modes_of(self.spec.algorithm)}
-        short = {letters.get(mode, mode): rate for mode, rate in self.win_rates.items()}
-        return " ".join(f"{mode} {rate:.2f}" for mode, rate in sorted(short.items(), reverse=True))
+        """Latest test: `C 0.62 D 0.45`, in the order of the modes; empty before the first."""
+        modes = modes_of(self.spec.algorithm)
+        tested = [(mode.letter, self.win_rates.get(mode.name)) for mode in modes]
+        return " ".join(f"{letter} {rate:.2f}" for letter, rate in tested if rate is not None)
 
 
 class Tracker:

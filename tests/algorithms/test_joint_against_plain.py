@@ -21,7 +21,9 @@ DECAY = 0.7
 def settings_of(
     backbone: str, returns: str, framework: str = "ctde", **others: object
 ) -> ArmSettings:
-    others |= {"returns": returns, "trace_decay": DECAY, "gradient_clip": 1e6}
+    others |= {"returns": returns, "gradient_clip": 1e6}
+    if returns != "one_step":
+        others["trace_decay"] = DECAY
     return arm(framework, backbone, **others)
 
 

@@ -75,18 +75,19 @@ def test_plain_lines_tell_runs_and_failures(tracker: Tracker, plan: Plan) -> Non
     text = io.StringIO()
     display = PlainDisplay(Console(file=text, width=40))
     display.begin(tracker)
-    tracker.start(plan.runs[0], 1)
-    points = (("test/win_rate/decentralised", 10, 0.25), ("test/win_rate/centralised", 10, 0.5))
-    tracker.update(Measured(plan.runs[0].run_id, points))
-    display.refresh()  # not due yet: no line
-    display.finished(tracker.settle(plan.runs[0].run_id, failed=False), 95.0)
     tracker.start(plan.runs[1], 1)
-    display.failed(tracker.settle(plan.runs[1].run_id, failed=True), "ValueError: [no] markup")
+    points = (("test/win_rate/decentralised", 10, 0.25), ("test/win_rate/centralised", 10, 0.5))
+    tracker.update(Measured(plan.runs[1].run_id, points))
+    display.refresh()  # not due yet: no line
+    display.finished(tracker.settle(plan.runs[1].run_id, failed=False), 95.0)
+    tracker.start(plan.runs[0], 1)
+    display.failed(tracker.settle(plan.runs[0].run_id, failed=True), "ValueError: [no] markup")
     first, second, third = text.getvalue().splitlines()
     assert first == "4 of 6 runs to train, 2 finished earlier"
-    assert second.startswith("finished skirmish/3m qmix seed 1 in 2 min: last test win rate D 0.25")
+    told = "finished skirmish/3m cadp_qmix α=0.5 T=500 seed 1 in 2 min: last test win rate"
+    assert second.startswith(f"{told} C 0.50 D 0.25")
     assert "3/6 runs" in second
-    assert third == "FAILED skirmish/3m cadp_qmix α=0.5 seed 1: ValueError: [no] markup"
+    assert third == "FAILED skirmish/3m qmix seed 1: ValueError: [no] markup"
 
 
 def test_plain_display_reports_when_due(
