@@ -9,7 +9,7 @@ from torch import nn
 from suite.algorithms.layers.arithmetic_numba import exp32, sigmoid32, tanh32
 from suite.algorithms.layers.attention import advise, advise_in_torch
 from suite.algorithms.layers.dense import linear, linear_relu
-from suite.algorithms.layers.gru import gru_sequence
+from suite.algorithms.layers.gru import gru_next, gru_sequence
 from suite.algorithms.rows import Rows, pack_lengths
 
 N_AGENTS = 2
@@ -67,6 +67,20 @@ def test_gru_is_grucell_over_each_episode(lengths: list[list[int]], dtype: torch
     assert x.grad is not None
     assert x_plain.grad is not None
     torch.testing.assert_close(x.grad, x_plain.grad, **tolerance)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_one_step_of_a_gru_is_the_sequence_s(dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    p, n, size = 2, 3, 4
+    x, before = torch.randn(p, n, 5, dtype=dtype), torch.randn(p, n, size, dtype=dtype)
+    shapes = [(p, 3 * size, 5), (p, 3 * size, size), (p, 3 * size), (p, 3 * size)]
+    parameters = [torch.randn(shape, dtype=dtype) for shape in shapes]
+    one_row = Rows(p, (n,), (0,), *[torch.empty(0, dtype=torch.int64)] * 4)
+    with torch.no_grad():
+        expected = gru_sequence(x, *parameters, one_row, 1, before)
+        found = gru_next(x, *parameters, before)
+    assert torch.equal(found, expected)
 
 
 def test_gru_gradients_numerically() -> None:

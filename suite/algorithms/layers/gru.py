@@ -60,6 +60,26 @@ def gru_sequence(
     return hidden
 
 
+def gru_next(
+    x: Tensor,
+    weight_ih: Tensor,
+    weight_hh: Tensor,
+    bias_ih: Tensor,
+    bias_hh: Tensor,
+    hidden: Tensor,
+) -> Tensor:
+    """One step of `gru_sequence`, no gradient: x (P, R, I), hidden (P, R, H) -> (P, R, H)."""
+    gates, (n_members, n, size) = linear(x, weight_ih), hidden.shape
+    states = gates.new_empty(n_members, 2 * n, size)
+    states[:, :n] = hidden
+    hidden_gates = gates.new_empty(n_members, n, 3 * size)
+    product(hidden, weight_hh.transpose(1, 2), hidden_gates)
+    no_factors = gates.new_empty(n_members, 0, 5 * size)
+    cell = _forward_cell((gates, hidden_gates, bias_ih, bias_hh, states), no_factors, False)
+    cell(0, 0, n)
+    return states[:, n:]
+
+
 class _Recurrence(torch.autograd.Function):
     """gates W_i x (P, R·N, 3H), weight (P, 3H, H), biases (P, 3H) -> hidden (P, R·N, H)."""
 

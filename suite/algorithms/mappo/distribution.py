@@ -15,7 +15,16 @@ UNAVAILABLE = -1e10
 
 
 def log_probabilities(logits: Tensor, is_unavailable: Tensor) -> Tensor:
-    """log π (…, A) from logits (…, A); is_unavailable (…, A) bool."""
+    """log π (…, A) from logits (…, A), no gradient; is_unavailable (…, A) bool."""
+    if logits.device.type == "cpu" and logits.dtype == torch.float32:
+        log_p = torch.empty_like(logits, memory_format=torch.contiguous_format)
+        distribution_numba.log_probabilities(*_flat(logits, is_unavailable, log_p))
+        return log_p
+    return log_probabilities_in_torch(logits, is_unavailable)
+
+
+def log_probabilities_in_torch(logits: Tensor, is_unavailable: Tensor) -> Tensor:
+    """The same in torch operations: any device, with a gradient; the reference for the loops."""
     return torch.log_softmax(logits.masked_fill(is_unavailable, UNAVAILABLE), dim=-1)
 
 
@@ -34,7 +43,7 @@ def judge_in_torch(
     logits: Tensor, is_unavailable: Tensor, actions: Tensor
 ) -> tuple[Tensor, Tensor]:
     """`judge` in torch operations: any device; the reference for the compiled loops."""
-    log_p = log_probabilities(logits, is_unavailable)
+    log_p = log_probabilities_in_torch(logits, is_unavailable)
     of_actions = log_p.gather(-1, actions.unsqueeze(-1)).squeeze(-1)
     return of_actions, -(log_p.exp() * log_p).sum(dim=-1)
 

@@ -57,6 +57,27 @@ def forward(logits, is_unavailable, p, surprise, actions, log_p, entropy):  # ty
 
 
 @compiled
+def log_probabilities(logits, is_unavailable, log_p):  # type: ignore[no-untyped-def]
+    """Fills log π (R, A), some -1e10 where an action is unavailable."""
+    n_rows, size = logits.shape
+    for row in range(n_rows):
+        z, closed, found = logits[row], is_unavailable[row], log_p[row]
+        for i in range(size):
+            found[i] = _LOWEST if closed[i] else z[i]
+        top = found[0]
+        for i in range(size):
+            top = max(top, found[i])
+        for i in range(size):
+            found[i] -= top
+        total = _ZERO
+        for i in range(size):
+            total += exp32(found[i])
+        log_total = np.log(total)
+        for i in range(size):
+            found[i] -= log_total
+
+
+@compiled
 def backward(p, surprise, grad, actions, grad_log_p, grad_entropy):  # type: ignore[no-untyped-def]
     """Fills the gradient of the logits (R, A)."""
     n_rows, size = p.shape

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from suite.algorithms.layers.dense import linear
-from suite.algorithms.layers.gru import gru_sequence, gru_step
+from suite.algorithms.layers.gru import gru_next, gru_sequence
 from suite.algorithms.layers.norm import layer_norm, normalise, relu_norm
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.specs import actor_specs, trunk_specs
@@ -62,13 +62,11 @@ class Trunk:
         return self._norm(weights, hidden), hidden
 
     def step(self, weights: Weights, multiply: Multiply, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """One time step: x̂ times a weight, hidden (P, E·N, H) -> features, hidden."""
+        """One time step, no gradient: x̂ times a weight, hidden (P, E·N, H) -> features, hidden."""
         features = self._encode(weights, multiply)
         if not self.is_recurrent:
             return features, hidden
-        weight_ih, weight_hh, bias_ih, bias_hh = self._gru(weights)
-        of_input = linear(features, weight_ih, bias_ih)
-        hidden = gru_step(of_input, linear(hidden, weight_hh, bias_hh), hidden)
+        hidden = gru_next(features, *self._gru(weights), hidden)
         return self._norm(weights, hidden), hidden
 
     def _encode(self, weights: Weights, multiply: Multiply) -> Tensor:

@@ -10,7 +10,12 @@ from played import played
 from torch.distributions import Categorical
 
 from suite.algorithms.mappo.advantages import generalised_advantages, normalised
-from suite.algorithms.mappo.distribution import judge, sample
+from suite.algorithms.mappo.distribution import (
+    judge,
+    log_probabilities,
+    log_probabilities_in_torch,
+    sample,
+)
 from suite.algorithms.mappo.losses import (
     approximate_kl,
     clipped_value_loss,
@@ -202,3 +207,13 @@ def test_samples_have_the_policys_frequencies() -> None:
     assert found[3] == 0
     # A draw of exactly 0 is possible and must not choose what is unavailable.
     assert sample(log_p[:1], torch.tensor([[0.0, 0.0, 0.0, 0.99]])) != 3
+
+
+def test_log_probabilities_compiled_and_in_torch() -> None:
+    """Also of a row in which nothing is available, as of slots that have ended."""
+    torch.manual_seed(0)
+    logits, is_unavailable = 5 * torch.randn(2, 4, 3, 7), torch.rand(2, 4, 3, 7) < 0.4
+    is_unavailable[0, 0, 0] = True
+    found = log_probabilities(logits, is_unavailable)
+    expected = log_probabilities_in_torch(logits.double(), is_unavailable)
+    torch.testing.assert_close(found.double(), expected, rtol=1e-6, atol=1e-6)
