@@ -164,6 +164,11 @@ class Method(ABC):
         """Why an arm with these settings cannot run on a scenario; None if it can."""
         return None
 
+    def point_refusal(self, settings: Any, values: Mapping[str, Value]) -> Refusal | None:
+        """Why these values of its hyperparameters do not go together, or with the settings; `key`
+        is one of them. None if they do."""
+        return None
+
     def protocol_defaults(self) -> Mapping[str, object]:
         """Settings of the training protocol that this method has otherwise, where a study does not
         say: name → value."""

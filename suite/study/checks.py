@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
+from itertools import islice
 from pathlib import Path
 from typing import NoReturn
 
@@ -10,9 +11,9 @@ from suite.algorithms.registry import hyperparameters, hyperparameters_of, metho
 from suite.environments import EnvironmentInfo, available, backend_of, describe
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
-from suite.runs.protocol import TrainingProtocol
-from suite.study.definition import Claim, Hyperparameters, Profile, StudyDefinition
+from suite.study.definition import LARGEST_PLAN, Claim, Hyperparameters, Profile, StudyDefinition
 from suite.study.messages import Keys, in_one_line, nearest, place
+from suite.study.plan import algorithm_for, grid, points, protocol_for
 
 # What a replay's observations may take: more than any machine that trains this suite's networks.
 _LARGEST_REPLAY_BYTES = 2**40
@@ -49,10 +50,15 @@ class _Checks:
         """Two arms with the same settings would train the same runs twice under two names."""
         first_with: dict[str, str] = {}
         for name, settings in self.study.arms.items():
-            twin = first_with.setdefault(settings.model_dump_json(), name)
-            if twin != name:
-                cure = f"remove one, or change a setting; it equals arms.{twin}"
-                self._fail("two arms with the same settings", ["arms", name], name, cure)
+            # Said or not matters: what is not said may be otherwise on some scenarios.
+            said = sorted(settings.model_fields_set)
+            key = f"{settings.model_dump_json()} {said}"
+            self._refuse_twin(name, first_with.setdefault(key, name))
+
+    def _refuse_twin(self, arm: str, twin: str) -> None:
+        if twin != arm:
+            cure = f"remove one, or change a setting; it equals arms.{twin}"
+            self._fail("two arms with the same settings", ["arms", arm], arm, cure)
 
     def _check_no_repeats(self, keys: Keys, values: Iterable[Hashable]) -> None:
         seen: set[Hashable] = set()
@@ -86,9 +92,9 @@ class _Checks:
                 self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
         for scenario in profile.scenarios:
             self._check_training(keys, scenario, profile)
-            self._check_copies(keys, scenario, profile.training_for(scenario))
-            self._check_hyperparameters(keys, scenario, profile)
+            self._check_collections(keys, scenario, profile)
             self._check_arms_on(keys, scenario, profile)
+            self._check_hyperparameters(keys, scenario, profile)
 
     def _check_training(
         self, profile_keys: list[str | int], scenario: str, profile: Profile
@@ -135,6 +141,18 @@ class _Checks:
                         spellings += f" or {declared.fraction} = [0.7]"
                     what = f"no {declared.name} ({declared.meaning}) for arm {arm} on {scenario}"
                     self._fail(what, keys, None, f"none is published for it; add {spellings}")
+            self._check_points(keys, scenario, arm, profile)
+
+    def _check_points(self, keys: Keys, scenario: str, arm: str, profile: Profile) -> None:
+        """No combination of an arm's values contradicts itself."""
+        settings = self.study.arms[arm]
+        method = method_of(settings)
+        # Longer grids are refused as such.
+        for point in islice(points(grid(profile, scenario, settings)), LARGEST_PLAN):
+            refusal = method.point_refusal(settings, point)
+            if refusal is not None:
+                what = f"arm {arm} cannot run on {scenario}: {refusal.what}"
+                self._fail(what, [*keys, refusal.key], refusal.value, refusal.cure)
 
     def _check_values(
         self,
@@ -160,9 +178,12 @@ class _Checks:
     ) -> None:
         """Arms that cannot run on a scenario are refused before anything is trained."""
         info = describe(scenario)
+        first_with: dict[str, str] = {}
         for arm in profile.arms:
             settings = self.study.arms[arm]
             method = method_of(settings)
+            key = algorithm_for(scenario, settings).model_dump_json()
+            self._refuse_twin(arm, first_with.setdefault(key, arm))
             refusal = method.refusal(settings, info.sizes)
             if refusal is not None:
                 what = f"arm {arm} cannot run on {scenario}: {refusal.what}"
@@ -174,18 +195,25 @@ class _Checks:
                     cure = f"leave out one of the two; {scenario} offers {offered}"
                     self._fail(what, [*profile_keys, "arms"], wanted, cure)
 
-    def _check_copies(
-        self, profile_keys: list[str | int], scenario: str, training: TrainingProtocol
+    def _check_collections(
+        self, profile_keys: list[str | int], scenario: str, profile: Profile
     ) -> None:
-        """A backend may not be able to run all test or training episodes side by side."""
-        most = backend_of(scenario).most_copies
-        for key in ("n_test_episodes", "episodes_per_collection"):
-            value = getattr(training, key)
-            if most is not None and value > most:
-                cure = f"{scenario} runs at most {most} environments side by side"
-                self._fail(
-                    "too many episodes at once", [*profile_keys, "training", key], value, cure
-                )
+        """A backend may not be able to run all episodes side by side, nor a replay hold them."""
+        most, keys = backend_of(scenario).most_copies, [*profile_keys, "training"]
+        for arm in profile.arms:
+            settings = self.study.arms[arm]
+            protocol = protocol_for(profile, scenario, settings)
+            for key in ("n_test_episodes", "episodes_per_collection"):
+                value = getattr(protocol, key)
+                if most is not None and value > most:
+                    cure = f"{scenario} runs at most {most} environments side by side"
+                    self._fail("too many episodes at once", [*keys, key], value, cure)
+            held, value = protocol.buffer_size_episodes, protocol.episodes_per_collection
+            is_unused = "buffer_size_episodes" in method_of(settings).protocol_unused()
+            if value > held and not is_unused:
+                cure = f"episodes would be lost; keep it at or below buffer_size_episodes = {held}"
+                what, key = "larger than the replay buffer", "episodes_per_collection"
+                self._fail(what, [*keys, key], value, cure)
 
     def _check_claim(self, keys: list[str | int], claim: Claim) -> None:
         for key in ("left", "right"):

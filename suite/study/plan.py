@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from suite.algorithms.registry import algorithm_spec, hyperparameters_of, method_of
@@ -15,7 +15,7 @@ from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter, Value, point_label
 from suite.runs.protocol import TrainingProtocol
-from suite.runs.spec import RunSpec
+from suite.runs.spec import AlgorithmSpec, RunSpec
 from suite.study.definition import LARGEST_PLAN, Profile, StudyDefinition
 from suite.study.messages import in_one_line, nearest
 
@@ -106,11 +106,11 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
         raise InputError("unknown profile", where=f"study {study.name}", value=name, cure=cure)
     profile = study.profiles[name]
     grids = [
-        (scenario, arm, _grid(profile, scenario, study.arms[arm]))
+        (scenario, arm, grid(profile, scenario, study.arms[arm]))
         for scenario in profile.scenarios
         for arm in profile.arms
     ]
-    n_trials = sum(math.prod(len(values) for values in grid.values()) for _, _, grid in grids)
+    n_trials = sum(math.prod(len(values) for values in lists.values()) for _, _, lists in grids)
     # Counted before it is built: a few long lists multiply to more runs than memory holds.
     if n_trials * len(profile.seeds) > LARGEST_PLAN:
         what = f"{n_trials:,} trials × {len(profile.seeds):,} seeds are too many runs"
@@ -123,22 +123,27 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
             environments[scenario],
             arm,
             study.arms[arm],
-            dict(point),
+            point,
         )
-        for scenario, arm, grid in grids
-        for point in itertools.product(*([(name, v) for v in grid[name]] for name in grid))
+        for scenario, arm, lists in grids
+        for point in points(lists)
     )
     return Plan(study=study, profile_name=name, trials=trials, environments=environments)
 
 
-def _grid(profile: Profile, scenario: str, settings: ArmSettings) -> dict[str, tuple[Value, ...]]:
-    """Every value of every hyperparameter of one arm on one scenario."""
+def grid(profile: Profile, scenario: str, settings: ArmSettings) -> dict[str, tuple[Value, ...]]:
+    """Every value of every hyperparameter of one arm on one scenario, by name."""
     table = profile.hyperparameters_for(scenario)
     total = profile.training_for(scenario).total_env_steps
     return {
         one.name: table.values(one, total) or (() if one.published is None else (one.published,))
         for one in hyperparameters_of(settings)
     }
+
+
+def points(lists: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
+    """Every combination of one value each."""
+    return (dict(zip(lists, one, strict=True)) for one in itertools.product(*lists.values()))
 
 
 def protocol_for(profile: Profile, scenario: str, settings: ArmSettings) -> TrainingProtocol:
@@ -157,6 +162,12 @@ def protocol_for(profile: Profile, scenario: str, settings: ArmSettings) -> Trai
     return protocol.model_copy(update=changes)
 
 
+def algorithm_for(scenario: str, settings: ArmSettings) -> AlgorithmSpec:
+    """What an arm trains on a scenario, everything decided."""
+    own = method_of(settings).on_scenario(settings, short_name(scenario))
+    return algorithm_spec(own)
+
+
 def _trial(
     profile: Profile,
     environment: EnvironmentInfo,
@@ -165,8 +176,7 @@ def _trial(
     point: dict[str, Value],
 ) -> Trial:
     training = protocol_for(profile, environment.name, settings)
-    own = method_of(settings).on_scenario(settings, short_name(environment.name))
-    algorithm = algorithm_spec(own)
+    algorithm = algorithm_for(environment.name, settings)
     runs = tuple(
         RunSpec(
             scenario=environment.name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.agents.specs import attention_multiply_adds, cadp_agent_specs
@@ -10,7 +11,7 @@ from suite.algorithms.cadp.settings import PUBLISHED_ALPHA, CadpSettings
 from suite.algorithms.declaration import Members, Refusal, TrainingMetric
 from suite.algorithms.specs import ParameterSpec
 from suite.algorithms.value.method import ValueMethod
-from suite.runs.hyperparameters import Hyperparameter
+from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.runs.modes import ExecutionMode
 from suite.runs.protocol import LARGEST_ENV_STEPS
 from suite.runs.sizes import Sizes
@@ -24,6 +25,7 @@ ALPHA, PRUNING_START, RAMP_END = "alpha", "pruning_start_env_steps", "pruning_ra
 
 # Schedules with a hyperparameter of their own: where the ramp ends.
 RAMPS = ("linear", "cosine")
+_OF_GAP = ("gap_target", "gap_rate", "alpha_lowest", "alpha_highest")
 
 
 def pruning_hyperparameters(
@@ -99,6 +101,17 @@ class CadpMethod(ValueMethod):
             found.append(TrainingMetric("greedy_disagreement", differ, 0.0, 1.0))
         return tuple(found)
 
+    def point_refusal(self, settings: Any, values: Mapping[str, Value]) -> Refusal | None:
+        """A ramp that ends before it starts; a first α that its bounds would change."""
+        if RAMP_END in values and values[RAMP_END] < values[PRUNING_START]:
+            what = f"the ramp ends before it starts at {PRUNING_START} = {values[PRUNING_START]:,}"
+            return Refusal(what, RAMP_END, values[RAMP_END], "let T₁ be T or later")
+        low, high = settings.alpha_lowest, settings.alpha_highest
+        if settings.pruning_schedule == "gap" and not low <= values[ALPHA] <= high:
+            what = f"outside alpha_lowest = {low:.15g} to alpha_highest = {high:.15g}"
+            return Refusal(what, ALPHA, values[ALPHA], "start within the bounds, or widen them")
+        return None
+
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         return cadp_agent_specs(settings, sizes.input_size, sizes.n_actions)
 
@@ -130,12 +143,19 @@ def _contradiction(settings: CadpSettings) -> Refusal | None:
     if settings.alpha_lowest > settings.alpha_highest:
         what, cure = "the bounds of α are the wrong way round", "make it at most alpha_highest"
         return Refusal(what, "alpha_lowest", settings.alpha_lowest, cure)
+    if settings.pruning_schedule != "gap":
+        for key in _OF_GAP:
+            if getattr(settings, key) != CadpSettings.model_fields[key].default:
+                what, cure = "of the pruning schedule that follows the gap", "leave it out"
+                cure += ', or set pruning_schedule = "gap"'
+                return Refusal(what, key, getattr(settings, key), cure)
     if settings.attends_to == "all":
         return None
     of_advice = {
         "adviser_counts": counts,
         "masks_dead": settings.masks_dead,
         "pruning_schedule": settings.pruning_schedule,
+        "pruning_normalisation": settings.pruning_normalisation,
     }
     for key, value in of_advice.items():
         if value != CadpSettings.model_fields[key].default:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from suite.algorithms.ctds.settings import CtdsSettings
-from suite.algorithms.declaration import Members
+from suite.algorithms.declaration import Members, TrainingMetric
 from suite.algorithms.value.privileged import PrivilegedMethod
 from suite.runs.modes import DECENTRALISED, TEACHER, ExecutionMode
 from suite.runs.sizes import Sizes
@@ -29,6 +29,10 @@ class CtdsMethod(PrivilegedMethod):
     def modes(self, settings: CtdsSettings) -> tuple[ExecutionMode, ...]:
         """The teacher, who acts in training, and the student."""
         return (TEACHER, DECENTRALISED)
+
+    def metrics(self, settings: CtdsSettings) -> tuple[TrainingMetric, ...]:
+        norm = TrainingMetric("gradient_norm_student", "norm of the student's gradient", low=0.0)
+        return (*super().metrics(settings), norm)
 
     def learner(
         self, settings: Any, sizes: Sizes, members: Members, device: torch.device | str = "cpu"

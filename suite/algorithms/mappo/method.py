@@ -83,6 +83,7 @@ class MappoMethod(Method):
             TrainingMetric("gradient_norm_actor", "norm of the actor's gradient", low=0.0),
             TrainingMetric("gradient_norm_critic", "norm of the critic's gradient", low=0.0),
             TrainingMetric("clip_fraction", "share of clipped ratios", 0.0, 1.0),
+            TrainingMetric("approx_kl", "approximate KL divergence"),
         )
 
     def actor_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:

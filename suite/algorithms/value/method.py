@@ -53,20 +53,18 @@ class QMethod(Method):
         """The networks of `members` and their update. Raises InputError if the method refuses."""
 
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
-        """A setting without effect would make another run of the same training."""
-        decay = settings.trace_decay
-        if (
-            settings.returns != "one_step"
-            or decay == ValueSettings.model_fields["trace_decay"].default
-        ):
-            return None
-        what, cure = "returns of one step have no λ", "leave it out, or set returns"
-        return Refusal(what, "trace_decay", decay, cure)
+        """Settings that would do nothing."""
+        default = type(settings).model_fields["trace_decay"].default
+        if settings.returns == "one_step" and settings.trace_decay != default:
+            what, cure = "one-step returns have no traces", "leave it out, or set returns"
+            return Refusal(what, "trace_decay", settings.trace_decay, cure)
+        return None
 
     def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
         return (
             TrainingMetric("loss_td", "TD loss", low=0.0, kind="loss"),
             TrainingMetric("gradient_norm", "norm of the gradient", low=0.0),
+            TrainingMetric("q_taken_mean", "mean value of the actions taken"),
             TrainingMetric("epsilon", "ε", 0.0, 1.0, kind="fact"),
         )
 
@@ -144,7 +142,7 @@ class ValueMethod(QMethod):
         return self.framework == ValueMethod.framework
 
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
-        """What speaks against the mixer, too."""
+        """Idle settings, or what speaks against the mixer."""
         return super().refusal(settings, sizes) or self.mixing.refusal(settings, sizes)
 
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:

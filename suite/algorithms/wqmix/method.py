@@ -39,7 +39,8 @@ class WqmixMethod(QMethod):
 
     def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
         central = TrainingMetric("loss_central", "central TD loss", low=0.0, kind="loss")
-        return (*super().metrics(settings), central)
+        weight = TrainingMetric("weight_mean", "mean weight of a transition", 0.0, 1.0)
+        return (*super().metrics(settings), central, weight)
 
     def networks(self, settings: Any, sizes: Sizes) -> tuple[Network, ...]:
         """The target of the central part alone is used: it gives all targets and weights."""
