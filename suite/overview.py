@@ -18,7 +18,11 @@ def environment_lines(plan: Plan) -> list[str]:
     """`skirmish (embedded simulator, not StarCraft II), rules version 1`, one per backend."""
     versions = {info.backend: info.backend_version for info in plan.environments.values()}
     found = [backends()[name] for name in plan.backends]
-    return [f"{b.name} ({b.description}), {b.version_word} {versions[b.name]}" for b in found]
+    return [
+        f"{b.name} ({b.description}), {b.version_word} {versions[b.name]}"
+        + ("" if b.seeds_episodes else "; seeds do not fix its episodes: no run can be repeated")
+        for b in found
+    ]
 
 
 def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from suite.algorithms import arm_settings
-from suite.environments import describe
+from suite.environments import backend_of, describe
 from suite.errors import StoredDataError
 from suite.records.provenance import numerics
 from suite.runs.directory import RunsDirectory
@@ -205,6 +205,19 @@ def test_a_member_recorded_elsewhere_meanwhile_is_neither_told_nor_written(
     members = zip(header.run_ids, json.loads(content["progress"]), strict=True)
     unfinished = [run_id for run_id, member in members if not member["finished"]]
     assert unfinished == ([] if place == 0 else [elsewhere])
+
+
+def test_where_episodes_cannot_be_replayed_they_are_stored(whole, tmp_path, monkeypatch):
+    """Nothing is played again: the checkpoint holds what was seen."""
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    monkeypatch.setattr(train_module, "PROGRESS_INTERVAL_SECONDS", 0.0)
+    spec, events = whole
+    monkeypatch.setattr(type(backend_of(spec.scenario)), "replays_exactly", False)
+    train_until([spec], tmp_path, 9)
+    _, content = read_checkpoint(tmp_path / "checkpoints" / f"{spec.run_id}.ckpt")
+    assert "actions" not in content["memory"]
+    resumed = train([spec], tmp_path)
+    assert resumed.histories() == events.histories()
 
 
 def test_resuming_continues_instead_of_repeating(tmp_path, monkeypatch):
