@@ -71,6 +71,33 @@ def test_member_of_eight_stays_with_member_alone(backbone: str, returns: str) ->
         torch.testing.assert_close(found, weight, rtol=0, atol=2e-6)
 
 
+@pytest.mark.parametrize("backbone", ["vdn", "qmix", "qplex"])
+def test_cadp_of_eight_stays_with_cadp_alone(backbone: str) -> None:
+    """With other α, T and seeds beside it, over fifty updates: past T, past two target copies."""
+    settings, chosen = arm("cadp", backbone, "qatten"), 5
+    options = {
+        "seeds": list(range(10, 18)),
+        "alpha": [0.1 * (k + 1) for k in range(8)],
+        "pruning_start_env_steps": [0, 50, 100, 150, 200, 250, 300, None],
+    }
+    together = build_learner(settings, SMALL, **options)
+    own = {key: values[chosen : chosen + 1] for key, values in options.items()}
+    alone = build_learner(settings, SMALL, **own)
+    lengths = np.random.default_rng(0).integers(1, 7, (8, 4)).tolist()
+    batches = [random_batch(SMALL, lengths, 6, seed) for seed in range(5)]
+    for k in range(50):
+        batch, steps = batches[k % len(batches)], np.full(8, 10 * k)
+        found = together.update(batch, steps)
+        expected = alone.update(members(batch, slice(chosen, chosen + 1)), steps[:1])
+        for name, value in expected.items():
+            torch.testing.assert_close(
+                found[name][chosen : chosen + 1], value, rtol=1e-4, atol=1e-6, msg=name
+            )
+        if k in (20, 40):
+            together.copy_target(np.ones(8, np.bool_))
+            alone.copy_target(np.ones(1, np.bool_))
+
+
 def test_initial_weights_depend_on_the_own_seed_alone() -> None:
     settings = arm("cadp", "qmix")
     pair, single = (
