@@ -91,10 +91,20 @@ class _Checks:
                 cure = nearest(scenario, profile.scenarios, noun="scenarios of this profile")
                 self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
         for scenario in profile.scenarios:
+            self._check_use(keys, scenario, profile)
             self._check_training(keys, scenario, profile)
             self._check_collections(keys, scenario, profile)
             self._check_arms_on(keys, scenario, profile)
             self._check_hyperparameters(keys, scenario, profile)
+
+    def _check_use(self, profile_keys: list[str | int], scenario: str, profile: Profile) -> None:
+        """Whatever is set of the protocol is of use to one arm or more."""
+        arms = [self.study.arms[arm] for arm in profile.arms]
+        idle = frozenset.intersection(*(method_of(arm).protocol_unused() for arm in arms))
+        what, cure = f"no arm on {scenario} has a use for it", "leave it out"
+        for key in sorted(profile.training_said_for(scenario) & idle):
+            value = getattr(profile.training_for(scenario), key)
+            self._fail(what, [*profile_keys, "training", key], value, cure)
 
     def _check_training(
         self, profile_keys: list[str | int], scenario: str, profile: Profile

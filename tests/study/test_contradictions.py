@@ -81,7 +81,14 @@ def load(tmp_path: Path, *changes: tuple[str, str]) -> int:
             ],
             "training.episodes_per_collection",
         ),
-        ([(CADP, TWO_OF_MAPPO.format(15)), (ALL, 'arms = ["said", "mappo"]')], "arms.mappo"),
+        (
+            [(ALL, 'arms = ["mappo"]'), (LAST, "")],
+            "training.buffer_size_episodes",
+        ),
+        (
+            [(CADP, TWO_OF_MAPPO.format(15)), (ALL, 'arms = ["said", "mappo", "cadp"]')],
+            "arms.mappo",
+        ),
     ],
 )
 def test_refused_in_one_line(tmp_path: Path, changes: list[tuple[str, str]], where: str) -> None:
@@ -91,8 +98,8 @@ def test_refused_in_one_line(tmp_path: Path, changes: list[tuple[str, str]], whe
 
 
 def test_a_default_that_is_said_is_no_twin_where_the_release_has_another(tmp_path: Path) -> None:
-    changes = [(CADP, TWO_OF_MAPPO.format(5)), (ALL, 'arms = ["said", "mappo"]')]
-    assert load(tmp_path, *changes) == 2
+    changes = [(CADP, TWO_OF_MAPPO.format(5)), (ALL, 'arms = ["said", "mappo", "cadp"]')]
+    assert load(tmp_path, *changes) == 3
 
 
 def test_a_ramp_may_end_where_it_starts_and_a_buffer_hold_one_collection(tmp_path: Path) -> None:
