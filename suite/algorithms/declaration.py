@@ -169,6 +169,10 @@ class Method(ABC):
         is one of them. None if they do."""
         return None
 
+    def protocol_refusal(self, settings: Any, protocol: TrainingProtocol) -> Refusal | None:
+        """Why an arm with these settings cannot be trained so; None if it can."""
+        return None
+
     def protocol_defaults(self) -> Mapping[str, object]:
         """Settings of the training protocol that this method has otherwise, where a study does not
         say: name → value."""

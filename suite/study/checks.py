@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from suite.algorithms.registry import hyperparameters, hyperparameters_of, method_of, modes_of
-from suite.environments import EnvironmentInfo, available, backend_of, describe
+from suite.environments import EnvironmentInfo, available, backend_of, describe, short_name
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
 from suite.study.definition import LARGEST_PLAN, Claim, Hyperparameters, Profile, StudyDefinition
@@ -218,6 +218,12 @@ class _Checks:
                 if most is not None and value > most:
                     cure = f"{scenario} runs at most {most} environments side by side"
                     self._fail("too many episodes at once", [*keys, key], value, cure)
+            method = method_of(settings)
+            own = method.on_scenario(settings, short_name(scenario))
+            refusal = method.protocol_refusal(own, protocol)
+            if refusal is not None:
+                what = f"arm {arm} cannot be trained so on {scenario}: {refusal.what}"
+                self._fail(what, ["arms", arm, refusal.key], refusal.value, refusal.cure)
             held, value = protocol.buffer_size_episodes, protocol.episodes_per_collection
             is_unused = "buffer_size_episodes" in method_of(settings).protocol_unused()
             if value > held and not is_unused:

@@ -57,6 +57,11 @@ def load(tmp_path: Path, *changes: tuple[str, str]) -> int:
         ([(QMIX, f"trace_decay = 0.3\n{QMIX}")], "arms.qmix.trace_decay"),
         ([(CADP, f"gap_target = 0.3\n{CADP}")], "arms.cadp.gap_target"),
         ([(CADP, f"alpha_highest = 3.0\n{CADP}")], "arms.cadp.alpha_highest"),
+        ([(CADP, f"adviser_counts = [1, 3]\n{CADP}")], "arms.cadp.adviser_counts"),
+        (
+            [("[profiles.p]\n", "n_minibatches = 9\n[profiles.p]\n")],
+            "arms.mappo.n_minibatches",
+        ),
         (
             [(CADP, f'attends_to = "self"\npruning_normalisation = "agents"\n{CADP}')],
             "arms.cadp.pruning_normalisation",

@@ -84,6 +84,10 @@ class CadpMethod(ValueMethod):
 
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
         """What speaks against the mixer, or settings that contradict each other."""
+        most = sizes.n_agents - 1
+        if settings.adviser_counts and max(settings.adviser_counts) > most:
+            what, cure = f"an agent has {most} others to listen to", "leave larger numbers out"
+            return Refusal(what, "adviser_counts", settings.adviser_counts, cure)
         return _contradiction(settings) or super().refusal(settings, sizes)
 
     def published_as(self, settings: CadpSettings) -> str | None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from suite.algorithms.agents.specs import attention_multiply_adds
 from suite.algorithms.buffers.fields import WORD_BYTES, bytes_per_episode, fields_of
 from suite.algorithms.cadp.method import pruning_hyperparameters, pruning_metrics
-from suite.algorithms.declaration import Members, Method, TrainingMetric, Work
+from suite.algorithms.declaration import Members, Method, Refusal, TrainingMetric, Work
 from suite.algorithms.mappo.settings import (
     EPISODES_PER_COLLECTION,
     PUBLISHED,
@@ -68,6 +68,14 @@ class MappoMethod(Method):
         published = PUBLISHED.get(scenario, {})
         left = {k: v for k, v in published.items() if k not in settings.model_fields_set}
         return settings.model_copy(update=left)
+
+    def protocol_refusal(self, settings: Any, protocol: TrainingProtocol) -> Refusal | None:
+        """A minibatch without a chunk would train nothing; every episode has one at least."""
+        n, held = settings.n_minibatches, protocol.episodes_per_collection
+        if n <= held:
+            return None
+        what, cure = f"a collection has {held} episodes to split", "give at most as many"
+        return Refusal(what, "n_minibatches", n, cure)
 
     def protocol_defaults(self) -> Mapping[str, object]:
         return {"episodes_per_collection": EPISODES_PER_COLLECTION}
