@@ -67,17 +67,11 @@ def make_spec() -> Callable[..., RunSpec]:
 @pytest.fixture
 def learner(make_spec: Callable[..., RunSpec]) -> QLearner:
     """Networks as they were initialised, for the run that `make_spec` gives."""
-    from suite.algorithms import Sizes, build_learner
+    from suite.algorithms import build_learner
+    from suite.algorithms.registry import settings_of
 
-    info = describe("skirmish/3m")
-    sizes = Sizes(
-        n_agents=info.n_agents,
-        n_actions=info.n_actions,
-        observation_size=info.observation_size,
-        state_size=info.state_size,
-        ally_state_size=info.ally_state_size,
-    )
-    return build_learner(make_spec().algorithm, sizes, seeds=[77])
+    settings = settings_of(make_spec().algorithm)
+    return build_learner(settings, describe("skirmish/3m").sizes, seeds=[77])
 
 
 @pytest.fixture(scope="session")
