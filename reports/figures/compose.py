@@ -41,7 +41,7 @@ class Figures:
 
 def draw(analysis: Analysis, reference: Reference | None) -> Figures:
     """Every figure of a report; the paper's panels only where reference data is given."""
-    colours = style.colours(run.backbone for run in analysis.data.runs)
+    colours = style.colours([run.backbone for run in analysis.data.runs])
     with style.drawing_style():
         return Figures(
             tuple(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from reports.data import Moment
 from reports.measures import Measure
 from reports.series import SeriesKey
+from suite.algorithms.registry import methods
 from suite.runs.modes import DECENTRALISED, ExecutionMode
 
 if TYPE_CHECKING:
@@ -41,8 +42,6 @@ BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY = (
 # For more lines: each at least 3 to 1 against the light and against the dark page.
 OLIVE, INDIGO, BROWN, MAGENTA = "#8A8A00", "#7A6FD0", "#A0622D", "#B5379F"
 CYCLE = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY, OLIVE, INDIGO, BROWN, MAGENTA)
-# Fixed, so that these look the same in every study.
-BACKBONE_COLOURS = {"iql": PURPLE, "vdn": GREEN, "qmix": BLUE, "qplex": ORANGE}
 
 DOTTED: Dashes = (0, (1, 1))
 DASHED: Dashes = (0, (5, 2))
@@ -228,13 +227,16 @@ def mark_moments(axes: Axes, moments: Iterable[Moment]) -> None:
         )
 
 
-def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each backbone of a plan, in its order; one of `BACKBONE_COLOURS` keeps its own.
+def colours(names: Collection[str]) -> dict[str, str]:
+    """A colour for each backbone of a plan; those that are registered have the same in every study.
 
     With more backbones than colours they begin again.
     """
-    free = itertools.cycle(colour for colour in CYCLE if colour not in BACKBONE_COLOURS.values())
-    return {name: BACKBONE_COLOURS.get(name) or next(free) for name in dict.fromkeys(names)}
+    registered = dict.fromkeys(backbone for _, backbone in methods())
+    fixed = dict(zip(registered, itertools.cycle(CYCLE), strict=False))
+    found = {name: fixed[name] for name in names if name in fixed}
+    free = itertools.cycle([one for one in CYCLE if one not in found.values()] or CYCLE)
+    return found | {name: next(free) for name in dict.fromkeys(names) if name not in fixed}
 
 
 def mode_looks(modes: Sequence[ExecutionMode]) -> dict[ExecutionMode, Look]:

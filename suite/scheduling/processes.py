@@ -143,7 +143,7 @@ class WorkerProcess:
                 name = signal.Signals(-code).name
             text = f"worker process died with signal {-code} ({name})"
             if -code == signal.SIGKILL:
-                text += "; the system kills a process when memory runs out: try fewer workers"
+                text += "; if nobody killed it, memory ran out: try fewer workers"
         else:
             text = f"worker process ended unexpectedly with exit code {code}"
         tail = ""

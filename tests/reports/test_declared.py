@@ -243,8 +243,9 @@ def test_backbones_keep_their_colours_and_have_different_ones() -> None:
     found = style.colours(["qmix", *names, "iql", "vdn", "qplex"])
     assert len(set(found.values())) == len(found) == 10
     known = {name: found[name] for name in ("iql", "vdn", "qmix", "qplex")}
-    assert style.colours(known) == known
-    assert style.colours([*names, "mixer_6"])["mixer_6"] == found["mixer_0"]
+    assert style.colours(list(known)) == known
+    many = [f"mixer_{i}" for i in range(len(style.CYCLE) + 1)]
+    assert style.colours(many)[many[-1]] == style.colours(many)[many[0]]
 
 
 def test_modes_of_one_arm_have_different_looks() -> None:
