@@ -21,6 +21,7 @@ import numpy as np
 from suite.algorithms.declaration import Work
 from suite.algorithms.registry import method_of, modes_of, settings_of
 from suite.environments.interface import EnvironmentInfo
+from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.study.plan import Plan
 
@@ -31,6 +32,8 @@ UPDATE_OVERHEAD_SECONDS = 6e-3
 # Episodes end early when one side wins; length as a fraction of the scenario's step limit. Steps
 # after an episode's end are not computed.
 MEAN_EPISODE_FRACTION = 0.4
+# What no episode is shorter than, whatever the scenario.
+SHORTEST_EPISODE = 1.0
 # One environment at a time: observe, one forward pass, act.
 ACTING_SECONDS_PER_STEP = 150e-6
 # Tests step many environments in one call.
@@ -98,9 +101,9 @@ def estimate(
 
 def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: float) -> float:
     """CPU seconds of one run on one core."""
-    mean_episode_length, needed = _mean_length(environment), work(run, environment)
-    n_episodes = run.training.total_env_steps / mean_episode_length
-    n_updates = needed.n_updates * max(0.0, n_episodes - needed.first_episodes + 1)
+    mean_episode_length, needed = mean_length(environment), work(run, environment)
+    n_after_first = n_episodes(run.training, mean_episode_length) - needed.first_episodes
+    n_updates = needed.n_updates * max(0, n_after_first + run.training.episodes_per_collection)
     products = needed.update_flops / flops_per_second
     learning = n_updates * (products * OVER_PRODUCTS + UPDATE_OVERHEAD_SECONDS)
     acting = run.training.total_env_steps * ACTING_SECONDS_PER_STEP
@@ -130,7 +133,7 @@ def silence_limit_seconds(
     The longest stretch without one is a test with the episode and the update before it;
     before the first sign, imports and compilation.
     """
-    mean_episode_length = _mean_length(environment)
+    mean_episode_length = mean_length(environment)
     n_episodes = run.training.n_test_episodes * len(modes_of(run.algorithm))
     stretch = n_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
     stretch += work(run, environment).update_flops / flops_per_second * OVER_PRODUCTS
@@ -143,11 +146,28 @@ def silence_limit_seconds(
 def work(run: RunSpec, environment: EnvironmentInfo) -> Work:
     """What an update of the run takes, as its method declares it."""
     method, settings = method_of(run.algorithm), settings_of(run.algorithm)
-    return method.work(settings, run.training, environment.sizes, _mean_length(environment))
+    return method.work(settings, run.training, environment.sizes, mean_length(environment))
 
 
-def _mean_length(environment: EnvironmentInfo) -> float:
-    return max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
+def n_episodes(training: TrainingProtocol, episode_length: float) -> int:
+    """Training episodes of a run whose episodes all have this length.
+
+    Collections are played to their end, and one begins until `total_env_steps` are exceeded
+    (`suite.training.cohort`).
+    """
+    each = training.episodes_per_collection
+    return each * (1 + int(training.total_env_steps // (each * episode_length)))
+
+
+def is_ever_updated(run: RunSpec, environment: EnvironmentInfo) -> bool:
+    """Whether the run plays enough episodes for an update, if they are as long as estimated."""
+    played = n_episodes(run.training, mean_length(environment))
+    return played >= work(run, environment).first_episodes
+
+
+def mean_length(environment: EnvironmentInfo) -> float:
+    """Steps of an episode, on the average."""
+    return max(SHORTEST_EPISODE, MEAN_EPISODE_FRACTION * environment.episode_limit)
 
 
 @cache
