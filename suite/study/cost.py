@@ -38,10 +38,17 @@ SHORTEST_EPISODE = 1.0
 ACTING_SECONDS_PER_STEP = 150e-6
 # Tests step many environments in one call.
 TESTING_SECONDS_PER_STEP = 60e-6
-# Imports and compilation, once per worker.
-STARTUP_SECONDS = 10.0
-# A worker that has imported torch and its kernels and trains nothing yet (measured).
-PROCESS_BYTES = 350e6
+# Imports, databases and books, once per worker. Measured with the profile smoke of
+# studies/reproduce_smac.toml, a new runs directory, two cores: the whole command takes 6.9 s with 2
+# workers and 7.0 s with 1, of it training 1.5 s (the longer run) and 2.4 s (both).
+STARTUP_SECONDS = 5.0
+# The first start of new code compiles its kernels, in every worker at once. Measured likewise with
+# an empty kernel folder: 34 to 43 s with 2 workers, 37 s with 1; workers take 200 MB more.
+COMPILATION_SECONDS = 30.0
+COMPILATION_BYTES = 200e6
+# A worker that trains, without what it remembers and computes with. Measured: the peak of one that
+# trains qmix on 3m is 435 MB, of it 21 MB of those.
+PROCESS_BYTES = 410e6
 # Processes beyond the first share memory bandwidth and caches.
 WORKER_EFFICIENCY = 0.9
 
@@ -57,7 +64,7 @@ class Estimate:
     """cpu_hours: work on one core; wall_hours: with `n_workers` processes side by side.
 
     run_bytes: memory of the process that trains the largest run; all_bytes: of all workers, should
-    the largest runs come together.
+    the largest runs come together. n_finished: runs that are finished and cost nothing more.
     """
 
     cpu_hours: float
@@ -66,6 +73,7 @@ class Estimate:
     throughput_gflops: float
     run_bytes: float = 0.0
     all_bytes: float = 0.0
+    n_finished: int = 0
 
 
 def estimate(
@@ -78,9 +86,10 @@ def estimate(
     """Cost of every run of the plan, but for the run ids in `without` (finished ones)."""
     speed = flops_per_second or measured_flops_per_second()
     left = [run for run in plan.runs if run.run_id not in without]
+    n_finished = len(plan.runs) - len(left)
     seconds = [run_seconds(run, plan.environments[run.scenario], speed) for run in left]
     if not seconds:
-        return Estimate(0.0, 0.0, n_workers, speed / 1e9)
+        return Estimate(0.0, 0.0, n_workers, speed / 1e9, n_finished=n_finished)
     n_busy = min(n_workers, len(seconds))
     shared = sum(seconds) / (n_busy if n_busy == 1 else n_busy * WORKER_EFFICIENCY)
     # The last run to end runs alone: no schedule beats the longest run.
@@ -96,6 +105,7 @@ def estimate(
         speed / 1e9,
         run_bytes=largest[0],
         all_bytes=sum(largest[:n_workers]),
+        n_finished=n_finished,
     )
 
 
@@ -139,7 +149,7 @@ def silence_limit_seconds(
     stretch += work(run, environment).update_flops / flops_per_second * OVER_PRODUCTS
     stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * ACTING_SECONDS_PER_STEP
     if not has_begun:
-        stretch += STARTUP_SECONDS
+        stretch += STARTUP_SECONDS + COMPILATION_SECONDS
     return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch)
 
 
@@ -157,12 +167,6 @@ def n_episodes(training: TrainingProtocol, episode_length: float) -> int:
     """
     each = training.episodes_per_collection
     return each * (1 + int(training.total_env_steps // (each * episode_length)))
-
-
-def is_ever_updated(run: RunSpec, environment: EnvironmentInfo) -> bool:
-    """Whether the run plays enough episodes for an update, if they are as long as estimated."""
-    played = n_episodes(run.training, mean_length(environment))
-    return played >= work(run, environment).first_episodes
 
 
 def mean_length(environment: EnvironmentInfo) -> float:
