@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Collection
 from enum import StrEnum
@@ -13,8 +12,8 @@ import typer
 
 from suite import __version__
 from suite.__main__ import main
-from suite.command_line import EXIT_BAD_INPUT, interrupts_deferred
-from suite.errors import InputError, MissingDependencyError
+from suite.command_line import EXIT_BAD_INPUT
+from suite.errors import InputError
 from suite.memory import require_address_space
 from suite.options import (
     EpisodeSeed,
@@ -26,7 +25,6 @@ from suite.options import (
     number_from,
     path_from,
     product_path,
-    whole_number,
 )
 
 if TYPE_CHECKING:
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 # With less, numba and torch abort or hang in C (measured, Linux on x86-64).
 _WATCHING_ADDRESS_SPACE = 800_000_000
 _TRAINING_ADDRESS_SPACE = 1_600_000_000
-# Each is a process with its own networks; more than any machine has cores for.
-_MOST_WORKERS = 1024
 
 _HELP = """Train and compare CADP and its baselines, reproducibly.
 
@@ -106,18 +102,28 @@ def _root(
 
 @app.command()
 def plan(
-    study: StudyPath, profile: ProfileName = None, workers: Workers = None, as_json: Json = False
+    study: StudyPath,
+    profile: ProfileName = None,
+    workers: Workers = None,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: Json = False,
 ) -> None:
     """Show what a study would train, on what, and for how long; trains nothing.
+
+    The estimate is of what is not finished in the runs directory, which need not exist.
 
     Example: cadp-suite plan studies/reproduce_smac.toml --profile paper
     """
     from suite.overview import plan_document, print_header, print_trials
     from suite.printing import make_console, print_json
+    from suite.runs.directory import RunsDirectory
+    from suite.scheduling.capacity import n_workers
+    from suite.scheduling.recovery import finished_runs
     from suite.study.cost import estimate
 
     expanded = _expanded(study, profile)
-    cost = estimate(expanded, _n_workers(workers, expanded))
+    finished = finished_runs(RunsDirectory(runs_dir)).whole
+    cost = estimate(expanded, n_workers(workers, expanded), without=finished)
     if as_json:
         print_json(plan_document(expanded, cost))
     else:
@@ -153,23 +159,24 @@ def run(
     require_address_space(_TRAINING_ADDRESS_SPACE, "training")
     from suite.overview import print_header
     from suite.printing import make_console, say
+    from suite.scheduling.capacity import n_workers, require_device, require_memory
     from suite.scheduling.coordinator import run_plan
     from suite.scheduling.display import make_display
     from suite.study.cost import estimate
     from suite.text import plural
 
     expanded = _expanded(study, profile)
-    _check_device(device)
-    n_workers, console = _n_workers(workers, expanded), make_console()
-    _refuse_without_memory(workers, n_workers, expanded)
+    require_device(device)
+    n, console = n_workers(workers, expanded), make_console()
+    require_memory(workers, n, expanded)
 
     def announce(finished: Collection[str]) -> None:
-        print_header(console, expanded, estimate(expanded, n_workers, without=finished))
+        print_header(console, expanded, estimate(expanded, n, without=finished))
 
     outcome = run_plan(
         expanded,
         runs_dir,
-        n_workers,
+        n,
         make_display(console),
         device=device,
         announce=announce,
@@ -330,60 +337,6 @@ def _refuse_other_backends(scenario: str) -> NoReturn:
     can = [f"{name}/{one.scenarios()[0]}" for name, one in backends().items() if one.is_battle]
     cure = f"choose a scenario of another backend, e.g. {' or '.join(can)}"
     raise InputError("only battles can be watched", where="SCENARIO", value=scenario, cure=cure)
-
-
-def _check_device(device: str) -> None:
-    """Before any worker starts: is there such a device?"""
-    if device == "cpu":
-        return
-    named = re.fullmatch("(cuda|mps)(?::(0|[1-9][0-9]{0,8}))?", device)
-    if named is None:
-        cure = "use cpu, cuda, cuda:N or mps"
-        raise InputError("unknown device", where="--device", value=device, cure=cure)
-    with interrupts_deferred():
-        import torch
-
-    kind, number = named.groups()
-    n_devices = torch.cuda.device_count() if kind == "cuda" else torch.backends.mps.is_available()
-    if int(number or 0) >= int(n_devices):
-        cure = "use --device cpu, or see what `cadp-suite doctor` finds"
-        raise MissingDependencyError("not available", where="--device", value=device, cure=cure)
-
-
-def _refuse_without_memory(given: str | None, n_workers: int, plan: Plan) -> None:
-    """Before any worker starts: does this machine hold the runs that they train side by side?"""
-    from suite.records.provenance import memory_bytes
-    from suite.study.cost import run_bytes, workers_that_fit
-    from suite.text import memory_text
-
-    memory = memory_bytes()
-    if memory is None or (fit := workers_that_fit(plan, memory)) >= min(n_workers, len(plan.runs)):
-        return
-    largest = max(run_bytes(run, plan.environments[run.scenario]) for run in plan.runs)
-    cure = f"give at most {fit}, or a smaller buffer_size_episodes"
-    if fit == 1:
-        cure = "give 1, use a machine with more, or a smaller buffer_size_episodes"
-    what = f"a run takes up to {memory_text(largest)}, this machine has {memory_text(memory)}"
-    raise InputError(what, where="--workers", value=given, cure=cure)
-
-
-def _n_workers(given: str | None, plan: Plan) -> int:
-    """Parsed here because typer's message would not name the value.
-
-    Where the user leaves it open, as many as there are cores, and memory for.
-    """
-    from suite.records.provenance import memory_bytes, n_usable_cores
-    from suite.study.cost import workers_that_fit
-
-    if given is None:
-        memory = memory_bytes()
-        fit = n_usable_cores() if memory is None else workers_that_fit(plan, memory)
-        return min(n_usable_cores(), fit) if fit < len(plan.runs) else n_usable_cores()
-    try:
-        return whole_number(given, 1, _MOST_WORKERS)
-    except ValueError as error:
-        cure = "give the number of workers"
-        raise InputError(str(error), where="--workers", value=given, cure=cure) from None
 
 
 if __name__ == "__main__":

@@ -9,9 +9,19 @@ from rich.console import Console
 from suite.environments import backends
 from suite.printing import make_table, print_table, say
 from suite.runs.hyperparameters import Hyperparameter, Value
-from suite.study.cost import Estimate
+from suite.study.cost import (
+    COMPILATION_BYTES,
+    COMPILATION_SECONDS,
+    Estimate,
+    mean_length,
+    n_episodes,
+    work,
+)
 from suite.study.plan import Plan
 from suite.text import duration_text, memory_text, one_line, plural
+
+# Plans that take this many times as long as compiling, or more, do not mention it.
+_SHORT = 10
 
 
 def environment_lines(plan: Plan) -> list[str]:
@@ -25,8 +35,24 @@ def environment_lines(plan: Plan) -> list[str]:
     ]
 
 
+def warning_lines(plan: Plan) -> list[str]:
+    """What will probably not do what a user expects, a line each."""
+    lines = {}
+    for trial in plan.trials:
+        run, environment = trial.runs[0], plan.environments[trial.scenario]
+        first = work(run, environment).first_episodes
+        played = n_episodes(run.training, mean_length(environment))
+        if played < first:
+            lines[trial.scenario, trial.arm] = (
+                f"{trial.scenario} {trial.arm} will probably never be updated: its first update "
+                f"takes {first:,} episodes, {run.training.total_env_steps:,} steps are some "
+                f"{played:,} of {mean_length(environment):.0f} steps each"
+            )
+    return list(lines.values())
+
+
 def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
-    """The plan as plain containers, for `--json`."""
+    """The plan as plain containers, for `--json`; the estimate is of what is not finished."""
     return {
         "study": plan.study.name,
         "question": plan.study.question,
@@ -35,12 +61,15 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
         "environments": environment_lines(plan),
         "deviations": list(plan.profile.deviations),
         "missing_scenarios": dict(plan.profile.missing_scenarios),
+        "warnings": warning_lines(plan),
         "n_trials": len(plan.trials),
         "n_runs": len(plan.runs),
+        "n_finished": cost.n_finished,
         "total_env_steps": plan.total_env_steps,
         "estimate": {
             "cpu_hours": round(cost.cpu_hours, 3),
             "wall_hours": round(cost.wall_hours, 3),
+            "compilation_seconds": COMPILATION_SECONDS,
             "n_workers": cost.n_workers,
             "throughput_gflops": round(cost.throughput_gflops, 1),
             "run_bytes": round(cost.run_bytes),
@@ -83,16 +112,28 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
         f"{len(plan.trials)} trials × {plural(len(profile.seeds), 'seed')} = "
         f"{len(plan.runs)} runs, {plan.total_env_steps:,} training steps",
     )
-    if cost.cpu_hours == 0:
+    for line in warning_lines(plan):
+        say(console, f"Warning: {line}")
+    if cost.n_finished == len(plan.runs):
         say(console, "All of them are finished")
         return
+    what = "Estimated"
+    if cost.n_finished:
+        what = f"{cost.n_finished} of them finished; estimated for the rest"
     say(
         console,
-        f"Estimated: {duration_text(3600 * cost.cpu_hours)} of processor time, "
+        f"{what}: {duration_text(3600 * cost.cpu_hours)} of processor time, "
         f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}; "
         f"memory {memory_text(cost.run_bytes)} for the largest run, {memory_text(cost.all_bytes)} "
         "for all workers",
     )
+    if 3600 * cost.wall_hours < _SHORT * COMPILATION_SECONDS:
+        say(
+            console,
+            "The first start after an installation or update compiles: some "
+            f"{duration_text(COMPILATION_SECONDS)} and {memory_text(COMPILATION_BYTES)} per worker "
+            "more",
+        )
 
 
 def print_trials(console: Console, plan: Plan) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 from rich.console import Console
 
 from suite.algorithms.registry import modes_of, run_point
-from suite.errors import InputError
 from suite.printing import make_table, print_table, say
 from suite.records.layout import reason_line
 from suite.records.store import RecordStore, RunRecord
@@ -31,10 +30,8 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     Nothing run yet is an answer, not an error. Raises StoredDataError for damaged records.
     """
     directory = RunsDirectory(runs_dir)
+    directory.refuse_file()
     records: dict[str, RunRecord] = {}
-    if runs_dir.exists() and not runs_dir.is_dir():
-        cure = "choose another --runs-dir"
-        raise InputError("not a directory", where=str(runs_dir), cure=cure)
     if directory.records_path.exists():
         store = RecordStore.open(runs_dir)
         loaded = store.load([run.run_id for run in plan.runs])

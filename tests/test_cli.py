@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from email.message import Message
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,9 @@ import pytest
 
 from suite import __version__, doctor
 from suite.__main__ import main
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.scheduling.lock import coordinator_lock
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = ["plan", "run", "status", "doctor"]
@@ -71,6 +75,44 @@ def test_plan_as_json_is_one_document(call, make_study) -> None:
     assert [len(trial["runs"]) for trial in document["trials"]] == [2, 2]
 
 
+def test_plan_says_what_is_finished_and_what_the_rest_takes(
+    call, make_study, trained_by, runs_dir: Path
+) -> None:
+    """While a coordinator is at work and writes; as the header of `run` does."""
+    trained_by("train")
+    study, at = str(make_study(("[1, 2]", "[1, 101]"))), ("--runs-dir", str(runs_dir))
+    everything = json.loads(call("plan", study, *at, "--json")[1])
+    call("run", study, *at, "--workers", "1")
+    before = {path: path.stat().st_mtime_ns for path in runs_dir.rglob("*")}
+    records = sqlite3.connect(runs_dir / "mlflow.db", isolation_level=None)
+    with coordinator_lock(RunsDirectory(runs_dir)), closing(records):
+        records.execute("BEGIN IMMEDIATE")
+        document = json.loads(call("plan", study, *at, "--json")[1])
+        code, out, err = call("plan", study, *at)
+    assert (code, err) == (0, "")
+    assert "= 4 runs" in out
+    assert "2 of them finished; estimated for the rest: " in out
+    assert (everything["n_finished"], document["n_finished"], document["n_runs"]) == (0, 2, 4)
+    after = {path: path.stat().st_mtime_ns for path in runs_dir.rglob("*")}
+    locks = {runs_dir / "coordinator.lock", runs_dir / "coordinator.pid"}
+    assert before.keys() - locks == after.keys() - locks
+    assert all(before[path] == after[path] for path in before.keys() - locks)
+    assert "2 of them finished; estimated for the rest: " in call("run", study, *at)[2]
+    alone = str(make_study(("[1, 2]", "[1]")))
+    assert "All of them are finished" in call("plan", alone, *at)[1]
+
+
+def test_plan_needs_no_runs_directory(call, make_study, tmp_path: Path) -> None:
+    study, nowhere = str(make_study()), tmp_path / "none" / "runs"
+    code, out, err = call("plan", study, "--runs-dir", str(nowhere))
+    assert (code, err) == (0, "")
+    assert "Estimated: " in out
+    assert not nowhere.parent.exists()
+    code, out, err = call("plan", study, "--runs-dir", study)
+    assert (code, out) == (2, "")
+    assert err.endswith("study.toml: not a directory; choose another --runs-dir\n")
+
+
 def test_run_then_status(call, make_study, trained_by, runs_dir: Path) -> None:
     trained_by("train")
     study, at = str(make_study()), ("--runs-dir", str(runs_dir))
@@ -119,7 +161,7 @@ def test_interruption_leaves_with_130(
 
 def test_damaged_records_are_one_line(call, make_study, tmp_path: Path) -> None:
     (tmp_path / "mlflow.db").write_bytes(b"garbage" * 1000)
-    for command in ("run", "status"):
+    for command in ("plan", "run", "status"):
         code, out, err = call(command, str(make_study()), "--runs-dir", str(tmp_path))
         assert (code, out, err.count("\n")) == (2, "", 1)
         assert "mlflow.db" in err
@@ -255,7 +297,7 @@ def test_doctor_tells_the_two_smacs_apart(
 
 
 def test_more_workers_than_memory_holds_are_refused(call, make_study, monkeypatch) -> None:
-    monkeypatch.setattr("suite.records.provenance.memory_bytes", lambda: 500_000_000)
+    monkeypatch.setattr("suite.scheduling.capacity.memory_bytes", lambda: 500_000_000)
     code, _, err = call("run", str(make_study()), "--workers", "2")
     assert code == 2
     assert "--workers: a run takes up to 0." in err

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from suite.errors import InputError
 from suite.runs.cohorts import cohort_id
 
 # Weights files, and those of format 2 (`suite.training.weights`).
@@ -18,6 +19,12 @@ class RunsDirectory:
     """Everything below `root`. These are names: that something lies there is not promised."""
 
     root: Path
+
+    def refuse_file(self) -> None:
+        """Raise InputError if something else than a directory lies there."""
+        if self.root.exists() and not self.root.is_dir():
+            cure = "choose another --runs-dir"
+            raise InputError("not a directory", where=str(self.root), cure=cure)
 
     @property
     def records_path(self) -> Path:

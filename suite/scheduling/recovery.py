@@ -39,7 +39,11 @@ class FinishedRuns:
 
 
 def finished_runs(directory: RunsDirectory) -> FinishedRuns:
-    """What is recorded as finished in a directory, by any study; none if nothing was run there."""
+    """What is recorded as finished in a directory, by any study; none if nothing was run there.
+
+    Raises InputError if it is no directory.
+    """
+    directory.refuse_file()
     stored = directory.ids_with_weights()
     if not directory.records_path.exists():
         return FinishedRuns(frozenset(), frozenset(), frozenset(stored), frozenset())

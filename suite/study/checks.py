@@ -11,7 +11,9 @@ from suite.algorithms.registry import hyperparameters, hyperparameters_of, metho
 from suite.environments import EnvironmentInfo, available, backend_of, describe, short_name
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
+from suite.study.cost import SHORTEST_EPISODE, n_episodes
 from suite.study.definition import LARGEST_PLAN, Claim, Hyperparameters, Profile, StudyDefinition
+from suite.study.idle import idle_values
 from suite.study.messages import Keys, in_one_line, nearest, place
 from suite.study.plan import algorithm_for, grid, points, protocol_for
 
@@ -91,20 +93,18 @@ class _Checks:
                 cure = nearest(scenario, profile.scenarios, noun="scenarios of this profile")
                 self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
         for scenario in profile.scenarios:
-            self._check_use(keys, scenario, profile)
+            self._check_arms_on(keys, scenario, profile)
+        self._check_use(keys, profile)
+        for scenario in profile.scenarios:
             self._check_training(keys, scenario, profile)
             self._check_collections(keys, scenario, profile)
-            self._check_arms_on(keys, scenario, profile)
+            self._check_updates(keys, scenario, profile)
             self._check_hyperparameters(keys, scenario, profile)
 
-    def _check_use(self, profile_keys: list[str | int], scenario: str, profile: Profile) -> None:
-        """Whatever is set of the protocol is of use to one arm or more."""
-        arms = [self.study.arms[arm] for arm in profile.arms]
-        idle = frozenset.intersection(*(method_of(arm).protocol_unused() for arm in arms))
-        what, cure = f"no arm on {scenario} has a use for it", "leave it out"
-        for key in sorted(profile.training_said_for(scenario) & idle):
-            value = getattr(profile.training_for(scenario), key)
-            self._fail(what, [*profile_keys, "training", key], value, cure)
+    def _check_use(self, profile_keys: list[str | int], profile: Profile) -> None:
+        """Whatever a profile sets, some run of it has."""
+        for idle in idle_values(profile, [self.study.arms[arm] for arm in profile.arms]):
+            self._fail(idle.what, [*profile_keys, *idle.keys], idle.value, "leave it out")
 
     def _check_training(
         self, profile_keys: list[str | int], scenario: str, profile: Profile
@@ -230,6 +230,24 @@ class _Checks:
                 cure = f"episodes would be lost; keep it at or below buffer_size_episodes = {held}"
                 what, key = "larger than the replay buffer", "episodes_per_collection"
                 self._fail(what, [*keys, key], value, cure)
+
+    def _check_updates(
+        self, profile_keys: list[str | int], scenario: str, profile: Profile
+    ) -> None:
+        """A run that ends before its first update trains nothing, however short its episodes."""
+        info = describe(scenario)
+        for arm in profile.arms:
+            settings = self.study.arms[arm]
+            method, protocol = method_of(settings), protocol_for(profile, scenario, settings)
+            own = method.on_scenario(settings, short_name(scenario))
+            first = method.work(own, protocol, info.sizes, SHORTEST_EPISODE).first_episodes
+            most = n_episodes(protocol, SHORTEST_EPISODE)
+            if first > most:
+                what = f"arm {arm} on {scenario} would never be updated: its first update takes "
+                what += f"{first:,} episodes, so many steps are at most {most:,}"
+                keys: Keys = [*profile_keys, "training", "total_env_steps"]
+                cure = "give more, or a smaller batch_size_episodes"
+                self._fail(what, keys, protocol.total_env_steps, cure)
 
     def _check_claim(self, keys: list[str | int], claim: Claim) -> None:
         for key in ("left", "right"):

@@ -21,6 +21,7 @@ import numpy as np
 from suite.algorithms.declaration import Work
 from suite.algorithms.registry import method_of, modes_of, settings_of
 from suite.environments.interface import EnvironmentInfo
+from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
 from suite.study.plan import Plan
 
@@ -31,14 +32,23 @@ UPDATE_OVERHEAD_SECONDS = 6e-3
 # Episodes end early when one side wins; length as a fraction of the scenario's step limit. Steps
 # after an episode's end are not computed.
 MEAN_EPISODE_FRACTION = 0.4
+# What no episode is shorter than, whatever the scenario.
+SHORTEST_EPISODE = 1.0
 # One environment at a time: observe, one forward pass, act.
 ACTING_SECONDS_PER_STEP = 150e-6
 # Tests step many environments in one call.
 TESTING_SECONDS_PER_STEP = 60e-6
-# Imports and compilation, once per worker.
-STARTUP_SECONDS = 10.0
-# A worker that has imported torch and its kernels and trains nothing yet (measured).
-PROCESS_BYTES = 350e6
+# Imports, databases and books, once per worker. Measured with the profile smoke of
+# studies/reproduce_smac.toml, a new runs directory, two cores: the whole command takes 6.9 s with 2
+# workers and 7.0 s with 1, of it training 1.5 s (the longer run) and 2.4 s (both).
+STARTUP_SECONDS = 5.0
+# The first start of new code compiles its kernels, in every worker at once. Measured likewise with
+# an empty kernel folder: 34 to 43 s with 2 workers, 37 s with 1; workers take 200 MB more.
+COMPILATION_SECONDS = 30.0
+COMPILATION_BYTES = 200e6
+# A worker that trains, without what it remembers and computes with. Measured: the peak of one that
+# trains qmix on 3m is 435 MB, of it 21 MB of those.
+PROCESS_BYTES = 410e6
 # Processes beyond the first share memory bandwidth and caches.
 WORKER_EFFICIENCY = 0.9
 
@@ -54,7 +64,7 @@ class Estimate:
     """cpu_hours: work on one core; wall_hours: with `n_workers` processes side by side.
 
     run_bytes: memory of the process that trains the largest run; all_bytes: of all workers, should
-    the largest runs come together.
+    the largest runs come together. n_finished: runs that are finished and cost nothing more.
     """
 
     cpu_hours: float
@@ -63,6 +73,7 @@ class Estimate:
     throughput_gflops: float
     run_bytes: float = 0.0
     all_bytes: float = 0.0
+    n_finished: int = 0
 
 
 def estimate(
@@ -75,9 +86,10 @@ def estimate(
     """Cost of every run of the plan, but for the run ids in `without` (finished ones)."""
     speed = flops_per_second or measured_flops_per_second()
     left = [run for run in plan.runs if run.run_id not in without]
+    n_finished = len(plan.runs) - len(left)
     seconds = [run_seconds(run, plan.environments[run.scenario], speed) for run in left]
     if not seconds:
-        return Estimate(0.0, 0.0, n_workers, speed / 1e9)
+        return Estimate(0.0, 0.0, n_workers, speed / 1e9, n_finished=n_finished)
     n_busy = min(n_workers, len(seconds))
     shared = sum(seconds) / (n_busy if n_busy == 1 else n_busy * WORKER_EFFICIENCY)
     # The last run to end runs alone: no schedule beats the longest run.
@@ -93,14 +105,15 @@ def estimate(
         speed / 1e9,
         run_bytes=largest[0],
         all_bytes=sum(largest[:n_workers]),
+        n_finished=n_finished,
     )
 
 
 def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: float) -> float:
     """CPU seconds of one run on one core."""
-    mean_episode_length, needed = _mean_length(environment), work(run, environment)
-    n_episodes = run.training.total_env_steps / mean_episode_length
-    n_updates = needed.n_updates * max(0.0, n_episodes - needed.first_episodes + 1)
+    mean_episode_length, needed = mean_length(environment), work(run, environment)
+    n_after_first = n_episodes(run.training, mean_episode_length) - needed.first_episodes
+    n_updates = needed.n_updates * max(0, n_after_first + run.training.episodes_per_collection)
     products = needed.update_flops / flops_per_second
     learning = n_updates * (products * OVER_PRODUCTS + UPDATE_OVERHEAD_SECONDS)
     acting = run.training.total_env_steps * ACTING_SECONDS_PER_STEP
@@ -130,24 +143,35 @@ def silence_limit_seconds(
     The longest stretch without one is a test with the episode and the update before it;
     before the first sign, imports and compilation.
     """
-    mean_episode_length = _mean_length(environment)
+    mean_episode_length = mean_length(environment)
     n_episodes = run.training.n_test_episodes * len(modes_of(run.algorithm))
     stretch = n_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
     stretch += work(run, environment).update_flops / flops_per_second * OVER_PRODUCTS
     stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * ACTING_SECONDS_PER_STEP
     if not has_begun:
-        stretch += STARTUP_SECONDS
+        stretch += STARTUP_SECONDS + COMPILATION_SECONDS
     return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch)
 
 
 def work(run: RunSpec, environment: EnvironmentInfo) -> Work:
     """What an update of the run takes, as its method declares it."""
     method, settings = method_of(run.algorithm), settings_of(run.algorithm)
-    return method.work(settings, run.training, environment.sizes, _mean_length(environment))
+    return method.work(settings, run.training, environment.sizes, mean_length(environment))
 
 
-def _mean_length(environment: EnvironmentInfo) -> float:
-    return max(1.0, MEAN_EPISODE_FRACTION * environment.episode_limit)
+def n_episodes(training: TrainingProtocol, episode_length: float) -> int:
+    """Training episodes of a run whose episodes all have this length.
+
+    Collections are played to their end, and one begins until `total_env_steps` are exceeded
+    (`suite.training.cohort`).
+    """
+    each = training.episodes_per_collection
+    return each * (1 + int(training.total_env_steps // (each * episode_length)))
+
+
+def mean_length(environment: EnvironmentInfo) -> float:
+    """Steps of an episode, on the average."""
+    return max(SHORTEST_EPISODE, MEAN_EPISODE_FRACTION * environment.episode_limit)
 
 
 @cache

@@ -70,9 +70,11 @@ class Planned:
         arm: str = "",
         scenario: str = "skirmish/3m",
         training: str = "",
-        hyperparameters: str = "pruning_start_env_steps = [100]",
+        hyperparameters: str | None = None,
         more: str = "",
     ) -> None:
+        if hyperparameters is None:
+            hyperparameters = "pruning_start_env_steps = [100]" if framework == "cadp" else ""
         path = tmp_path / "study.toml"
         named = f'framework = "{framework}"\nbackbone = "{backbone}"\n{arm}'
         fields = {"arm": named, "scenario": scenario, "training": training, "more": more}
@@ -265,9 +267,8 @@ def test_d14_the_dead_are_heard_unless_masked(tmp_path: Path) -> None:
 
 def test_d15_opponents_of_equal_parameters(tmp_path: Path) -> None:
     """Those without advice have CADP's weights, of which keys and queries learn nothing."""
-    advised, alone = (
-        Planned(tmp_path, "cadp", "qmix", arm).update(101) for arm in ("", 'attends_to = "self"')
-    )
+    advised = Planned(tmp_path, "cadp", "qmix").update(101)
+    alone = Planned(tmp_path, "cadp", "qmix", 'attends_to = "self"', hyperparameters="").update(101)
     assert equal(advised.before, alone.before)
     assert advised.attention.abs().max() > 0
     assert alone.attention.abs().max() == 0

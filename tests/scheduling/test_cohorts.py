@@ -31,6 +31,7 @@ def plan_of(make_study):
         changes = [
             ("seeds = [1, 2]", f"seeds = {list(seeds)}"),
             ('arms = ["qmix", "cadp_qmix"]', 'arms = ["qmix"]'),
+            ("pruning_start_fraction = [0.5]", ""),
         ]
         return expand(load_study(make_study(*changes)))
 

@@ -105,6 +105,7 @@ def test_finished_runs_are_not_repeated_also_across_studies(make_study, runs_dir
         ("[arms.qmix]", "[arms.plain]"),
         ('["qmix", "cadp_qmix"]', '["plain"]'),
         ('right = "qmix/', 'right = "plain/'),
+        ("pruning_start_fraction = [0.5]", ""),
     )
     outcome = run_plan(other, runs_dir, 1, trainer=TRAINER)
     assert len(outcome.finished_before) == 2
