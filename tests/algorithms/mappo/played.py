@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
-from episodes import SMALL, random_batch
+from episodes import SMALL, members, random_batch
 from torch import Tensor
 
 from suite.algorithms import EpisodeBatch
@@ -36,6 +36,19 @@ def played(
     batch = replace(batch, available_actions=available, actions=actions * batch.filled.unsqueeze(3))
     rows = pack(batch)
     return rows, batch, living_agents(rows.of_observations(available))
+
+
+def alone(batch: EpisodeBatch, m: int) -> EpisodeBatch:
+    """One member's episodes, cut to its own longest."""
+    own = members(batch, slice(m, m + 1))
+    n = int(own.filled.sum(dim=2).max())
+    longer = {"observations", "state", "available_actions"}
+    cut = {
+        f.name: getattr(own, f.name)[:, :, : n + (f.name in longer)]
+        for f in fields(own)
+        if f.name != "extra"
+    }
+    return EpisodeBatch(**cut)
 
 
 def unpadded(batch: EpisodeBatch, member: int) -> list[dict[str, Tensor]]:
