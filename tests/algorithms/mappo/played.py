@@ -1,4 +1,4 @@
-"""Random episodes with dead agents, as the update wants them."""
+"""Random episodes with dead agents, as the update wants them, and weights for them to matter."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from suite.algorithms import EpisodeBatch
 from suite.algorithms.inputs import living_agents
+from suite.algorithms.mappo.update import MappoLearner
 from suite.algorithms.rows import Rows, pack
 
 # Two members whose episodes differ in length; with six steps, the longest runs into the limit.
@@ -69,3 +70,15 @@ def unpadded(batch: EpisodeBatch, member: int) -> list[dict[str, Tensor]]:
             }
         )
     return episodes
+
+
+def spoiled(learner: MappoLearner) -> MappoLearner:
+    """Weights with a head large enough to matter and biases that are not 0."""
+    for member in range(learner.n_members):
+        g = torch.Generator().manual_seed(member)
+        weights = {
+            name: w + 0.2 * torch.randn(w.shape, generator=g)
+            for name, w in learner.member_weights(member).items()
+        }
+        learner.load_member_weights(member, weights)
+    return learner

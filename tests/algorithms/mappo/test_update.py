@@ -7,7 +7,7 @@ import plain_mappo
 import pytest
 import torch
 from episodes import SMALL
-from played import LENGTHS, alone, played, unpadded
+from played import LENGTHS, alone, played, spoiled, unpadded
 
 from suite.algorithms.inputs import living_agents
 from suite.algorithms.mappo.settings import CadpMappoSettings, MappoSettings
@@ -29,18 +29,6 @@ STEPS = np.array([50, 150])
 def arm(framework: str, is_recurrent: bool, **others: object) -> MappoSettings:
     model = CadpMappoSettings if framework == "cadp" else MappoSettings
     return model.model_validate({"is_recurrent": is_recurrent, "chunk_length": 3, **others})
-
-
-def spoiled(learner: MappoLearner) -> MappoLearner:
-    """Weights with a head large enough to matter and biases that are not 0."""
-    for member in range(learner.n_members):
-        g = torch.Generator().manual_seed(member)
-        weights = {
-            name: w + 0.2 * torch.randn(w.shape, generator=g)
-            for name, w in learner.member_weights(member).items()
-        }
-        learner.load_member_weights(member, weights)
-    return learner
 
 
 @pytest.mark.parametrize(("framework", "is_recurrent"), ARMS)
