@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from suite.algorithms.agents.interface import Array
 from suite.algorithms.layers.attention import advise
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.layers.norm import normalise
+from suite.algorithms.mappo import few_rows_numba
 from suite.algorithms.mappo.networks import Trunk, Unrolled
 from suite.algorithms.mappo.settings import CadpMappoSettings
 from suite.algorithms.mappo.specs import cadp_actor_specs
@@ -76,6 +80,29 @@ class CadpActor:
             advice = linear(flat, weights["attention.weight"][:, 2 * self.advice_size :])
         logits = self._head(weights, features, advice)
         return logits.unflatten(1, lead), hidden.unflatten(1, lead)
+
+    def step_few_rows(
+        self,
+        weights: tuple[Array, ...],
+        observations: Array,
+        last_actions: NDArray[np.int64],
+        hidden: Array,
+        logits: Array,
+        next_hidden: Array,
+        mode: str,
+    ) -> None:
+        """`step` of one member, compiled for few rows; see `few_rows_numba`."""
+        n_advisers = last_actions.shape[1] - 1 if mode == CENTRALISED.name else 0
+        few_rows_numba.cadp_step(
+            observations,
+            last_actions,
+            hidden,
+            logits,
+            next_hidden,
+            *self.trunk.parts(weights),
+            self.n_heads,
+            n_advisers,
+        )
 
     def _advise(
         self, weights: Weights, x: Tensor, n_agents: int, teams: Tensor | None

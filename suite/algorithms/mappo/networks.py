@@ -14,18 +14,23 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from suite.algorithms.agents.interface import Array
 from suite.algorithms.layers.dense import linear
 from suite.algorithms.layers.gru import gru_next, gru_sequence
 from suite.algorithms.layers.norm import layer_norm, normalise, relu_norm
+from suite.algorithms.mappo import few_rows_numba
 from suite.algorithms.mappo.settings import MappoSettings
 from suite.algorithms.mappo.specs import actor_specs, trunk_specs
 from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows
 from suite.runs.sizes import Sizes
 
+WeightsInParts = tuple[tuple[Array, ...], tuple[Array, ...] | None, tuple[Array, ...]]
 # From a weight (P, H, D) to the product of x̂ with it, (P, R·N, H).
 Multiply = Callable[[Tensor], Tensor]
 
@@ -68,6 +73,13 @@ class Trunk:
             return features, hidden
         hidden = gru_next(features, *self._gru(weights), hidden)
         return self._norm(weights, hidden), hidden
+
+    def parts(self, weights: tuple[Array, ...]) -> WeightsInParts:
+        """Those of `specs` and what follows them: encoder, recurrence (None without), the rest."""
+        n = len(_ENCODER)
+        if not self.is_recurrent:
+            return weights[:n], None, weights[n:]
+        return weights[:n], weights[n : len(self.specs)], weights[len(self.specs) :]
 
     def _encode(self, weights: Weights, multiply: Multiply) -> Tensor:
         w = {key: weights[self.name + key] for key in _ENCODER}
@@ -152,3 +164,17 @@ class Actor:
         features, hidden = self.trunk.step(weights, multiply, hidden.flatten(1, 2))
         logits = linear(features, weights["head.weight"], weights["head.bias"])
         return logits.unflatten(1, lead), hidden.unflatten(1, lead)
+
+    def step_few_rows(
+        self,
+        weights: tuple[Array, ...],
+        observations: Array,
+        last_actions: NDArray[np.int64],
+        hidden: Array,
+        logits: Array,
+        next_hidden: Array,
+        mode: str,
+    ) -> None:
+        """`step` of one member, compiled for few rows; see `few_rows_numba`."""
+        parts = self.trunk.parts(weights)
+        few_rows_numba.actor_step(observations, last_actions, hidden, logits, next_hidden, *parts)

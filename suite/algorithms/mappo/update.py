@@ -18,6 +18,7 @@ from torch import Tensor
 from suite.algorithms.batch import EpisodeBatch
 from suite.algorithms.losses.pruning import pruning_loss
 from suite.algorithms.losses.td import masked_mean
+from suite.algorithms.mappo.acting import Acting
 from suite.algorithms.mappo.cadp import CadpActor
 from suite.algorithms.mappo.chunks import Cutter
 from suite.algorithms.mappo.critic import Critic
@@ -37,7 +38,7 @@ from suite.algorithms.mappo.value_norm import ValueNormaliser
 from suite.algorithms.members import per_member
 from suite.algorithms.optimisers import Adam, clip_gradient_norm
 from suite.algorithms.parameters import Parameters, Weights
-from suite.algorithms.rows import Rows, step_inputs
+from suite.algorithms.rows import Rows
 from suite.errors import InputError
 from suite.runs.seeding import Stream
 from suite.runs.sizes import Sizes
@@ -90,6 +91,7 @@ class MappoLearner:
         self._critic = Parameters(self.critic.specs, self.n_members, device=self.device)
         for member in range(self.n_members):
             self.load_member_weights(member, both.member(member))
+        self._acting = Acting(self.actor, self._actor, sizes)
 
         rates = per_member("learning_rate", learning_rate, n, settings.learning_rate)
         self._actor_optimiser = Adam(self._actor.flat, rates, settings.adam_epsilon)
@@ -239,8 +241,7 @@ class MappoLearner:
         available_actions (P, E, N, A) bool, hidden (P, E, N, H) -> log π (P, E, N, A), next hidden.
         Training draws from it (`distribution.sample`), tests take the largest.
         """
-        inputs = self.actor.prepare(step_inputs(observations, last_actions, self.sizes))
-        logits, hidden = self.actor.step(self._actor.weights, inputs, hidden, mode)
+        logits, hidden = self._acting(observations, last_actions, hidden, mode)
         return log_probabilities(logits, ~available_actions), hidden
 
     def state_dict(self) -> dict[str, Tensor]:

@@ -1,16 +1,17 @@
-"""Random episodes with dead agents, as the update wants them."""
+"""Random episodes with dead agents, as the update wants them, and weights for them to matter."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import torch
-from episodes import SMALL, random_batch
+from episodes import SMALL, members, random_batch
 from torch import Tensor
 
 from suite.algorithms import EpisodeBatch
 from suite.algorithms.inputs import living_agents
+from suite.algorithms.mappo.update import MappoLearner
 from suite.algorithms.rows import Rows, pack
 
 # Two members whose episodes differ in length; with six steps, the longest runs into the limit.
@@ -38,6 +39,19 @@ def played(
     return rows, batch, living_agents(rows.of_observations(available))
 
 
+def alone(batch: EpisodeBatch, m: int) -> EpisodeBatch:
+    """One member's episodes, cut to its own longest."""
+    own = members(batch, slice(m, m + 1))
+    n = int(own.filled.sum(dim=2).max())
+    longer = {"observations", "state", "available_actions"}
+    cut = {
+        f.name: getattr(own, f.name)[:, :, : n + (f.name in longer)]
+        for f in fields(own)
+        if f.name != "extra"
+    }
+    return EpisodeBatch(**cut)
+
+
 def unpadded(batch: EpisodeBatch, member: int) -> list[dict[str, Tensor]]:
     """One member's episodes as `plain_mappo` takes them, in float64."""
     episodes = []
@@ -56,3 +70,15 @@ def unpadded(batch: EpisodeBatch, member: int) -> list[dict[str, Tensor]]:
             }
         )
     return episodes
+
+
+def spoiled(learner: MappoLearner) -> MappoLearner:
+    """Weights with a head large enough to matter and biases that are not 0."""
+    for member in range(learner.n_members):
+        g = torch.Generator().manual_seed(member)
+        weights = {
+            name: w + 0.2 * torch.randn(w.shape, generator=g)
+            for name, w in learner.member_weights(member).items()
+        }
+        learner.load_member_weights(member, weights)
+    return learner

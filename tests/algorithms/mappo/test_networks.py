@@ -11,9 +11,10 @@ import plain_mappo
 import pytest
 import torch
 from episodes import SMALL
-from played import played, unpadded
+from played import played, spoiled, unpadded
 
 from suite.algorithms.inputs import living_agents
+from suite.algorithms.mappo import acting
 from suite.algorithms.mappo.critic import critic_inputs
 from suite.algorithms.mappo.settings import CadpMappoSettings, MappoSettings
 from suite.algorithms.mappo.update import MappoLearner
@@ -42,18 +43,27 @@ def test_initial_weights_are_orthogonal_with_their_gains() -> None:
             assert not weight.any(), name
 
 
-@pytest.mark.parametrize("is_recurrent", [True, False])
-@pytest.mark.parametrize(
-    ("framework", "mode"),
-    [("ctde", "decentralised"), ("cadp", "centralised"), ("cadp", "decentralised")],
-)
+ACTORS = [
+    (framework, mode, is_recurrent)
+    for framework, mode in (
+        ("ctde", "decentralised"),
+        ("cadp", "centralised"),
+        ("cadp", "decentralised"),
+    )
+    for is_recurrent in (True, False)
+]
+
+
+@pytest.mark.parametrize(("framework", "mode", "is_recurrent"), ACTORS)
+@pytest.mark.parametrize("n_environments", [2, 60])
 def test_acting_is_what_the_plain_version_does(
-    framework: str, is_recurrent: bool, mode: str
+    framework: str, mode: str, is_recurrent: bool, n_environments: int
 ) -> None:
-    learner = learner_of(framework, is_recurrent)
-    _, batch, _ = played([[6], [6]])
-    hidden = learner.initial_hidden(1)
-    last = torch.full((2, 1, 3), -1)
+    """Two environments go through compiled loops, sixty through tensor operations."""
+    learner = spoiled(learner_of(framework, is_recurrent))
+    _, batch, _ = played([[6] * n_environments] * 2)
+    hidden = learner.initial_hidden(n_environments)
+    last = torch.full((2, n_environments, 3), -1)
     plain_hidden = [torch.zeros(3, 64, dtype=torch.float64) for _ in range(2)]
     for t in range(4):
         log_p, hidden = learner.act_log_probabilities(
@@ -61,17 +71,50 @@ def test_acting_is_what_the_plain_version_does(
         )
         for m in range(2):
             w = {name: weight.double() for name, weight in learner.member_weights(m).items()}
-            (e,) = unpadded(batch, m)
+            e = unpadded(batch, m)[-1]
             logits, plain_hidden[m], _ = plain_mappo.act(
                 w, plain_mappo.actor_input(e, t), plain_hidden[m], mode == "decentralised"
             )
             expected = logits.masked_fill(~e["available"][t], -1e10).log_softmax(dim=1)
             is_open = e["available"][t]
             torch.testing.assert_close(
-                log_p[m, 0][is_open].double(), expected[is_open], rtol=1e-4, atol=1e-5
+                log_p[m, -1][is_open].double(), expected[is_open], rtol=1e-4, atol=1e-5
             )
-            assert (log_p[m, 0][~is_open] < -1e9).all()
+            assert (log_p[m, -1][~is_open] < -1e9).all()
         last = batch.actions[:, :, t]
+
+
+@pytest.mark.parametrize(("framework", "mode", "is_recurrent"), ACTORS)
+def test_compiled_step_is_the_step_in_tensor_operations(
+    framework: str, mode: str, is_recurrent: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    learner = spoiled(learner_of(framework, is_recurrent))
+    _, batch, _ = played([[6] * 4] * 2)
+    given = batch.observations[:, :, 2], batch.actions[:, :, 1], batch.available_actions[:, :, 2]
+    hidden = torch.randn(
+        learner.initial_hidden(4).shape, generator=torch.Generator().manual_seed(0)
+    )
+    compiled = learner.act_log_probabilities(*given, hidden, mode)
+    monkeypatch.setattr(acting, "FEW_ROWS", 0)
+    in_torch = learner.act_log_probabilities(*given, hidden, mode)
+    for found, expected in zip(compiled, in_torch, strict=True):
+        torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(("framework", "mode", "is_recurrent"), ACTORS)
+def test_company_does_not_even_round_few_rows_otherwise(
+    framework: str, mode: str, is_recurrent: bool
+) -> None:
+    pair = spoiled(learner_of(framework, is_recurrent))
+    single = MappoLearner(pair.settings, SMALL, seeds=[1])
+    single.load_member_weights(0, pair.member_weights(1))
+    _, batch, _ = played([[6] * 4] * 2)
+    given = batch.observations[:, :, 2], batch.actions[:, :, 1], batch.available_actions[:, :, 2]
+    together = pair.act_log_probabilities(*given, pair.initial_hidden(4), mode)
+    alone = single.act_log_probabilities(
+        *(tensor[1:] for tensor in given), single.initial_hidden(4), mode
+    )
+    assert all(torch.equal(a[1:], b) for a, b in zip(together, alone, strict=True))
 
 
 @pytest.mark.parametrize("is_recurrent", [True, False])

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-
 import numpy as np
 import plain_mappo
 import pytest
 import torch
-from episodes import SMALL, members
-from played import LENGTHS, played, unpadded
+from episodes import SMALL
+from played import LENGTHS, alone, played, spoiled, unpadded
 
-from suite.algorithms import EpisodeBatch
 from suite.algorithms.inputs import living_agents
 from suite.algorithms.mappo.settings import CadpMappoSettings, MappoSettings
 from suite.algorithms.mappo.update import MappoLearner
@@ -32,18 +29,6 @@ STEPS = np.array([50, 150])
 def arm(framework: str, is_recurrent: bool, **others: object) -> MappoSettings:
     model = CadpMappoSettings if framework == "cadp" else MappoSettings
     return model.model_validate({"is_recurrent": is_recurrent, "chunk_length": 3, **others})
-
-
-def spoiled(learner: MappoLearner) -> MappoLearner:
-    """Weights with a head large enough to matter and biases that are not 0."""
-    for member in range(learner.n_members):
-        g = torch.Generator().manual_seed(member)
-        weights = {
-            name: w + 0.2 * torch.randn(w.shape, generator=g)
-            for name, w in learner.member_weights(member).items()
-        }
-        learner.load_member_weights(member, weights)
-    return learner
 
 
 @pytest.mark.parametrize(("framework", "is_recurrent"), ARMS)
@@ -90,19 +75,6 @@ def test_updates_are_those_of_the_plain_version(
             assert moved > 1e-4, name
             torch.testing.assert_close(weight, w[name].detach().float(), rtol=0, atol=3e-5)
     assert not np.isclose(*[float(v) for v in found[0]["loss_value"]])
-
-
-def alone(batch: EpisodeBatch, m: int) -> EpisodeBatch:
-    """One member's episodes, cut to its own longest."""
-    own = members(batch, slice(m, m + 1))
-    n = int(own.filled.sum(dim=2).max())
-    longer = {"observations", "state", "available_actions"}
-    cut = {
-        f.name: getattr(own, f.name)[:, :, : n + (f.name in longer)]
-        for f in fields(own)
-        if f.name != "extra"
-    }
-    return EpisodeBatch(**cut)
 
 
 @pytest.mark.parametrize(("framework", "is_recurrent"), ARMS)
