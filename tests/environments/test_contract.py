@@ -113,6 +113,7 @@ def test_slot_and_batch_size_do_not_matter(name: str, players: Any) -> None:
 
 def test_make_seed_fixes_all_later_episodes(name: str, players: Any) -> None:
     skip_unless_seeded(name)
+
     def run(seed: int) -> list[np.ndarray]:
         environment = make(name, 4, seed)
         rng = np.random.default_rng(0)

@@ -132,9 +132,7 @@ class AgreeingBackend(Backend):
             ally_state_size=0,
         )
 
-    def make(
-        self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]
-    ) -> Agreeing:
+    def make(self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]) -> Agreeing:
         return Agreeing(self.describe(scenario), n_environments)
 
     def return_bounds(self, scenario: str) -> tuple[float, float]:
