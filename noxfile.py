@@ -45,7 +45,7 @@ STOPPING_SECONDS = 60.0
 
 @nox.session
 def reproduce_smac(session: nox.Session) -> None:
-    """CADP and its baselines on SMAC scenarios: [--profile smoke|quick|paper] [--workers N] …"""
+    """CADP and its baselines on SMAC: [--profile smoke|quick|paper|mappo|tuned] [--workers N] …"""
     given, options = _arguments(session, RUN, BUILD)
     if given:
         session.error(f"reproduce_smac has its own study; run yours by: nox -s sweep -- {given[0]}")

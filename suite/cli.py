@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Collection
 from enum import StrEnum
@@ -38,7 +39,8 @@ _TRAINING_ADDRESS_SPACE = 1_600_000_000
 _HELP = """Train and compare CADP and its baselines, reproducibly.
 
 A study is a TOML file that says what is trained: scenarios, arms (algorithms), seeds, budgets. A
-profile is a size of it: smoke (a minute), quick, paper.
+profile is a part or size of it; studies/reproduce_smac.toml has smoke (a minute), quick, paper,
+mappo and tuned. docs/studies.md says what a study may say.
 
 Examples:
 
@@ -55,8 +57,8 @@ Examples:
   cadp-suite evaluate 3m --policy nearest
 
 Everything runs on this machine, without StarCraft, GPU or server. `run` may be stopped with Ctrl-C
-(or killed) at any time: the same command continues where it was. Afterwards `cadp-report build`
-makes the report.
+(or killed) at any time: the same command continues where it was. It ends by naming the command
+that makes the report.
 
 Exit codes: 0 done, 1 some runs failed, 2 bad input or configuration, 70 a fault of the program, 130
 interrupted.
@@ -194,6 +196,9 @@ def run(
         if all(failure.exit_code == 1 for failure in outcome.failed):
             cure = "the same command tries the failed runs again"
         say(console, f"{cure}; `status --json` has their tracebacks")
+    command = _report_command(study, expanded.profile_name, runs_dir)
+    say(console, f"the report is made by: {command}")
+    if outcome.failed:
         raise typer.Exit(max(failure.exit_code for failure in outcome.failed))
 
 
@@ -329,6 +334,15 @@ def _expanded(study: Path, profile: str | None) -> Plan:
     from suite.study.plan import expand
 
     return expand(load_study(study), profile)
+
+
+def _report_command(study: Path, profile: str, runs_dir: Path) -> str:
+    """What to type for the report of what has been trained."""
+    name = f"./{study}" if str(study).startswith("-") else str(study)
+    words = ["cadp-report", "build", name, "--profile", profile]
+    if runs_dir != Path("runs"):
+        words += ["--runs-dir", str(runs_dir)]
+    return shlex.join(words)
 
 
 def _refuse_other_backends(scenario: str) -> NoReturn:

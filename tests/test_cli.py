@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from suite import __version__, doctor
+import reports.__main__
+from suite import __version__, cli, doctor
 from suite.__main__ import main
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
@@ -145,6 +147,37 @@ def test_failed_runs_are_listed_and_leave_with_1(
     failures = [run["failure"] for run in document["runs"] if run["state"] == "failed"]
     assert len(failures) == 2
     assert failures[0].startswith("Traceback")
+
+
+def test_run_ends_with_the_command_that_makes_the_report(
+    call, make_study, trained_by, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained_by("train")
+    study = str(make_study().rename(runs_dir.parent / "my study.toml"))
+    place = runs_dir.rename(runs_dir.parent / "my runs")
+    code, _, err = call("run", study, "--profile", "tiny", "--runs-dir", str(place))
+    assert code == 0
+    name, command = err.splitlines()[-1].split(": ", 1)
+    assert name == "the report is made by"
+    words = shlex.split(command)
+    assert words == ["cadp-report", "build", study, "--profile", "tiny", "--runs-dir", str(place)]
+    monkeypatch.setattr(sys, "argv", words)
+    with pytest.raises(SystemExit) as exit_:
+        reports.__main__.main()
+    assert not exit_.value.code
+    assert list((place / "reports").glob("*.html"))
+
+
+@pytest.mark.parametrize(
+    ("study", "runs_dir", "expected"),
+    [
+        ("studies/x.toml", "runs", "cadp-report build studies/x.toml --profile p"),
+        ("-x.toml", "-r", "cadp-report build ./-x.toml --profile p --runs-dir -r"),
+        ("a b", "it's", """cadp-report build 'a b' --profile p --runs-dir 'it'"'"'s'"""),
+    ],
+)
+def test_the_command_for_the_report_can_be_typed(study: str, runs_dir: str, expected: str) -> None:
+    assert cli._report_command(Path(study), "p", Path(runs_dir)) == expected
 
 
 def test_interruption_leaves_with_130(

@@ -30,6 +30,7 @@ class Parameters:
     flat: (P, n) float32, all parameters of a member in a row (gaps for alignment stay 0).
     weights: name -> (P, *shape) view of `flat`; leaves of autograd when trainable.
     gradient: (P, n), laid out as `flat`; filled by `differentiate`.
+    Raises InputError if two parameters have one name.
     """
 
     def __init__(
@@ -41,6 +42,11 @@ class Parameters:
         trainable: bool = True,
     ) -> None:
         self.specs = tuple(specs)
+        names = [spec.name for spec in self.specs]
+        for repeated in sorted(name for name in set(names) if names.count(name) > 1):
+            cure = "give the layer a name that no other layer of the method has"
+            what = "two layers of one name would share their weights"
+            raise InputError(what, where="Parameters", value=repeated, cure=cure)
         self._offsets: list[int] = []
         size = 0
         for spec in self.specs:

@@ -10,7 +10,10 @@ from suite.algorithms.layers.arithmetic_numba import exp32, sigmoid32, tanh32
 from suite.algorithms.layers.attention import advise, advise_in_torch
 from suite.algorithms.layers.dense import linear, linear_relu
 from suite.algorithms.layers.gru import gru_next, gru_sequence
+from suite.algorithms.parameters import Parameters
 from suite.algorithms.rows import Rows, pack_lengths
+from suite.algorithms.specs import linear_specs
+from suite.errors import InputError
 
 N_AGENTS = 2
 FULL = [[3, 3, 3]]
@@ -155,3 +158,9 @@ def test_dense_layer_gradients_numerically() -> None:
     assert torch.autograd.gradcheck(linear, tensors)
     x, weight, bias = tensors
     assert torch.autograd.gradcheck(lambda a, b, c: linear_relu(b, c, a), (x, weight, bias))
+
+
+def test_two_layers_of_one_name_are_refused() -> None:
+    specs = [*linear_specs("head", 3, 2), *linear_specs("head", 3, 2)]
+    with pytest.raises(InputError, match=r"share their weights.*head\.bias"):
+        Parameters(specs, 1)

@@ -1,4 +1,7 @@
-"""One contract for all environments; every scenario must pass it."""
+"""One contract for all environments; every scenario must pass it, those of plug-ins too.
+
+Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`).
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.environments import ActionError, available, describe, make
+from suite.environments import ActionError, available, backend_of, describe, make
 from suite.errors import InputError
 
 pytestmark = pytest.mark.parametrize("name", available())
@@ -39,6 +42,11 @@ def rollout(environment: Any, seeds: list[int], actions_seed: int, players: Any)
         )
         active &= ~(step.terminated | step.truncated)
     return trace
+
+
+def skip_unless_seeded(name: str) -> None:
+    if not backend_of(name).seeds_episodes:
+        pytest.skip("seeds do not fix its episodes")
 
 
 def test_describe_equals_made(name: str) -> None:
@@ -87,6 +95,7 @@ def test_episodes_end_within_the_limit_by_rule_or_by_time(name: str, players: An
 
 
 def test_same_seeds_and_actions_same_trajectory(name: str, players: Any) -> None:
+    skip_unless_seeded(name)
     first = rollout(make(name, 4, 0), [5, 6, 7, 8], 1, players)
     second = rollout(make(name, 4, 99), [5, 6, 7, 8], 1, players)
     assert len(first) == len(second)
@@ -95,6 +104,7 @@ def test_same_seeds_and_actions_same_trajectory(name: str, players: Any) -> None
 
 
 def test_slot_and_batch_size_do_not_matter(name: str, players: Any) -> None:
+    skip_unless_seeded(name)
     alone = rollout(make(name, 1, 0), [7], 1, players)
     many = rollout(make(name, 5, 0), [1, 2, 3, 7, 4], 1, players)
     for a, b in zip(alone, many, strict=False):
@@ -102,6 +112,8 @@ def test_slot_and_batch_size_do_not_matter(name: str, players: Any) -> None:
 
 
 def test_make_seed_fixes_all_later_episodes(name: str, players: Any) -> None:
+    skip_unless_seeded(name)
+
     def run(seed: int) -> list[np.ndarray]:
         environment = make(name, 4, seed)
         rng = np.random.default_rng(0)
@@ -131,6 +143,7 @@ def test_inactive_slots_are_untouched(name: str, players: Any) -> None:
 
 
 def test_reset_of_one_slot_leaves_the_others(name: str, players: Any) -> None:
+    skip_unless_seeded(name)
     environment = make(name, 3, 0)
     environment.step(players.random_actions(environment, np.random.default_rng(0)))
     before = snapshot(environment)
@@ -149,9 +162,10 @@ def test_unavailable_action_is_refused_before_any_slot_moves(name: str, players:
     before = snapshot(environment)
     for bad_action in (-1, environment.info.n_actions):
         actions = good.copy()
-        actions[2, 1] = bad_action
+        actions[2, -1] = bad_action
+        last = environment.info.n_agents - 1
         with pytest.raises(
-            ActionError, match=rf"slot 2, agent 1: action {bad_action} .*available: \["
+            ActionError, match=rf"slot 2, agent {last}: action {bad_action} .*available: \["
         ):
             environment.step(actions)
     for old, new in zip(before, snapshot(environment), strict=True):

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from suite.algorithms.declaration import Members
+from suite.algorithms.interface import Counters
+from suite.runs.protocol import TrainingProtocol
+
 ROOT = Path(__file__).parents[2]
+OUTSIDE = Path(__file__).parent / "outside"
 ENTRY_POINTS = """
 [cadp_suite.mixers]
 weighted = toys:MIXER
@@ -68,15 +76,20 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     about.mkdir(parents=True)
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: toys\nVersion: 1.2\n")
     (about / "entry_points.txt").write_text(ENTRY_POINTS)
-    (site / "toys.py").write_bytes((Path(__file__).parent / "outside" / "toys.py").read_bytes())
+    for source in OUTSIDE.glob("*.py"):
+        (site / source.name).write_bytes(source.read_bytes())
     (directory / "study.toml").write_text(STUDY)
     return directory
 
 
 def call(place: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return python(place, "-m", module, *arguments)
+
+
+def python(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     path = os.pathsep.join([str(ROOT), str(place / "site")])
     return subprocess.run(
-        [sys.executable, "-P", "-m", module, *arguments],
+        [sys.executable, "-P", *arguments],
         cwd=place,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
@@ -115,6 +128,62 @@ def test_plans_and_doctor_name_them(trained: Path) -> None:
     plan = call(trained, "suite", "plan", "study.toml").stdout
     assert "agreeing (a toy from outside), rules version 7" in plan
     assert "agreeing/pair" in call(trained, "suite", "doctor").stdout
+
+
+def test_planning_with_them_imports_no_torch(place: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['cadp-suite', 'plan', 'study.toml']\n"
+        "from suite.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as left: assert not left.code\n"
+        "assert 'toys' in sys.modules\n"
+        "print(sorted({'torch', 'numba', 'toys_learner'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = python(place, "-c", code)
+    assert "agreeing/pair" in done.stdout
+    assert done.stderr == "[]\n"
+
+
+def test_the_backend_passes_the_contract(place: Path) -> None:
+    """As docs/extending.md says; environments brought from outside are among `available()`."""
+    contract = str(ROOT / "tests" / "environments" / "test_contract.py")
+    done = python(place, "-m", "pytest", contract, "-k", "agreeing", "-p", "no:cacheprovider")
+    assert done.returncode == 0, done.stdout
+    assert re.search(r"\b\d+ passed", done.stdout), done.stdout
+    assert "skipped" not in done.stdout
+
+
+def test_the_learner_continues_from_its_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that decides how training goes on is in the state, random streams too."""
+    monkeypatch.syspath_prepend(str(OUTSIDE))
+    import toys
+
+    def built(seed: int) -> Any:
+        members = Members([seed], hyperparameters={"boldness": [0.9]})
+        sizes, (method,) = toys.BACKEND.describe("pair").sizes, toys.methods()
+        return method.build(toys.CountingSettings, sizes, TrainingProtocol(), members)
+
+    def play(algorithm: Any, n_episodes: int) -> list[list[int]]:
+        batch, slots = toys.BACKEND.make("pair", 1, 0, ()), np.array([0])
+        counters = Counters(env_steps=np.zeros(1, np.int64), n_episodes=np.zeros(1, np.int64))
+        played = []
+        for _ in range(n_episodes):
+            batch.reset()
+            writer = algorithm.memory.writer(np.array([0]), slots, slots)
+            actions = algorithm.actor(batch, "decentralised", exploring=counters)(0, slots)
+            step = batch.step(actions)
+            writer.act(0, slots, actions, step.reward, step.terminated)
+            algorithm.update(counters, np.array([True]))
+            played.append(actions[0].tolist())
+        return played
+
+    first, second = built(1), built(2)
+    play(first, 20)
+    second.load_state_dict(first.state_dict())
+    second.memory.load_state_dict(first.memory.state_dict(replays_exactly=True), lambda *_: None)
+    assert play(first, 20) == play(second, 20)
+    assert np.array_equal(first.memory.n_added, second.memory.n_added)
+    assert first.member_weights(0)["value"].equal(second.member_weights(0)["value"])
 
 
 def test_a_missing_distribution_is_one_line(trained: Path, tmp_path: Path) -> None:

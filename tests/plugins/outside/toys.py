@@ -1,22 +1,37 @@
-"""A mixer, a method with its own learner and a backend, as another distribution brings them."""
+"""A mixer, a method with its own learner and a backend, as another distribution brings them.
+
+Declarations only: nothing here imports torch before something is computed (docs/extending.md).
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from suite.algorithms.declaration import Backbone, Members, Method, Work
+from suite.algorithms.declaration import Backbone, Members, Method, TrainingMetric, Work
 from suite.algorithms.mixers.interface import Mixed, MixerInputs
 from suite.algorithms.settings import ArmSettings, Settings
 from suite.algorithms.specs import linear_specs
-from suite.environments import EnvironmentInfo, Step
 from suite.environments.backend import Backend
+from suite.environments.interface import ActionError, EnvironmentInfo, Step
+from suite.environments.validation import (
+    check_actions,
+    check_active,
+    check_episode_seeds,
+    check_slots,
+)
 from suite.runs.hyperparameters import Hyperparameter
-from suite.runs.modes import DECENTRALISED
-from suite.runs.seeding import Stream, generator
+from suite.runs.protocol import TrainingProtocol
+from suite.runs.sizes import Sizes
+
+if TYPE_CHECKING:
+    import torch
+    from toys_learner import Counting
+
+    from suite.algorithms.parameters import Weights
 
 
 # A mixer: one file, one line in its distribution's entry points. ----------------------------------
@@ -29,11 +44,11 @@ class WeightedMixer:
 
     needs_greedy = False
 
-    def __init__(self, settings: WeightedSettings, sizes: Any) -> None:
+    def __init__(self, settings: WeightedSettings, sizes: Sizes) -> None:
         self.scale = settings.scale
         self.specs = linear_specs("value", sizes.state_size, 1, reads_data=True)
 
-    def mix(self, weights: Mapping[str, torch.Tensor], inputs: MixerInputs) -> Mixed:
+    def mix(self, weights: Weights, inputs: MixerInputs) -> Mixed:
         from suite.algorithms.layers.dense import linear
 
         v = linear(inputs.state, weights["value.weight"], weights["value.bias"])
@@ -52,98 +67,44 @@ class CountingSettings(ArmSettings):
 class CountingMethod(Method):
     framework, backbone, settings = "counting", "alone", CountingSettings
 
-    def hyperparameters(self, settings: Any = None) -> tuple[Hyperparameter, ...]:
+    def hyperparameters(self, settings: Any | None = None) -> tuple[Hyperparameter, ...]:
         return (Hyperparameter("boldness", "b", "how often it tries", 0.0, 1.0, published=0.5),)
 
-    def work(self, settings: Any, protocol: Any, sizes: Any, mean_length: float) -> Work:
-        return Work(1.0, 1.0)
+    def metrics(self, settings: Any) -> tuple[TrainingMetric, ...]:
+        return (TrainingMetric("best", "highest value of an action"),)
 
-    def n_parameters(self, settings: Any, sizes: Any) -> int:
+    def protocol_unused(self) -> frozenset[str]:
+        return frozenset(
+            {
+                "batch_size_episodes",
+                "buffer_size_episodes",
+                "target_update_interval_episodes",
+                "epsilon_start",
+                "epsilon_finish",
+                "epsilon_anneal_env_steps",
+            }
+        )
+
+    def work(
+        self, settings: Any, protocol: TrainingProtocol, sizes: Sizes, mean_length: float
+    ) -> Work:
+        per_collection = protocol.updates_per_collection / protocol.episodes_per_collection
+        return Work(per_collection, update_flops=3.0 * mean_length * sizes.n_agents)
+
+    def n_parameters(self, settings: Any, sizes: Sizes) -> int:
         return sizes.n_agents * sizes.n_actions
 
     def build(
-        self, settings: Any, sizes: Any, protocol: Any, members: Members, device: Any = "cpu"
+        self,
+        settings: Any,
+        sizes: Sizes,
+        protocol: TrainingProtocol,
+        members: Members,
+        device: torch.device | str = "cpu",
     ) -> Counting:
-        return Counting(sizes, members)
+        from toys_learner import Counting  # the first to import torch
 
-
-class Counting:
-    """value: (P, N, A), running mean reward of every action of every agent."""
-
-    modes = (DECENTRALISED,)
-
-    def __init__(self, sizes: Any, members: Members) -> None:
-        self.n_members, self.sizes = len(members), sizes
-        self.value = torch.zeros(len(members), sizes.n_agents, sizes.n_actions)
-        self.boldness = members.hyperparameters["boldness"]
-        self.random = [generator(seed, Stream.EXPLORATION) for seed in members.seeds]
-        self.memory = LastEpisode(len(members))
-
-    def actor(self, seen: Any, mode: str, exploring: Any = None) -> Any:
-        each = seen.n_environments // self.n_members
-
-        def act(t: int, slots: np.ndarray) -> np.ndarray:
-            best = self.value.numpy().argmax(axis=2).repeat(each, axis=0)
-            for slot in slots if exploring is not None else ():
-                random = self.random[slot // each]
-                if random.random() < self.boldness[slot // each]:
-                    best[slot] = random.integers(0, self.sizes.n_actions, self.sizes.n_agents)
-            return best
-
-        return act
-
-    def update(self, counters: Any, active: np.ndarray) -> tuple[np.ndarray, dict]:
-        for m in np.flatnonzero(active):
-            for actions, reward in self.memory.played[m]:
-                for n, a in enumerate(actions):
-                    self.value[m, n, a] += 0.5 * (reward - self.value[m, n, a])
-        return active, {"best": self.value.amax(dim=(1, 2))}
-
-    def facts(self, counters: Any) -> dict:
-        return {}
-
-    def is_finite(self) -> np.ndarray:
-        return np.ones(self.n_members, np.bool_)
-
-    def member_weights(self, member: int) -> dict[str, torch.Tensor]:
-        return {"value": self.value[member].clone()}
-
-    def load_member_weights(self, member: int, weights: Mapping[str, torch.Tensor]) -> None:
-        self.value[member] = weights["value"]
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"value": self.value.clone()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        self.value.copy_(state["value"])
-
-
-class LastEpisode:
-    """played: per member, (actions, reward) of each step of its last episode."""
-
-    def __init__(self, n_members: int) -> None:
-        self.played: list[list] = [[] for _ in range(n_members)]
-        self.n_added = np.zeros(n_members, np.int64)
-
-    def writer(self, member_of_slot: np.ndarray, slots: np.ndarray, seeds: np.ndarray) -> Any:
-        self.members = member_of_slot
-        for slot in slots:
-            self.played[member_of_slot[slot]] = []
-            self.n_added[member_of_slot[slot]] += 1
-        return self
-
-    def observe(self, t: int, slots: np.ndarray, arrays: Any) -> None:
-        pass
-
-    def act(self, t: int, slots: Any, actions: Any, reward: Any, terminated: Any) -> None:
-        for slot in slots:
-            self.played[self.members[slot]].append((actions[slot].tolist(), float(reward[slot])))
-
-    def state_dict(self, *, replays_exactly: bool) -> dict[str, Any]:
-        return {"n_added": torch.from_numpy(self.n_added.copy())}
-
-    def load_state_dict(self, state: dict[str, Any], play_again: Any) -> None:
-        self.n_added[:] = state["n_added"].numpy()
+        return Counting(self.modes(settings), sizes, members)
 
 
 def methods() -> tuple[Method, ...]:
@@ -171,7 +132,7 @@ class AgreeingBackend(Backend):
             ally_state_size=0,
         )
 
-    def make(self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]) -> Any:
+    def make(self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]) -> Agreeing:
         return Agreeing(self.describe(scenario), n_environments)
 
     def return_bounds(self, scenario: str) -> tuple[float, float]:
@@ -179,19 +140,42 @@ class AgreeingBackend(Backend):
 
 
 class Agreeing:
+    """A batch of one choice per episode; nothing in it is random."""
+
     def __init__(self, info: EnvironmentInfo, n: int) -> None:
-        self.info, self.n_environments, self.extra_observations = info, n, {}
-        self.observations = np.ones((n, 2, 1), np.float32)
+        self.info, self.n_environments = info, n
+        self.observations = np.ones((n, info.n_agents, 1), np.float32)
         self.state = np.ones((n, 1), np.float32)
-        self.available_actions = np.ones((n, 2, 3), np.bool_)
+        self.available_actions = np.ones((n, info.n_agents, info.n_actions), np.bool_)
+        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
+        self._is_over = np.zeros(n, np.bool_)
 
-    def reset(self, slots: Any = None, episode_seeds: Any = None) -> None:
-        pass
+    def reset(
+        self,
+        slots: NDArray[np.integer] | None = None,
+        episode_seeds: NDArray[np.integer] | None = None,
+    ) -> None:
+        chosen = check_slots(slots, self.n_environments)
+        check_episode_seeds(episode_seeds, len(chosen))
+        self._is_over[chosen] = False
 
-    def step(self, actions: np.ndarray, active: Any = None) -> Step:
-        active = np.ones(self.n_environments, np.bool_) if active is None else active
-        won = (actions == 1).all(axis=1) & active
-        return Step(won.astype(np.float64), active.copy(), np.zeros_like(won), won)
+    def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
+        chosen = check_actions(actions, (self.n_environments, self.info.n_agents))
+        moving = check_active(active, self.n_environments)
+        self._check_legal(chosen, moving)
+        self._is_over |= moving
+        won = (chosen == 1).all(axis=1) & moving
+        return Step(won.astype(np.float64), moving.copy(), np.zeros_like(won), won)
+
+    def _check_legal(self, actions: NDArray[np.int64], moving: NDArray[np.bool_]) -> None:
+        for slot in np.flatnonzero(moving & self._is_over):
+            raise ActionError(f"slot {slot}: its episode is over; reset the slot first")
+        known = range(self.info.n_actions)
+        for slot, agent in np.argwhere(~np.isin(actions, known) & moving[:, None]):
+            raise ActionError(
+                f"slot {slot}, agent {agent}: action {actions[slot, agent]} is not available; "
+                f"available: {list(known)}"
+            )
 
     def close(self) -> None:
         pass

@@ -1,0 +1,6 @@
+"""Tests of pages share `pages`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
