@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reports.data import Moment
+from reports.data import MethodView, Moment
 from reports.measures import Measure
 from reports.series import SeriesKey
 from suite.algorithms.registry import methods
@@ -239,15 +239,17 @@ def colours(names: Collection[str]) -> dict[str, str]:
     return found | {name: next(free) for name in dict.fromkeys(names) if name not in fixed}
 
 
-def mode_looks(modes: Sequence[ExecutionMode]) -> dict[ExecutionMode, Look]:
-    """(colour, line style) of each mode of one arm: of training first, of acting alone dashed."""
-    if len(modes) == 1:
-        return {modes[0]: (PLAIN, DOTTED)}
+def mode_looks(methods: Iterable[MethodView]) -> dict[ExecutionMode, Look]:
+    """(colour, line style) of each mode of those methods of a figure that have several.
+
+    Acting alone is dashed, the first of the others solid, whatever the order within a method.
+    """
+    modes = dict.fromkeys(mode for one in methods if len(one.modes) > 1 for mode in one.modes)
+    others = [mode for mode in modes if mode != DECENTRALISED]
     looks: dict[ExecutionMode, Look] = {mode: (VERMILION, DASHED) for mode in modes}
-    looks[modes[0]] = (BLUE, "solid")
-    between = [mode for mode in modes[1:] if mode != DECENTRALISED]
+    looks |= {mode: (BLUE, "solid") for mode in others[:1]}
     for mode, colour, dashes in zip(
-        between, itertools.cycle(BETWEEN_COLOURS), itertools.cycle(BETWEEN_DASHES), strict=False
+        others[1:], itertools.cycle(BETWEEN_COLOURS), itertools.cycle(BETWEEN_DASHES), strict=False
     ):
         looks[mode] = (colour, dashes)
     return looks
@@ -267,5 +269,5 @@ def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
         if place < len(PLAIN_DASHES):
             return PLAIN, PLAIN_DASHES[place]
         return CYCLE[-1 - (place - len(PLAIN_DASHES)) % len(CYCLE)], DOTTED
-    colour, dashes = mode_looks(key.method.modes)[key.mode]
+    colour, dashes = mode_looks(one.method for one in panel)[key.mode]
     return (colour if len(alike) == 1 else CYCLE[place % len(CYCLE)]), dashes
