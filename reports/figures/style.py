@@ -47,7 +47,7 @@ DOTTED: Dashes = (0, (1, 1))
 DASHED: Dashes = (0, (5, 2))
 PLAIN_DASHES: tuple[Dashes, ...] = (DOTTED, (0, (4, 1, 1, 1)))
 BETWEEN_COLOURS = (GREEN, PURPLE, ORANGE, SKY)
-BETWEEN_DASHES: tuple[Dashes, ...] = ((0, (9, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1.5)))
+BETWEEN_DASHES: tuple[Dashes, ...] = ((0, (6, 1.5, 1.5, 1.5)), (0, (9, 1.5)), (0, (3, 1.5)))
 
 PANEL_INCHES = (5.0, 3.3)
 LEGEND_ROW_INCHES = 0.18

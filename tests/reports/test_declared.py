@@ -269,8 +269,8 @@ def test_a_mode_looks_the_same_in_every_arm_of_a_figure() -> None:
         "centralised (C). Dashed: acting decentralised (D)." in drawing.caption
     )
     drawn = re.findall(r'stroke-dasharray: ([^;]*);[^"]*stroke-width: 1\.7"', drawing.svg)
-    # In units of the line's width: 1, 1 dotted, 5, 2 dashed, 9, 1.5 broken.
-    assert sorted(drawn) == ["1.7,1.7"] * 2 + ["15.3,2.55"] + ["8.5,3.4"] * 2
+    # In units of the line's width: 1, 1 dotted; 6, 1.5, 1.5, 1.5 broken; 5, 2 dashed.
+    assert sorted(drawn) == ["1.7,1.7"] * 2 + ["10.2,2.55,2.55,2.55"] + ["8.5,3.4"] * 2
 
 
 def test_lines_of_one_panel_have_different_looks() -> None:

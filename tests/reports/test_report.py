@@ -195,6 +195,26 @@ def test_trouble_is_told(partial_page: Page, words: str) -> None:
     assert words in partial_page.text
 
 
+@pytest.mark.parametrize(
+    ("last", "is_odd"), [(("matrix/two_step", "3"), False), (("skirmish/8m", "2"), True)]
+)
+def test_versions_may_differ_between_backends_not_within_one(
+    last: tuple[str, str], is_odd: bool
+) -> None:
+    scenario, version = last
+    data = made_up.study(("skirmish/3m", scenario), arms=("qmix",), n_seeds=2, n_points=5)
+    runs = [
+        replace(run, sittings=({**run.provenance, "environment_version": version},))
+        if run.scenario == scenario
+        else run
+        for run in data.runs
+    ]
+    html = build_html(made_up.with_runs(data, runs), None)
+    rows = re.findall(r'<tbody( class="flag")?>\s*<tr><th scope="row">environment_version', html)
+    assert rows == [' class="flag"' if is_odd else ""]
+    assert ("Runs differ in environment_version" in html) == is_odd
+
+
 def test_nothing_finished_still_makes_an_honest_page() -> None:
     data = made_up.study(arms=("qmix", "cadp_qmix"), n_seeds=2, n_points=5)
     runs = [replace(run, status="failed", histories={}, failure="boom") for run in data.runs]
