@@ -202,7 +202,7 @@ def step_axis(axes: Axes, total_env_steps: float) -> None:
 def value_axis(axes: Axes, measure: Measure) -> None:
     """The y axis; of percentages always 0 to 100, so that panels compare at a glance."""
     axes.set_ylabel(measure.label)
-    if measure.bounds == (0.0, 100.0):
+    if measure.unit == "%":
         axes.set_ylim(-2, 102)
         axes.set_yticks(range(0, 101, 25))
 

@@ -67,7 +67,9 @@ def transition(
 
 def _mode_curve(runs: list[RunView], mode: ExecutionMode, measure: Measure) -> Curve | None:
     histories = [history for run in runs if (history := measure.history(run, mode))]
-    return mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds) if runs else None
+    if not runs:
+        return None
+    return mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds(runs[0]))
 
 
 def _watched(runs: list[RunView], key: SeriesKey) -> dict[TrainingMetric, Curve]:
