@@ -240,9 +240,10 @@ def colours(names: Collection[str]) -> dict[str, str]:
 
 
 def mode_looks(methods: Iterable[MethodView]) -> dict[ExecutionMode, Look]:
-    """(colour, line style) of each mode of those methods of a figure that have several.
+    """(colour, line style) of each mode of those methods that have several.
 
-    Acting alone is dashed, the first of the others solid, whatever the order within a method.
+    Acting alone is dashed, the first of the others solid, whatever the order within a method. Give
+    all methods of a figure whose legend tells modes apart from arms.
     """
     modes = dict.fromkeys(mode for one in methods if len(one.modes) > 1 for mode in one.modes)
     others = [mode for mode in modes if mode != DECENTRALISED]
@@ -259,7 +260,7 @@ def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
     """(colour, line style) of a series among those of its panel.
 
     One arm with several modes: a colour for each, see `mode_looks`. Several such arms: a colour for
-    each arm. Arms with one mode: grey, from the third on in colour.
+    each arm, line styles as if it were alone. Arms with one mode: grey, from the third on in colour.
     """
     conditions = {(one.arm, one.point): len(one.method.modes) > 1 for one in panel}
     condition = key.arm, key.point
@@ -269,5 +270,5 @@ def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
         if place < len(PLAIN_DASHES):
             return PLAIN, PLAIN_DASHES[place]
         return CYCLE[-1 - (place - len(PLAIN_DASHES)) % len(CYCLE)], DOTTED
-    colour, dashes = mode_looks(one.method for one in panel)[key.mode]
+    colour, dashes = mode_looks([key.method])[key.mode]
     return (colour if len(alike) == 1 else CYCLE[place % len(CYCLE)]), dashes

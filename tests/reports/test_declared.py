@@ -256,6 +256,15 @@ def test_modes_of_one_arm_have_different_looks() -> None:
     assert looks[DECENTRALISED] == (style.VERMILION, style.DASHED)
 
 
+def test_acting_alone_is_dashed_wherever_an_arm_declares_it() -> None:
+    """So a line of a panel looks the same whatever else is drawn there."""
+    alone_first = replace(TEACHING, modes=(DECENTRALISED, TEACHER))
+    keys = series_keys(study({"a": alone_first, "b": BEST_OF_K}), "skirmish/5m_vs_6m")
+    dashes = {key.label: style.line_look(key, keys)[1] for key in keys}
+    assert (dashes["a (D)"], dashes["b (D)"]) == (style.DASHED, style.DASHED)
+    assert (dashes["a (T)"], dashes["b (C)"]) == ("solid", "solid")
+
+
 def test_a_mode_looks_the_same_in_every_arm_of_a_figure() -> None:
     """Whichever mode an arm declares first, legend and caption say what is drawn."""
     alone_first = replace(TEACHING, modes=(DECENTRALISED, TEACHER))
