@@ -260,7 +260,7 @@ def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
     """(colour, line style) of a series among those of its panel.
 
     One arm with several modes: a colour for each, see `mode_looks`. Several such arms: a colour for
-    each arm, line styles as if it were alone. Arms with one mode: grey, from the third on in colour.
+    each arm, line styles as if it were alone. Arms with one mode: grey, from the third on coloured.
     """
     conditions = {(one.arm, one.point): len(one.method.modes) > 1 for one in panel}
     condition = key.arm, key.point
