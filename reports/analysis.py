@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from reports.checks import ProvenanceEntry, mixed, provenance
-from reports.claims import ClaimResult, Contrast, contrast, judge
+from reports.claims import ClaimResult, ClaimVerdict, Contrast, contrast, judge
 from reports.data import ReportData, RunView
 from reports.evidence import agreeing, left_out, weigh
 from reports.measures import Measure, backend
@@ -19,6 +20,7 @@ from reports.series import (
     name_across,
     win_rates,
 )
+from reports.statistics.verdicts import VERDICTS
 from suite.environments.backend import Backend
 from suite.runs.modes import DECENTRALISED
 
@@ -48,6 +50,17 @@ class Analysis:
     mixed: tuple[RunView, ...]
     provenance: tuple[ProvenanceEntry, ...]
     parameters: ParameterTable
+
+    @property
+    def verdict_counts(self) -> dict[ClaimVerdict, int]:
+        """Number of claims with each verdict, then of those not tested, if any."""
+        counts = Counter(result.verdict for result in self.claims)
+        return {word: counts[word] for word in VERDICTS} | counts
+
+    @property
+    def n_tested(self) -> int:
+        """Number of claims that this profile can test: the family of Holm's correction."""
+        return sum(self.verdict_counts[word] for word in VERDICTS)
 
     @property
     def without_aggregate(self) -> list[str]:

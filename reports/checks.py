@@ -13,6 +13,9 @@ STARTED = "started"
 CODE = ("git_commit", "git_dirty", "training_code")
 VERSIONS = ("cadp-suite", "python", "torch", "numpy", "numba", "llvmlite")
 MACHINE = ("processor", "platform", "device")
+# What differs between runs of any study, by its nature; and what only one backend's runs share.
+EXPECTED_TO_DIFFER = frozenset({"seed", "protocol", "environment"})
+OF_A_BACKEND = frozenset({"environment_version"})
 
 
 @dataclass(frozen=True)
@@ -20,11 +23,12 @@ class ProvenanceEntry:
     """One provenance key over all runs that have records: value → run ids that have it.
 
     A run is listed under the value of each of its sittings; those without the key under
-    "(not recorded)".
+    "(not recorded)". is_odd: whether runs differ that should share it.
     """
 
     key: str
     runs_by_value: dict[str, tuple[str, ...]]
+    is_odd: bool
 
     @property
     def differs(self) -> bool:
@@ -42,11 +46,16 @@ def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
     entries = []
     for key in keys:
         by_value: dict[str, dict[str, None]] = {}
+        shared: dict[str, set[str]] = {}
         for run_id, run in recorded.items():
+            sharing = run.backend if key in OF_A_BACKEND else ""
             for sitting in run.sittings:
                 value = sitting.get(key, f"({NOT_RECORDED})")
                 by_value.setdefault(value, {})[run_id] = None
-        entries.append(ProvenanceEntry(key, {value: tuple(ids) for value, ids in by_value.items()}))
+                shared.setdefault(sharing, set()).add(value)
+        is_odd = key not in EXPECTED_TO_DIFFER and any(len(v) > 1 for v in shared.values())
+        ids_by_value = {value: tuple(ids) for value, ids in by_value.items()}
+        entries.append(ProvenanceEntry(key, ids_by_value, is_odd))
     return entries
 
 

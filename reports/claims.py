@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from reports.data import ClaimKind, ClaimView, ReportData, RunView
 from reports.series import SeriesKey, SeriesResult, series_keys
@@ -21,6 +22,9 @@ from reports.statistics.verdicts import (
     pair_by_seed,
     paired_estimate,
 )
+
+# A claim is "not tested" where the profile runs nothing that could tell.
+ClaimVerdict = Verdict | Literal["not tested"]
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,15 @@ class Contrast:
         return self.left.key.scenario
 
     @property
+    def point(self) -> str:
+        """The hyperparameter point, or both where the sides differ; "" where there is only one."""
+        points = {self.left.key.point: None, self.right.key.point: None}
+        return " vs ".join(point for point in points if point)
+
+    @property
     def place(self) -> str:
         """Scenario, and the hyperparameter point where the arm has several."""
-        points = {self.left.key.point: None, self.right.key.point: None}
-        named = " vs ".join(point for point in points if point)
-        return f"{self.scenario}, {named}" if named else self.scenario
+        return f"{self.scenario} at {self.point}" if self.point else self.scenario
 
 
 @dataclass(frozen=True)
@@ -81,8 +89,8 @@ class ClaimResult:
     p_against: float
     adjusted_for: float
     adjusted_against: float
-    verdict: Verdict
-    uncorrected: Verdict
+    verdict: ClaimVerdict
+    uncorrected: ClaimVerdict
 
     @property
     def statement(self) -> str:
@@ -106,7 +114,7 @@ def judge(data: ReportData, results: Mapping[SeriesKey, SeriesResult]) -> list[C
     }
     judged = []
     for index, claim in enumerate(data.claims):
-        raw_for, raw_against = combined[index]
+        is_tested, (raw_for, raw_against) = bool(contrasts[index]), combined[index]
         adjusted_for, adjusted_against = (adjusted[side].get(index, 1.0) for side in (0, 1))
         judged.append(
             ClaimResult(
@@ -117,8 +125,8 @@ def judge(data: ReportData, results: Mapping[SeriesKey, SeriesResult]) -> list[C
                 p_against=raw_against,
                 adjusted_for=adjusted_for,
                 adjusted_against=adjusted_against,
-                verdict=decide(adjusted_for, adjusted_against),
-                uncorrected=decide(raw_for, raw_against),
+                verdict=decide(adjusted_for, adjusted_against) if is_tested else "not tested",
+                uncorrected=decide(raw_for, raw_against) if is_tested else "not tested",
             )
         )
     return judged

@@ -119,6 +119,11 @@ class RunView:
     doubts: tuple[Doubt, ...] = ()
 
     @property
+    def backend(self) -> str:
+        """Name of the environment backend, the part before the slash of the scenario."""
+        return self.scenario.partition("/")[0]
+
+    @property
     def modes(self) -> tuple[ExecutionMode, ...]:
         """Ways of acting in which its model is tested, that of training first."""
         return self.method.modes

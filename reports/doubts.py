@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from reports.data import Doubt, History, RunView
-from reports.measures import EPISODE_LENGTH, RETURN, WIN_RATE
+from reports.measures import WIN_RATE, possible_range
 from suite.runs.metrics import TEST, TRAIN, tested_mode
 from suite.runs.modes import DECENTRALISED
 from suite.text import plural
@@ -68,14 +68,8 @@ def _out_of_range(run: RunView) -> str:
 
 def _range(key: str, run: RunView) -> tuple[float, float]:
     """Possible values of what the training loop records, in training or in a test."""
-    limit = np.inf if run.episode_limit is None else float(run.episode_limit)
-    ranges = {
-        WIN_RATE.quantity: (0.0, 1.0),
-        RETURN.quantity: run.return_bounds,
-        EPISODE_LENGTH.quantity: (1.0, limit),
-    }
     counts = {N_EPISODES: (1.0, np.inf), N_UPDATES: (0.0, np.inf)}
-    return counts.get(key) or ranges.get(key.split("/")[1], (-np.inf, np.inf))
+    return counts.get(key) or possible_range(key.split("/")[1], run)
 
 
 def _impossible_steps(run: RunView) -> str:

@@ -20,13 +20,12 @@ class Measure:
     """A tested quantity.
 
     quantity: its name in metric keys. scale: stored value × scale = shown value.
-    bounds: possible range of the shown value. unit, difference_unit: as written after a number.
+    unit, difference_unit: as written after a number.
     """
 
     quantity: str
     label: str
     scale: float = 1.0
-    bounds: tuple[float, float] = (-np.inf, np.inf)
     unit: str = ""
     difference_unit: str = ""
 
@@ -41,8 +40,24 @@ class Measure:
             return None
         return History(stored.steps, stored.values * self.scale)
 
+    def bounds(self, run: RunView) -> tuple[float, float]:
+        """Possible range of the shown value; the same for every run of a scenario."""
+        low, high = possible_range(self.quantity, run)
+        return low * self.scale, high * self.scale
 
-WIN_RATE = Measure(metrics.WIN_RATE, "test win rate (%)", 100.0, (0.0, 100.0), "%", "points")
+
+def possible_range(quantity: str, run: RunView) -> tuple[float, float]:
+    """Possible stored values of a quantity that training and tests record."""
+    limit = np.inf if run.episode_limit is None else float(run.episode_limit)
+    ranges = {
+        metrics.WIN_RATE: (0.0, 1.0),
+        metrics.RETURN: run.return_bounds,
+        metrics.EPISODE_LENGTH: (1.0, limit),
+    }
+    return ranges.get(quantity, (-np.inf, np.inf))
+
+
+WIN_RATE = Measure(metrics.WIN_RATE, "test win rate (%)", 100.0, "%", "points")
 RETURN = Measure(metrics.RETURN, "test return")
 EPISODE_LENGTH = Measure(metrics.EPISODE_LENGTH, "steps of a test episode")
 _KNOWN = {one.quantity: one for one in (WIN_RATE, RETURN, EPISODE_LENGTH)}

@@ -43,6 +43,11 @@ def duration(seconds: float | None) -> str:
     return MISSING if seconds is None else duration_text(seconds)
 
 
+def enumerated(parts: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`; "" for none."""
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
 def listed(names: Sequence[object], most: int = 6) -> str:
     """`a, b, c`; the first `most` of them and how many more."""
     more = f" and {len(names) - most} more" if len(names) > most else ""

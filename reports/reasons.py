@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from reports.claims import ClaimResult, Contrast
 from reports.data import ClaimView
-from reports.numbers import listed, p_value, signed
-from reports.statistics.verdicts import Verdict
+from reports.numbers import enumerated, listed, p_value, signed
+from reports.statistics.verdicts import VERDICTS
 from suite.text import plural
-
-WORDS: tuple[Verdict, ...] = ("reproduced", "not reproduced", "undecided")
 
 
 def reason(result: ClaimResult) -> str:
@@ -42,14 +42,24 @@ def _reason_one(result: ClaimResult) -> str:
 
 def _reason_many(result: ClaimResult) -> str:
     verdicts = [one.verdict for one in result.contrasts]
-    told = ", ".join(f"{word} in {verdicts.count(word)}" for word in WORDS if word in verdicts)
+    told = ", ".join(f"{word} in {verdicts.count(word)}" for word in VERDICTS if word in verdicts)
     text = f"Must hold in all {len(verdicts)} comparisons; each taken alone: {told}"
-    floored = [one.place for one in result.contrasts if one.is_at_floor]
+    floored = [one for one in result.contrasts if one.is_at_floor]
     if floored:
-        text += f"; in {', '.join(floored)} {_floor(result.claim)}"
+        text += f"; {_places(floored)} {_floor(result.claim)}"
     if result.verdict != result.uncorrected:
         return f"{text}; {_lost_to_correction(result)}"
     return f"{text}."
+
+
+def _places(contrasts: Iterable[Contrast]) -> str:
+    """`in A at α=0.5 and at α=1 and in B`: where they are, each scenario named once."""
+    points: dict[str, list[str]] = {}
+    for one in contrasts:
+        points.setdefault(one.scenario, []).extend([f"at {one.point}"] if one.point else [])
+    return enumerated(
+        [f"in {scenario} {enumerated(at)}".strip() for scenario, at in points.items()]
+    )
 
 
 def _floor(claim: ClaimView) -> str:

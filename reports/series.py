@@ -169,11 +169,13 @@ def evaluate(data: ReportData, key: SeriesKey, measure: Measure) -> SeriesResult
         for run in evidence_of(data, key)
         if (history := measure.history(run, key.mode))
     ]
-    finals = [performance.final for _, performance in per_run]
     estimate = None
-    if finals:
-        rng = np.random.default_rng(BOOTSTRAP_SEED)
-        estimate = mean_interval(finals, rng=rng, bounds=measure.bounds)
+    if per_run:
+        estimate = mean_interval(
+            [performance.final for _, performance in per_run],
+            rng=np.random.default_rng(BOOTSTRAP_SEED),
+            bounds=measure.bounds(per_run[0][0]),
+        )
     return SeriesResult(key, measure, runs_of(data, key), tuple(per_run), estimate)
 
 

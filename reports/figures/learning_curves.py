@@ -59,7 +59,7 @@ def drawn_series(data: ReportData, key: SeriesKey, measure: Measure) -> DrawnSer
     histories = [history for run in runs if (history := measure.history(run, key.mode))]
     if not histories:
         return None
-    curve = mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds)
+    curve = mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds(runs[0]))
     if curve is None:
         return None
     return DrawnSeries(

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from reports.data import Moment
+from reports.data import MethodView, Moment
 from reports.measures import Measure
 from reports.series import SeriesKey
 from suite.algorithms.registry import methods
@@ -47,7 +47,7 @@ DOTTED: Dashes = (0, (1, 1))
 DASHED: Dashes = (0, (5, 2))
 PLAIN_DASHES: tuple[Dashes, ...] = (DOTTED, (0, (4, 1, 1, 1)))
 BETWEEN_COLOURS = (GREEN, PURPLE, ORANGE, SKY)
-BETWEEN_DASHES: tuple[Dashes, ...] = ((0, (9, 1.5)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 1.5)))
+BETWEEN_DASHES: tuple[Dashes, ...] = ((0, (6, 1.5, 1.5, 1.5)), (0, (9, 1.5)), (0, (3, 1.5)))
 
 PANEL_INCHES = (5.0, 3.3)
 LEGEND_ROW_INCHES = 0.18
@@ -202,7 +202,7 @@ def step_axis(axes: Axes, total_env_steps: float) -> None:
 def value_axis(axes: Axes, measure: Measure) -> None:
     """The y axis; of percentages always 0 to 100, so that panels compare at a glance."""
     axes.set_ylabel(measure.label)
-    if measure.bounds == (0.0, 100.0):
+    if measure.unit == "%":
         axes.set_ylim(-2, 102)
         axes.set_yticks(range(0, 101, 25))
 
@@ -239,15 +239,18 @@ def colours(names: Collection[str]) -> dict[str, str]:
     return found | {name: next(free) for name in dict.fromkeys(names) if name not in fixed}
 
 
-def mode_looks(modes: Sequence[ExecutionMode]) -> dict[ExecutionMode, Look]:
-    """(colour, line style) of each mode of one arm: of training first, of acting alone dashed."""
-    if len(modes) == 1:
-        return {modes[0]: (PLAIN, DOTTED)}
+def mode_looks(methods: Iterable[MethodView]) -> dict[ExecutionMode, Look]:
+    """(colour, line style) of each mode of those methods that have several.
+
+    Acting alone is dashed, the first of the others solid, whatever the order within a method. Give
+    all methods of a figure whose legend tells modes apart from arms.
+    """
+    modes = dict.fromkeys(mode for one in methods if len(one.modes) > 1 for mode in one.modes)
+    others = [mode for mode in modes if mode != DECENTRALISED]
     looks: dict[ExecutionMode, Look] = {mode: (VERMILION, DASHED) for mode in modes}
-    looks[modes[0]] = (BLUE, "solid")
-    between = [mode for mode in modes[1:] if mode != DECENTRALISED]
+    looks |= {mode: (BLUE, "solid") for mode in others[:1]}
     for mode, colour, dashes in zip(
-        between, itertools.cycle(BETWEEN_COLOURS), itertools.cycle(BETWEEN_DASHES), strict=False
+        others[1:], itertools.cycle(BETWEEN_COLOURS), itertools.cycle(BETWEEN_DASHES), strict=False
     ):
         looks[mode] = (colour, dashes)
     return looks
@@ -257,7 +260,7 @@ def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
     """(colour, line style) of a series among those of its panel.
 
     One arm with several modes: a colour for each, see `mode_looks`. Several such arms: a colour for
-    each arm. Arms with one mode: grey, from the third on in colour.
+    each arm, line styles as if it were alone. Arms with one mode: grey, from the third on coloured.
     """
     conditions = {(one.arm, one.point): len(one.method.modes) > 1 for one in panel}
     condition = key.arm, key.point
@@ -267,5 +270,5 @@ def line_look(key: SeriesKey, panel: Sequence[SeriesKey]) -> Look:
         if place < len(PLAIN_DASHES):
             return PLAIN, PLAIN_DASHES[place]
         return CYCLE[-1 - (place - len(PLAIN_DASHES)) % len(CYCLE)], DOTTED
-    colour, dashes = mode_looks(key.method.modes)[key.mode]
+    colour, dashes = mode_looks([key.method])[key.mode]
     return (colour if len(alike) == 1 else CYCLE[place % len(CYCLE)]), dashes

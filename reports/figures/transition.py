@@ -42,7 +42,7 @@ def transition(
     watched = _watched(runs, key)
     size = (style.PANEL_INCHES[0], style.PANEL_INCHES[1] + len(watched))
     figure, (top, *below) = style.new_figure(size, [2, *[1 for _ in watched]])
-    looks, mark = style.mode_looks(key.method.modes), MIXED_MARK if mixed(runs) else ""
+    looks, mark = style.mode_looks([key.method]), MIXED_MARK if mixed(runs) else ""
     for mode, curve in curves.items():
         label = f"({mode.letter}) {mode.name}, n={curve.n_runs}{mark}"
         _draw(top, curve, looks[mode], label)
@@ -67,7 +67,9 @@ def transition(
 
 def _mode_curve(runs: list[RunView], mode: ExecutionMode, measure: Measure) -> Curve | None:
     histories = [history for run in runs if (history := measure.history(run, mode))]
-    return mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds) if runs else None
+    if not runs:
+        return None
+    return mean_curve(histories, runs[0].test_interval_env_steps, measure.bounds(runs[0]))
 
 
 def _watched(runs: list[RunView], key: SeriesKey) -> dict[TrainingMetric, Curve]:

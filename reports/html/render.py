@@ -70,7 +70,6 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         modes_heading=words.modes_heading(analysis),
         backend=backend,
         arms=words.arms(analysis),
-        expected_to_differ=words.EXPECTED_TO_DIFFER,
         default_margin=DEFAULT_MARGIN_POINTS,
         bca_from_n=BCA_FROM_N,
         n_resamples=N_RESAMPLES,

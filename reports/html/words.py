@@ -114,18 +114,8 @@ def _mixed(analysis: Analysis) -> list[str]:
     ]
 
 
-# Provenance that differs between runs of any study, by its nature.
-EXPECTED_TO_DIFFER = frozenset({"seed", "protocol", "environment"})
-
-
 def _different_provenance(analysis: Analysis) -> list[str]:
-    different = [
-        entry.key
-        for entry in analysis.provenance
-        if entry.differs and entry.key not in EXPECTED_TO_DIFFER
-    ]
-    if "environment_version" in different and len(analysis.backends) > 1:
-        different.remove("environment_version")
+    different = [entry.key for entry in analysis.provenance if entry.is_odd]
     if not different:
         return []
     return [f"Runs differ in {', '.join(different)} (see Provenance)."]

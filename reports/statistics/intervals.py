@@ -137,7 +137,7 @@ def stratified_interval(
 
     strata: one (n_s,) array of per-seed values per scenario. statistic: values (..., n) and their
     weights (n,) → (...), over the values of all scenarios together. n of the result is the number
-    of values.
+    of values. No interval where a scenario has one seed, or where resampling changes nothing.
     """
     arrays = [np.asarray(stratum, dtype=np.float64) for stratum in strata]
     if len(arrays) < 2 or any(len(array) == 0 for array in arrays):
@@ -153,6 +153,9 @@ def stratified_interval(
         axis=1,
     )
     tail = (1 - confidence) / 2
-    low, high = np.quantile(statistic(resampled, weights), [tail, 1 - tail])
+    low, high = ends = np.quantile(statistic(resampled, weights), [tail, 1 - tail])
+    if is_constant(ends):
+        why = "no spread between seeds: no interval"
+        return Estimate(point, None, None, len(pooled), None, confidence, why)
     method = "stratified percentile bootstrap"
     return Estimate(point, float(low), float(high), len(pooled), None, confidence, method)

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,7 @@ from reports.statistics.intervals import Estimate
 from suite.runs.intervals import is_constant, t_half_width
 
 Verdict = Literal["reproduced", "not reproduced", "undecided"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 ERROR_LEVEL = 0.05
 
 

@@ -1,5 +1,6 @@
 """What methods and backends declare is what a report does with them, whatever they are called."""
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -249,10 +250,36 @@ def test_backbones_keep_their_colours_and_have_different_ones() -> None:
 
 
 def test_modes_of_one_arm_have_different_looks() -> None:
-    looks = style.mode_looks(BEST_OF_K.modes)
+    looks = style.mode_looks([BEST_OF_K])
     assert len(set(looks.values())) == len(BEST_OF_K.modes)
     assert looks[CENTRALISED] == (style.BLUE, "solid")
     assert looks[DECENTRALISED] == (style.VERMILION, style.DASHED)
+
+
+def test_acting_alone_is_dashed_wherever_an_arm_declares_it() -> None:
+    """So a line of a panel looks the same whatever else is drawn there."""
+    alone_first = replace(TEACHING, modes=(DECENTRALISED, TEACHER))
+    keys = series_keys(study({"a": alone_first, "b": BEST_OF_K}), "skirmish/5m_vs_6m")
+    dashes = {key.label: style.line_look(key, keys)[1] for key in keys}
+    assert (dashes["a (D)"], dashes["b (D)"]) == (style.DASHED, style.DASHED)
+    assert (dashes["a (T)"], dashes["b (C)"]) == ("solid", "solid")
+
+
+def test_a_mode_looks_the_same_in_every_arm_of_a_figure() -> None:
+    """Whichever mode an arm declares first, legend and caption say what is drawn."""
+    alone_first = replace(TEACHING, modes=(DECENTRALISED, TEACHER))
+    advised = replace(TEACHING, modes=(CENTRALISED, DECENTRALISED))
+    data = study({"taught": alone_first, "advised": advised})
+    others = made_up.study(("skirmish/5m_vs_6m",), arms=("vdn",), n_seeds=3, n_points=20).runs
+    drawing = figures(made_up.with_runs(data, [*data.runs, *others])).overview
+    assert drawing is not None
+    assert (
+        "Dotted: arm with one way of acting. Solid: acting teacher (T). Broken: acting "
+        "centralised (C). Dashed: acting decentralised (D)." in drawing.caption
+    )
+    drawn = re.findall(r'stroke-dasharray: ([^;]*);[^"]*stroke-width: 1\.7"', drawing.svg)
+    # In units of the line's width: 1, 1 dotted; 6, 1.5, 1.5, 1.5 broken; 5, 2 dashed.
+    assert sorted(drawn) == ["1.7,1.7"] * 2 + ["10.2,2.55,2.55,2.55"] + ["8.5,3.4"] * 2
 
 
 def test_lines_of_one_panel_have_different_looks() -> None:

@@ -1,10 +1,14 @@
 """Intervals: hand-computed values, coverage of known truth, and what must not be claimed."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from reports.statistics.intervals import (
+    Estimate,
     interquartile_mean,
     mean_interval,
     plain_mean,
@@ -75,12 +79,6 @@ def test_interquartile_mean_by_hand() -> None:
     assert interquartile_mean(np.array([[1.0, 2, 3]])).tolist() == [2.0]
 
 
-def test_stratified_bootstrap_resamples_within_scenarios_only() -> None:
-    # Seeds agree within each scenario, so resampling within scenarios changes nothing.
-    estimate = stratified_interval([[0, 0, 0], [100, 100, 100]], plain_mean, rng=rng())
-    assert (estimate.mean, estimate.low, estimate.high, estimate.n) == (50, 50, 50, 6)
-
-
 def test_stratified_bootstrap_with_one_seed_has_no_interval() -> None:
     estimate = stratified_interval([[1.0], [2.0, 3.0]], plain_mean, rng=rng())
     assert estimate.mean == pytest.approx((1.0 + 2.5) / 2)
@@ -136,3 +134,17 @@ def test_weighted_interquartile_mean_by_hand() -> None:
 def test_stratified_bootstrap_wants_two_scenarios() -> None:
     with pytest.raises(ValueError, match="two or more"):
         stratified_interval([[1.0, 2.0]], plain_mean, rng=rng())
+
+
+@pytest.mark.parametrize("statistic", [plain_mean, interquartile_mean])
+def test_an_aggregate_without_spread_has_no_interval(
+    statistic: Callable[..., NDArray[np.float64]],
+) -> None:
+    def estimate(*strata: list[float]) -> Estimate:
+        return stratified_interval(strata, statistic, rng=rng())
+
+    # Resampling within scenarios, and only that, changes nothing.
+    none = estimate([100.0, 100.0], [0.0, 0.0])
+    assert (none.mean, none.low, none.high, none.n) == (50.0, None, None, 4)
+    assert none.method == "no spread between seeds: no interval"
+    assert estimate([100.0, 100.0], [0.0, 20.0]).has_interval

@@ -1,10 +1,17 @@
 """Final, best and last test of a run, and the common grid of curves."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import synthetic_study as made_up
 
 from reports.data import History
+from reports.figures.learning_curves import drawn_series
+from reports.measures import EPISODE_LENGTH, RETURN, WIN_RATE
+from reports.series import evaluate, series_keys
 from reports.statistics.performance import align, mean_curve, summarise
+from suite.runs.modes import DECENTRALISED
 
 
 def history(steps: list[float], values: list[float]) -> History:
@@ -54,3 +61,31 @@ def test_one_run_has_a_curve_without_band_and_no_run_none() -> None:
     assert curve.low is None
     assert mean_curve([], 100) is None
     assert mean_curve([history([0], [1]), history([100], [1])], 100) is None
+
+
+def test_intervals_and_bands_of_returns_end_where_their_scenario_does() -> None:
+    """Two seeds, one at the worst return and one at the best: t intervals reach far beyond."""
+    scenarios = {"matrix/two_step": (0.0, 8.0), "matrix/climbing": (-30.0, 11.0)}
+    data = made_up.study(tuple(scenarios), arms=("qmix",), n_seeds=2, n_points=5)
+    runs = []
+    for run in data.runs:
+        bounds, key = scenarios[run.scenario], RETURN.key(DECENTRALISED)
+        steps = run.histories[key].steps
+        tests = History(steps, np.full(len(steps), bounds[run.seed]))
+        histories = {**run.histories, key: tests}
+        runs.append(replace(run, return_bounds=bounds, histories=histories))
+    data = made_up.with_runs(data, runs)
+    ends = {}
+    for scenario in scenarios:
+        (key,) = series_keys(data, scenario)
+        estimate = evaluate(data, key, RETURN).estimate
+        curve = drawn_series(data, key, RETURN).curve
+        assert (curve.low[0], curve.high[0]) == (estimate.low, estimate.high)
+        ends[scenario] = (estimate.low, estimate.high)
+    assert ends == scenarios
+
+
+def test_lengths_of_episodes_end_at_the_limit() -> None:
+    run = replace(made_up.run("skirmish/3m", "qmix", 0), episode_limit=60)
+    assert EPISODE_LENGTH.bounds(run) == (1.0, 60.0)
+    assert WIN_RATE.bounds(run) == (0.0, 100.0)

@@ -195,6 +195,26 @@ def test_trouble_is_told(partial_page: Page, words: str) -> None:
     assert words in partial_page.text
 
 
+@pytest.mark.parametrize(
+    ("last", "is_odd"), [(("matrix/two_step", "3"), False), (("skirmish/8m", "2"), True)]
+)
+def test_versions_may_differ_between_backends_not_within_one(
+    last: tuple[str, str], is_odd: bool
+) -> None:
+    scenario, version = last
+    data = made_up.study(("skirmish/3m", scenario), arms=("qmix",), n_seeds=2, n_points=5)
+    runs = [
+        replace(run, sittings=({**run.provenance, "environment_version": version},))
+        if run.scenario == scenario
+        else run
+        for run in data.runs
+    ]
+    html = build_html(made_up.with_runs(data, runs), None)
+    rows = re.findall(r'<tbody( class="flag")?>\s*<tr><th scope="row">environment_version', html)
+    assert rows == [' class="flag"' if is_odd else ""]
+    assert ("Runs differ in environment_version" in html) == is_odd
+
+
 def test_nothing_finished_still_makes_an_honest_page() -> None:
     data = made_up.study(arms=("qmix", "cadp_qmix"), n_seeds=2, n_points=5)
     runs = [replace(run, status="failed", histories={}, failure="boom") for run in data.runs]
@@ -211,7 +231,19 @@ def test_no_claims_no_verdicts() -> None:
 
 def test_claims_on_arms_that_are_not_run_say_so() -> None:
     data = made_up.study(arms=("qmix",), n_seeds=2, n_points=5)
-    assert "Not tested: this profile does not run cadp_qmix." in Page(build_html(data, None)).text
+    page = Page(build_html(data, None))
+    assert "Not tested: this profile does not run cadp_qmix." in page.text
+    assert page.badges == ["not tested"] * 6
+
+
+def test_claims_that_are_not_tested_are_counted_apart() -> None:
+    """Also where Holm's correction tells its number of claims."""
+    data = made_up.study(arms=("qmix", "cadp_qmix"), n_seeds=2, n_points=5)
+    absent = [replace(data.claims[0], name=f"absent_{i}", left=("none", "teacher")) for i in (0, 1)]
+    page = Page(build_html(replace(data, claims=(*data.claims, *absent)), None))
+    assert "0 reproduced, 0 not reproduced, 3 undecided, 2 not tested of 5 claims." in page.text
+    assert page.text.count("Holm's correction over 3 tested claims") == 3
+    assert "not tested of" not in Page(build_html(data, None)).text
 
 
 def test_several_scenarios_are_aggregated_and_claims_must_hold_in_all() -> None:
@@ -267,6 +299,35 @@ def test_a_scenario_at_the_floor_withholds_a_claim_over_several() -> None:
     (claim,) = [r for r in analyse(level(made, 0.0)).claims if r.claim.kind == "equivalent"]
     assert claim.verdict == "undecided"
     assert "; in skirmish/3m no seed of either side wins more than 5 %" in reason(claim)
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "told"),
+    [
+        (("skirmish/3m",), "; in skirmish/3m at α=0.5 and at α=1 no seed"),
+        (
+            ("skirmish/3m", "skirmish/8m"),
+            "; in skirmish/3m at α=0.5 and at α=1 and in skirmish/8m at α=0.5 and at α=1 no seed",
+        ),
+    ],
+)
+def test_points_at_the_floor_are_told_as_a_list(scenarios: tuple[str, ...], told: str) -> None:
+    made = made_up.study(scenarios, arms=("cadp_qmix",), n_seeds=3, n_points=5)
+    for scenario in scenarios:
+        made = replace(level(replace(made, scenarios=(scenario,)), 0.0), scenarios=scenarios)
+    runs = [
+        replace(run, point=point, run_id=run.run_id[:-1] + point[-1])
+        for run in made.runs
+        for point in ("α=0.5", "α=1")
+    ]
+    (claim,) = [c for c in analyse(made_up.with_runs(made, runs)).claims if c.contrasts]
+    assert told in reason(claim)
+
+
+def test_deviations_name_no_paper_that_a_study_may_not_have(page: Page) -> None:
+    """The study file does not say whether its question is a paper's."""
+    assert "Deviations of this profile" in page.text
+    assert "Scenarios left out" in page.text
 
 
 def test_aggregates_of_a_partial_study_weigh_scenarios_alike() -> None:
@@ -327,8 +388,8 @@ def test_hyperparameter_points_are_arms_of_their_own() -> None:
     analysis = analyse(made_up.with_runs(data, plain + runs))
     by_name = {result.claim.name: result for result in analysis.claims}
     assert [c.place for c in by_name["beats-qmix"].contrasts] == [
-        "skirmish/3m, α=0.1",
-        "skirmish/3m, α=0.5",
+        "skirmish/3m at α=0.1",
+        "skirmish/3m at α=0.5",
     ]
     assert len(by_name["d-equals-c"].contrasts) == 2
 
