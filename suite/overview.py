@@ -100,11 +100,11 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     for line in environment_lines(plan):
         say(console, f"Environment: {line}")
     if profile.deviations:
-        say(console, "Differs from the paper:")
+        say(console, "Deviations of this profile:")
         for deviation in profile.deviations:
             say(console, f"  - {one_line(deviation)}")
     if profile.missing_scenarios:
-        say(console, "Scenarios of the paper that are not run:")
+        say(console, "Scenarios left out:")
         for scenario, reason in profile.missing_scenarios.items():
             say(console, f"  - {scenario}: {one_line(reason)}")
     say(

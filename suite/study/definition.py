@@ -133,8 +133,8 @@ class ScenarioSettings(_Table):
 class Profile(_Table):
     """A size of the study: `smoke`, `quick`, `paper`.
 
-    deviations: sentences, how this profile differs from the paper; shown before every run.
-    missing_scenarios: scenario of the paper → why it is not run; shown likewise.
+    deviations: sentences, what this profile does otherwise than its subject (a paper); shown before every run.
+    missing_scenarios: scenario that is left out → why; shown likewise.
     """
 
     description: Text
