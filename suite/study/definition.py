@@ -133,7 +133,8 @@ class ScenarioSettings(_Table):
 class Profile(_Table):
     """A size of the study: `smoke`, `quick`, `paper`.
 
-    deviations: sentences, what this profile does otherwise than its subject (a paper); shown before every run.
+    deviations: sentences, what it does otherwise than its subject, a paper; shown before every
+    run.
     missing_scenarios: scenario that is left out → why; shown likewise.
     """
 
