@@ -12,21 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from installed import ENTRY_POINTS, OUTSIDE, ROOT, call, install, python
 
 from suite.algorithms.declaration import Members
 from suite.algorithms.interface import Counters
 from suite.runs.protocol import TrainingProtocol
 
-ROOT = Path(__file__).parents[2]
-OUTSIDE = Path(__file__).parent / "outside"
-ENTRY_POINTS = """
-[cadp_suite.mixers]
-weighted = toys:MIXER
-[cadp_suite.methods]
-counting = toys:methods
-[cadp_suite.environments]
-agreeing = toys:BACKEND
-"""
 STUDY = """
 format = 1
 name = "from_outside"
@@ -80,22 +71,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (site / source.name).write_bytes(source.read_bytes())
     (directory / "study.toml").write_text(STUDY)
     return directory
-
-
-def call(place: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return python(place, "-m", module, *arguments)
-
-
-def python(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(ROOT), str(place / "site")])
-    return subprocess.run(
-        [sys.executable, "-P", *arguments],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -199,16 +174,6 @@ def test_a_missing_distribution_is_one_line(trained: Path, tmp_path: Path) -> No
     assert done.returncode == 2
     assert "arms.weighted.backbone" in done.stderr
     assert len(done.stderr.splitlines()) == 1
-
-
-def install(site: Path, name: str, points: str, **files: str) -> None:
-    """A distribution of version 1 with these entry points and files in its `dist-info`."""
-    about = site / f"{name}-1.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1\n")
-    (about / "entry_points.txt").write_text(points)
-    for file, text in files.items():
-        (about / file).write_text(text)
 
 
 @pytest.mark.parametrize(
