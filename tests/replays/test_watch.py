@@ -166,7 +166,11 @@ def test_nor_is_a_name_from_an_altered_database(
     ("arguments", "words"),
     [
         (["3n"], "unknown scenario (got '3n'); nearest: skirmish/3m"),
-        (["matrix/climbing"], "only battles can be watched (got 'matrix/climbing')"),
+        (
+            ["matrix/climbing"],
+            "only battles can be watched (got 'matrix/climbing'); choose a scenario of skirmish, "
+            "e.g. skirmish/",
+        ),
         (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, nearest"),
         (["3m", "--seed", "-1"], "Invalid value for '--seed'"),
         (["3m", "--output", "."], "is a directory"),
