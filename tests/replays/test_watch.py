@@ -69,7 +69,8 @@ def test_the_command_knows_runs(call: Call, finished_dir: Path, make_spec: MakeS
     code, out, err = call("3m", "--policy", run_id, "--runs-dir", str(finished_dir))
     path = finished_dir / "replays" / f"3m-{run_id}-seed0.html"
     assert (code, out, err) == (0, f"{path}\n", "")
-    assert "cadp_qmix trained with seed 1, greedy, decentralised" in path.read_text()
+    told = "cadp_qmix α=0.5 T=400 trained for 1,050,000 steps with seed 1, greedy, decentralised"
+    assert told in path.read_text()
 
 
 ODD_NAMES = [
