@@ -348,8 +348,10 @@ def _report_command(study: Path, profile: str, runs_dir: Path) -> str:
 def _refuse_other_backends(scenario: str) -> NoReturn:
     from suite.environments import backends
 
-    can = [f"{name}/{one.scenarios()[0]}" for name, one in backends().items() if one.is_battle]
-    cure = f"choose a scenario of another backend, e.g. {' or '.join(can)}"
+    able = {
+        name: f"{name}/{one.scenarios()[0]}" for name, one in backends().items() if one.is_battle
+    }
+    cure = f"choose a scenario of {' or '.join(able)}, e.g. {' or '.join(able.values())}"
     raise InputError("only battles can be watched", where="SCENARIO", value=scenario, cure=cure)
 
 

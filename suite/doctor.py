@@ -13,8 +13,10 @@ from typing import Any
 from rich.console import Console
 
 from suite import __version__
+from suite.algorithms import mixers, registry
 from suite.command_line import interrupts_deferred
-from suite.environments import available, backends
+from suite.environments import registry as environments
+from suite.plugins import Plugin
 from suite.printing import say
 from suite.records.provenance import (
     memory_bytes,
@@ -40,7 +42,8 @@ def examine() -> dict[str, Any]:
     packages = {name: package_version(name) for name in NEEDED_PACKAGES}
     missing = [name for name, version in packages.items() if version is None]
     memory = memory_bytes()
-    accelerators = _accelerators()
+    accelerators, plugins = _accelerators(), _plugins()
+    is_broken = any(plugin["error"] for plugin in plugins)
     return {
         "cadp_suite": __version__,
         "python": platform.python_version(),
@@ -52,9 +55,10 @@ def examine() -> dict[str, Any]:
         "packages": packages,
         "missing_packages": missing,
         "environments": _environments(),
+        "plugins": plugins,
         "kernels": _kernels(),
         "accelerators": accelerators,
-        "is_usable": not missing and accelerators["cuda"] is not None,
+        "is_usable": not missing and accelerators["cuda"] is not None and not is_broken,
     }
 
 
@@ -73,21 +77,59 @@ def print_report(console: Console, report: dict[str, Any]) -> None:
         say(console, f"  {environment['name']:14} {mark}: {environment['detail']}")
         if environment["cure"]:
             say(console, f"  {'':14} cure: {environment['cure']}")
+    if report["plugins"]:
+        say(console, "Plug-ins:")
+    for plugin in report["plugins"]:
+        kind, names = plugin["group"].rpartition(".")[2], ", ".join(plugin["brings"])
+        mark = (
+            f"not usable: {kind} {plugin['name']}" if plugin["error"] else f"usable: {kind} {names}"
+        )
+        say(console, f"  {plugin['distribution']:14} {mark}")
+        if plugin["error"]:
+            say(console, f"  {'':14} {one_line(plugin['error'])}")
     say(console, f"Compiled kernels: {report['kernels']['detail']}")
     if report["kernels"]["cure"]:
         say(console, f"  cure: {report['kernels']['cure']}")
     say(console, f"Accelerators: {one_line(report['accelerators']['detail'])}")
     verdict = "ready: try `cadp-suite run studies/reproduce_smac.toml --profile smoke`"
     if not report["is_usable"]:
-        missing = ", ".join(report["missing_packages"])
-        verdict = f"not ready: {f'install {missing}' if missing else 'torch cannot be imported'}"
+        verdict = f"not ready: {_trouble(report)}"
     say(console, verdict)
 
 
+def _trouble(report: dict[str, Any]) -> str:
+    if report["missing_packages"]:
+        return f"install {', '.join(report['missing_packages'])}"
+    if report["accelerators"]["cuda"] is None:
+        return "torch cannot be imported"
+    return "mend or uninstall what brings broken plug-ins"
+
+
+def _plugins() -> list[dict[str, Any]]:
+    """Every plug-in of every group, whether it can be used or not."""
+    found: list[Plugin[Any, Any]] = []
+    for room in (mixers, registry, environments):
+        found += room.plug_ins()
+    return [
+        {
+            "group": plugin.group,
+            "name": plugin.name,
+            "value": plugin.value,
+            "distribution": plugin.distribution,
+            "brings": plugin.names,
+            "error": None if plugin.error is None else str(plugin.error),
+        }
+        for plugin in found
+    ]
+
+
 def _environments() -> list[dict[str, Any]]:
+    usable = environments.our_backends()
+    for plugin in environments.plug_ins():
+        usable |= dict(plugin.brings)
     embedded = []
-    for name, backend in backends().items():
-        names = [scenario for scenario in available() if scenario.startswith(name + "/")]
+    for name, backend in usable.items():
+        names = sorted(f"{name}/{scenario}" for scenario in backend.scenarios())
         detail = f"{backend.description}; {', '.join(names)}"
         embedded.append({"name": name, "is_usable": True, "detail": detail, "cure": None})
     return [*embedded, _starcraft(), _football()]

@@ -46,6 +46,7 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
         "study": plan.study.name,
         "profile": plan.profile_name,
         "runs_dir": str(runs_dir),
+        "has_records": directory.records_path.exists(),
         "modes": _modes(plan),
         "coordinator_pid": pid,
         "counts": {state: counts[state] for state in STATES},
@@ -90,6 +91,9 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     counts = document["counts"]
     total = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     say(console, f"Study {document['study']}, profile {document['profile']}: {total}")
+    if not document["has_records"]:
+        where = f"in {document['runs_dir']}"
+        say(console, f"Nothing has been run {where} yet; are runs elsewhere? Then give --runs-dir")
     if document["coordinator_pid"] is not None:
         say(console, f"A coordinator is at work (process {document['coordinator_pid']})")
     rates = [f"win rate {letter}" for letter in document["modes"].values()]

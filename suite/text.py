@@ -69,11 +69,14 @@ def memory_text(n_bytes: float) -> str:
     return f"{size:.1f} GiB" if size < 10 else f"{size:.0f} GiB"
 
 
-def close_names(word: str, valid: Iterable[str], most: int = 1) -> list[str]:
-    """Which of the `valid` names a misspelt one may mean: the likeliest first, none if too far."""
+def close_names(word: str, valid: Iterable[str], most: int = 1, likeness: float = 0.5) -> list[str]:
+    """Which of the `valid` names a misspelt one may mean: the likeliest first, none if too far.
+
+    likeness: share of letters in common, from 0 to 1, that it takes.
+    """
     if len(word) > _LONGEST_MISSPELT:
         return []
-    return get_close_matches(word, list(valid), n=most, cutoff=0.5)
+    return get_close_matches(word, list(valid), n=most, cutoff=likeness)
 
 
 def _is_hidden(letter: str) -> bool:

@@ -115,6 +115,14 @@ def test_plan_needs_no_runs_directory(call, make_study, tmp_path: Path) -> None:
     assert err.endswith("study.toml: not a directory; choose another --runs-dir\n")
 
 
+def test_status_says_that_nothing_has_been_run(call, make_study, tmp_path: Path) -> None:
+    study, place = str(make_study()), str(tmp_path / "nowhere")
+    code, out, _ = call("status", study, "--runs-dir", place)
+    assert code == 0
+    assert f"Nothing has been run in {place} yet" in out
+    assert not json.loads(call("status", study, "--runs-dir", place, "--json")[1])["has_records"]
+
+
 def test_run_then_status(call, make_study, trained_by, runs_dir: Path) -> None:
     trained_by("train")
     study, at = str(make_study()), ("--runs-dir", str(runs_dir))
@@ -129,7 +137,9 @@ def test_run_then_status(call, make_study, trained_by, runs_dir: Path) -> None:
     assert (code, err) == (0, "")
     assert document["counts"]["finished"] == 4
     assert document["runs"][1]["last_win_rate"] == {"decentralised": 1.0, "centralised": 1.0}
-    assert "4 finished" in call("status", study, *at)[1]
+    shown = call("status", study, *at)[1]
+    assert "4 finished" in shown
+    assert "Nothing has been run" not in shown
 
 
 def test_failed_runs_are_listed_and_leave_with_1(

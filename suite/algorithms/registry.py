@@ -7,7 +7,7 @@ distribution, an entry point of the group `cadp_suite.methods` that names such a
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import Any
@@ -17,7 +17,7 @@ from pydantic import BaseModel
 from suite.algorithms.declaration import Method
 from suite.algorithms.settings import WIDEST, ArmSettings
 from suite.errors import InputError
-from suite.plugins import plugins, refuse_taken
+from suite.plugins import Plugin, joined, load_plugins
 from suite.runs import earlier
 from suite.runs.hyperparameters import Hyperparameter, point_label
 from suite.runs.modes import ExecutionMode
@@ -30,16 +30,35 @@ ENTRY_POINTS = "cadp_suite.methods"
 
 @cache
 def methods() -> Mapping[tuple[str, str], Method]:
-    """(Framework, backbone) → method; ours first."""
-    found: dict[tuple[str, str], Method] = {}
-    rooms = [import_module(f"suite.algorithms.{room}").methods for room in _ROOMS]
-    rooms += [room for _, room in plugins(ENTRY_POINTS, callable, "function")]
-    for room in rooms:
-        for method in room():
-            key = (method.framework, method.backbone)
-            refuse_taken(key, found, ENTRY_POINTS)
-            found[key] = method
-    return found
+    """(Framework, backbone) → method; ours first. Raises InputError if a plug-in is broken."""
+    return joined(_ours(), plug_ins())
+
+
+@cache
+def plug_ins() -> list[Plugin[tuple[str, str], Method]]:
+    """Those that bring methods, the broken ones too.
+
+    Ours are not known while a mixer is broken; then no name counts as taken.
+    """
+    try:
+        ours = _ours()
+    except InputError:
+        ours = {}
+    return load_plugins(ENTRY_POINTS, _read, ours)
+
+
+def _ours() -> dict[tuple[str, str], Method]:
+    rooms = [import_module(f"suite.algorithms.{room}") for room in _ROOMS]
+    return {(one.framework, one.backbone): one for room in rooms for one in room.methods()}
+
+
+def _read(found: Any) -> Iterator[tuple[tuple[str, str], Method]]:
+    if not callable(found):
+        raise TypeError("it is no function")
+    for method in found():
+        if not isinstance(method, Method):
+            raise TypeError(f"it gives {type(method).__name__}, no Method")
+        yield (method.framework, method.backbone), method
 
 
 def method_of(algorithm: AlgorithmSpec | ArmSettings) -> Method:

@@ -16,7 +16,7 @@ from suite.environments.registry import (
     full_name,
     short_name,
 )
-from suite.environments.validation import check_count, check_seed
+from suite.environments.validation import check_batch, check_count, check_seed
 from suite.errors import InputError
 
 __all__ = [
@@ -41,8 +41,8 @@ def make(
 
     seed: fixes the episodes of resets that give no episode seeds. extra: names of further
     observations to give, of those in `EnvironmentInfo.extra_observations`.
-    Raises InputError for an unknown scenario, a bad number of environments, a bad seed, or an
-    observation that the scenario does not offer.
+    Raises InputError for an unknown scenario, a bad number of environments, a bad seed, an
+    observation that the scenario does not offer, or a backend that makes something else.
     """
     backend = backend_of(name)
     n_environments, seed = check_count(n_environments), check_seed(seed)
@@ -53,7 +53,8 @@ def make(
             value=n_environments,
             cure="ask for fewer (n_test_episodes and episodes_per_collection of a study)",
         )
-    offered = backend.describe(short_name(name)).extra_observations
+    info = describe(name)
+    offered = info.extra_observations
     for wanted in extra:
         if wanted not in offered:
             raise InputError(
@@ -62,4 +63,6 @@ def make(
                 value=wanted,
                 cure=f"use {', '.join(offered) or 'none: it offers none'}",
             )
-    return backend.make(short_name(name), n_environments, seed, extra)
+    batch = backend.make(short_name(name), n_environments, seed, extra)
+    check_batch(batch, info, n_environments, extra)
+    return batch

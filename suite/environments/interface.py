@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.errors import InputError
 from suite.runs.sizes import Sizes
 
 
@@ -43,6 +44,13 @@ class EnvironmentInfo:
     ally_state_size: int
     extra_observations: Mapping[str, int] = field(default_factory=dict)
     observation_names: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raise InputError for texts that are none: recorded runs have them."""
+        for name in ("name", "backend", "backend_version"):
+            if not isinstance(value := getattr(self, name), str):
+                where, cure = f"EnvironmentInfo of {self.name}: {name}", 'give a text, such as "1"'
+                raise InputError("not a text", where=where, value=value, cure=cure)
 
     @property
     def sizes(self) -> Sizes:

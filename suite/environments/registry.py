@@ -6,7 +6,7 @@ or, from another distribution, an entry point of the group `cadp_suite.environme
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import NoReturn
@@ -14,7 +14,7 @@ from typing import NoReturn
 from suite.environments.backend import Backend
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
-from suite.plugins import plugins, refuse_taken
+from suite.plugins import Plugin, joined, load_plugins
 from suite.text import close_names
 
 _HOMES = ("suite.environments.skirmish.backend", "suite.environments.matrix")
@@ -23,13 +23,28 @@ ENTRY_POINTS = "cadp_suite.environments"
 
 @cache
 def backends() -> Mapping[str, Backend]:
-    """Name → backend; ours first."""
+    """Name → backend; ours first. Raises InputError if a plug-in is broken."""
+    return joined(our_backends(), plug_ins())
+
+
+@cache
+def plug_ins() -> list[Plugin[str, Backend]]:
+    """Those that bring backends, the broken ones too."""
+    return load_plugins(ENTRY_POINTS, _read, our_backends())
+
+
+def our_backends() -> dict[str, Backend]:
+    """Those of this package."""
     ours: list[Backend] = [import_module(home).BACKEND for home in _HOMES]
-    found = {backend.name: backend for backend in ours}
-    for _, backend in plugins(ENTRY_POINTS, lambda one: isinstance(one, Backend), "backend"):
-        refuse_taken(backend.name, found, ENTRY_POINTS)
-        found[backend.name] = backend
-    return found
+    return {backend.name: backend for backend in ours}
+
+
+def _read(found: object) -> Iterator[tuple[str, Backend]]:
+    if not isinstance(found, Backend):
+        raise TypeError("it is no Backend")
+    if not all(isinstance(scenario, str) for scenario in found.scenarios()):
+        raise TypeError("its scenarios are no texts")
+    yield found.name, found
 
 
 def available() -> list[str]:

@@ -1,11 +1,15 @@
-"""Checks of what callers pass to `make`, `reset` and `step`, shared by all backends."""
+"""Checks of what callers pass to `make`, `reset` and `step`, shared by all backends, and of what a
+backend makes."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.interface import ActionError
+from suite.environments.interface import ActionError, BatchedEnvironment, EnvironmentInfo
 from suite.errors import InputError
 
 SEED_LIMIT = 2**63
@@ -95,3 +99,33 @@ def check_active(active: object, n_environments: int) -> NDArray[np.bool_]:
             f"got {given.dtype} of shape {given.shape}"
         )
     return np.ascontiguousarray(given)
+
+
+def check_batch(
+    batch: BatchedEnvironment, info: EnvironmentInfo, n_environments: int, extra: Sequence[str]
+) -> None:
+    """A new batch is what was asked for, its arrays as `info` says; InputError for others."""
+    n, agents = n_environments, info.n_agents
+    if batch.info != info or batch.n_environments != n:
+        made = f"{batch.n_environments} of {batch.info}"
+        raise _wrong_batch(info, f"makes other environments than {n} of what it describes", made)
+    arrays: dict[str, tuple[NDArray[Any], tuple[int, ...], type[np.generic]]] = {
+        "observations": (batch.observations, (n, agents, info.observation_size), np.float32),
+        "state": (batch.state, (n, info.state_size), np.float32),
+        "available_actions": (batch.available_actions, (n, agents, info.n_actions), np.bool_),
+    }
+    if set(batch.extra_observations) != set(extra):
+        what = f"gives other extra_observations than {', '.join(extra) or 'none'}"
+        raise _wrong_batch(info, what, list(batch.extra_observations))
+    for name, array in batch.extra_observations.items():
+        shape = (n, agents, info.extra_observations[name])
+        arrays[f"extra_observations {name}"] = (array, shape, np.float32)
+    for name, (given, wanted_shape, kind) in arrays.items():
+        if given.shape != wanted_shape or given.dtype != kind:
+            found, wanted = f"{given.dtype} {given.shape}", f"{np.dtype(kind)} {wanted_shape}"
+            raise _wrong_batch(info, f"{name} are {found}, must be {wanted}")
+
+
+def _wrong_batch(info: EnvironmentInfo, what: str, value: object = None) -> InputError:
+    where, cure = f"backend {info.backend}: {info.name}", "mend its make, or what it describes"
+    return InputError(what, where=where, value=value, cure=cure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from suite.algorithms.registry import method_of, modes_of, settings_of
+from suite.algorithms.registry import method_of, modes_of, run_point, settings_of
 from suite.environments import backend_of, describe
 from suite.environments.interface import BatchedEnvironment
 from suite.errors import InputError, StoredDataError
@@ -14,8 +14,13 @@ from suite.policies.policy import Policy
 from suite.records import RecordStore, RunRecord
 from suite.runs.directory import RunsDirectory
 from suite.runs.modes import DECENTRALISED
+from suite.runs.spec import RunSpec
+from suite.text import shortened
 from suite.training.cohort import members_of
 from suite.training.weights import TRAIN_AGAIN, read_weights
+
+# Pages of replays hold descriptions of 300 characters.
+_LONGEST_POINT = 100
 
 
 def finished_policy(run_id: str, scenario: str, runs_dir: Path, mode: str | None) -> Policy:
@@ -46,10 +51,17 @@ def finished_policy(run_id: str, scenario: str, runs_dir: Path, mode: str | None
 
     return Policy(
         run_id if mode == DECENTRALISED.name else f"{run_id}-{mode}",
-        f"{record.arm} trained with seed {run.seed}, greedy, {mode}",
+        f"{_told(record.arm, run)}, greedy, {mode}",
         actor,
         tuple(method.extra_observations(settings, describe(run.scenario).sizes)),
     )
+
+
+def _told(arm: str, run: RunSpec) -> str:
+    """`cadp α=0.5 T=70,000 trained for 200,000 steps with seed 1`."""
+    trained = f"trained for {run.training.total_env_steps:,} steps with seed {run.seed}"
+    point = shortened(run_point(run), _LONGEST_POINT)
+    return " ".join(part for part in (arm, point, trained) if part)
 
 
 def _finished_run(run_id: str, scenario: str, runs_dir: Path) -> RunRecord:

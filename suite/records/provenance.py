@@ -10,14 +10,14 @@ import importlib.metadata
 import os
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
 from suite import __version__
 from suite.environments import describe
-from suite.plugins import plugin_versions
+from suite.plugins import SOURCES, plugin_sources, plugin_versions
 from suite.runs.spec import RunSpec
 
 RECORDED_PACKAGES = ("torch", "numpy", "numba", "llvmlite", "optuna", "mlflow-skinny")
@@ -51,8 +51,8 @@ def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]
 def numerics() -> dict[str, str]:
     """Code and library versions that a resumed run must share with the sitting before.
 
-    training_code: fingerprint of the sources, committed or not, that can change a result. plugins:
-    distributions that bring methods or environments, where there are any.
+    training_code: fingerprint of the sources, committed or not, that can change a result, those of
+    plug-ins too. plugins: distributions that bring methods or environments, where there are any.
     """
     versions = {name: package_version(name) or "missing" for name in NUMERIC_PACKAGES}
     python = ".".join(platform.python_version_tuple()[:2])
@@ -68,17 +68,22 @@ def differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
 
 def training_code() -> str:
     """Fingerprint of the sources as they are at this moment; `numerics` keeps the first."""
-    home = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
+    for name, source in [*_own_sources(), *sorted(plugin_sources().items())]:
+        content = source.read_bytes()
+        digest.update(f"{name} {len(content)} ".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _own_sources() -> Iterator[tuple[str, Path]]:
+    """Name and path of every source of this package that can change a result."""
+    home = Path(__file__).resolve().parents[1]
     for place in _TRAINING_CODE:
         path = home / place
         sources = [path] if path.is_file() else sorted(path.rglob("*"))
         for source in sources:
-            if source.suffix in (".py", ".json"):
-                name = str(source.relative_to(home))
-                content = source.read_bytes()
-                digest.update(f"{name} {len(content)} ".encode() + content)
-    return digest.hexdigest()[:16]
+            if source.suffix in SOURCES:
+                yield str(source.relative_to(home)), source
 
 
 def package_version(name: str) -> str | None:

@@ -23,6 +23,7 @@ import sys
 import traceback
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 
@@ -30,6 +31,7 @@ from suite.algorithms.allocator import keep_freed_memory
 from suite.disk import is_disk_full
 from suite.errors import CadpSuiteError, InputError
 from suite.memory import is_out_of_memory, out_of_memory_error
+from suite.plugins import plugin_sources
 from suite.records.provenance import differences, numerics, training_code
 from suite.runs.spec import RunSpec
 from suite.training.events import CohortFailed, DiskFull, Emit, Event, Idle, to_json
@@ -141,13 +143,21 @@ def _refuse_changed_sources() -> None:
 
     Sources may change later on: what is in memory stays as it is.
     """
-    modules = {name for name in sys.modules if name.startswith("suite.")}
+    modules = {name for name in sys.modules if name.partition(".")[0] in _packages_of_known_code()}
     if modules <= _modules_of_known_code:
         return
     now = {**numerics(), "training_code": training_code()}
     if now != numerics():
         raise _changed_code(numerics(), now)
     _modules_of_known_code.update(modules)
+
+
+@cache
+def _packages_of_known_code() -> frozenset[str]:
+    """Ours, and the modules and packages of plug-ins."""
+    return frozenset(
+        {"suite", *(Path(name).parts[0].removesuffix(".py") for name in plugin_sources())}
+    )
 
 
 def _changed_code(recorded: dict[str, str], now: dict[str, str]) -> InputError:

@@ -12,7 +12,7 @@ from suite.environments import EnvironmentInfo, available, backend_of, describe,
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
 from suite.study.cost import SHORTEST_EPISODE, n_episodes
-from suite.study.definition import LARGEST_PLAN, Claim, Hyperparameters, Profile, StudyDefinition
+from suite.study.definition import LARGEST_PLAN, Claim, Profile, StudyDefinition
 from suite.study.idle import idle_values
 from suite.study.messages import Keys, in_one_line, nearest, place
 from suite.study.plan import algorithm_for, grid, points, protocol_for
@@ -142,7 +142,7 @@ class _Checks:
         table = profile.hyperparameters_for(scenario)
         total = profile.training_for(scenario).total_env_steps
         for declared in hyperparameters().values():
-            self._check_values(keys, scenario, total, table, declared)
+            self._check_values(profile_keys, scenario, profile, declared)
         for arm in profile.arms:
             for declared in hyperparameters_of(self.study.arms[arm]):
                 if table.values(declared, total) is None and declared.published is None:
@@ -151,9 +151,9 @@ class _Checks:
                         spellings += f" or {declared.fraction} = [0.7]"
                     what = f"no {declared.name} ({declared.meaning}) for arm {arm} on {scenario}"
                     self._fail(what, keys, None, f"none is published for it; add {spellings}")
-            self._check_points(keys, scenario, arm, profile)
+            self._check_points(profile_keys, scenario, arm, profile)
 
-    def _check_points(self, keys: Keys, scenario: str, arm: str, profile: Profile) -> None:
+    def _check_points(self, profile_keys: Keys, scenario: str, arm: str, profile: Profile) -> None:
         """No combination of an arm's values contradicts itself."""
         settings = self.study.arms[arm]
         method = method_of(settings)
@@ -162,26 +162,29 @@ class _Checks:
             refusal = method.point_refusal(settings, point)
             if refusal is not None:
                 what = f"arm {arm} cannot run on {scenario}: {refusal.what}"
-                self._fail(what, [*keys, refusal.key], refusal.value, refusal.cure)
+                declared = hyperparameters()[refusal.key]
+                keys, value = profile.written_for(scenario, declared, refusal.value)
+                self._fail(what, [*profile_keys, *keys], value, refusal.cure)
 
     def _check_values(
-        self,
-        keys: list[str | int],
-        scenario: str,
-        total: int,
-        table: Hyperparameters,
-        declared: Hyperparameter,
+        self, profile_keys: Keys, scenario: str, profile: Profile, declared: Hyperparameter
     ) -> None:
         """The values of one hyperparameter: in one spelling, within training, once each."""
+        table = profile.hyperparameters_for(scenario)
+        total = profile.training_for(scenario).total_env_steps
         if table.fractions(declared) and table.given(declared.name) is not None:
             cure = f"give {declared.name} or {declared.fraction}, not both"
+            keys = [*profile_keys, "hyperparameters"]
             self._fail(f"{declared.symbol} is given twice", keys, None, cure)
-        values = table.values(declared, total) or ()
-        for value in values:
+        seen: set[Hashable] = set()
+        for value in table.values(declared, total) or ():
+            keys, said = profile.written_for(scenario, declared, value)
             if declared.fraction and value > total:
                 cure = f"{scenario} ends after total_env_steps = {total}; start earlier"
-                self._fail("after the last step", [*keys, declared.name], value, cure)
-        self._check_no_repeats([*keys, declared.name], values)
+                self._fail("after the last step", [*profile_keys, *keys], said, cure)
+            if value in seen:
+                self._fail("listed twice", [*profile_keys, *keys], said, "remove one of the two")
+            seen.add(value)
 
     def _check_arms_on(
         self, profile_keys: list[str | int], scenario: str, profile: Profile

@@ -163,6 +163,24 @@ class Profile(_Table):
         own = self.scenario_settings.get(scenario, ScenarioSettings())
         return self.hyperparameters.overridden_by(own.hyperparameters)
 
+    def written_for(
+        self, scenario: str, declared: Hyperparameter, value: object
+    ) -> tuple[list[str | int], object]:
+        """Where this profile gives a hyperparameter of `scenario`, and `value` as written there."""
+        own = self.scenario_settings.get(scenario, ScenarioSettings()).hyperparameters
+        is_own = bool(own.model_fields_set & {declared.name, declared.fraction})
+        keys: list[str | int] = ["scenario_settings", scenario] if is_own else []
+        table = self.hyperparameters_for(scenario)
+        fractions, key = table.fractions(declared), declared.name
+        if fractions and declared.fraction:
+            values = table.values(declared, self.training_for(scenario).total_env_steps) or ()
+            said: dict[object, float] = dict(
+                zip(reversed(values), reversed(fractions), strict=True)
+            )
+            value = said.get(value, value)
+            key = declared.fraction
+        return [*keys, "hyperparameters", key], value
+
 
 class Claim(_Table):
     """A sentence of the paper made testable on final test win rates.

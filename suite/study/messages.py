@@ -11,8 +11,10 @@ from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
-from suite.algorithms.registry import unknown
+from suite.algorithms.declaration import Method
+from suite.algorithms.registry import methods, unknown
 from suite.errors import InputError
+from suite.study.definition import arm_tags
 from suite.text import close_names, visible
 
 T = TypeVar("T")
@@ -21,6 +23,9 @@ Keys = Sequence[str | int]
 _LONGEST_SHOWN_KEY = 40
 _MOST_SHOWN_KEYS = 8
 _LONGEST_LIST = 250
+# Share of letters that a misspelt name has in common with what was meant.
+_LIKENESS = 0.7
+_MOST_OWNERS = 4
 
 
 def in_one_line(action: Callable[[], T], where: object) -> T:
@@ -67,7 +72,7 @@ def place(path: Path, keys: Keys) -> str:
 def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
     """A cure for a misspelt name: the closest valid one, or the valid ones."""
     choices = sorted(valid)
-    close = close_names(word, choices)
+    close = close_names(word, choices, likeness=_LIKENESS)
     if close:
         return f"did you mean '{close[0]}'?"
     if not choices:
@@ -89,6 +94,11 @@ def input_error(
         return _unknown_method(value, place(path, keys), lambda key: place(path, [*keys, key]))
     if kind == "extra_forbidden":
         name = str(keys[-1])
+        arm = str(loc[-2]) if len(loc) > 1 else ""
+        if arm in tags and (owners := _owners(name, arm)):
+            what = f"a setting of {owners}, for which {arm} has no use"
+            where = place(path, keys[:-1])
+            return InputError(what, where=where, value=name, cure="leave it out")
         cure = nearest(name, _valid_keys(loc[:-1], model, tags), noun="keys")
         return InputError("unknown key", where=place(path, keys[:-1]), value=name, cure=cure)
     if keys and keys[-1] == "[key]":  # pydantic's mark for a fault of the key itself
@@ -146,6 +156,26 @@ _TYPE_NAMES = {
     "dict_type": "a table",
     "model_type": "a table",
 }
+
+
+def _owners(key: str, tag: str) -> str:
+    """Whose setting a key is that this arm does not have: `cadp`, `qmix, qplex`; "" if nobody's.
+
+    Named are other frameworks on its backbone, else other backbones of its framework, else both.
+    """
+    (own,) = [named for named, mark in arm_tags().items() if mark == tag]
+    having = {named: arm_tags()[named] for named, one in methods().items() if _has(one, key)}
+    names = (
+        [framework for framework, backbone in having if backbone == own[1]]
+        or [backbone for framework, backbone in having if framework == own[0]]
+        or list(having.values())
+    )
+    more = ", …" if len(names) > _MOST_OWNERS else ""
+    return ", ".join(names[:_MOST_OWNERS]) + more
+
+
+def _has(method: Method, key: str) -> bool:
+    return key in method.settings.model_fields
 
 
 def _valid_keys(

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from suite.algorithms.declaration import Members
 from suite.algorithms.interface import Counters, EpisodeWriter
 from suite.algorithms.registry import method_of, settings_of
+from suite.algorithms.validation import check_update
 from suite.environments import backend_of, describe, make
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
@@ -61,6 +62,7 @@ class Cohort:
         self._backend = backend_of(runs[0].scenario)
         self._seeds = [run.seed for run in runs]
         method, settings = method_of(runs[0].algorithm), settings_of(runs[0].algorithm)
+        self._method_name = f"{method.framework} on {method.backbone}"
         self._extra = method.extra_observations(settings, self.info.sizes)
         self.algorithm = method.build(
             settings, self.info.sizes, self.protocol, members_of(runs), device
@@ -120,6 +122,7 @@ class Cohort:
         """The updates of one collection, of every training member that remembers enough."""
         for _ in range(self.protocol.updates_per_collection):
             updated, metrics = self.algorithm.update(self.counters, self.training)
+            check_update(self._method_name, updated, metrics, len(self.runs))
             values = {f"{TRAIN}/{key}": tensor.tolist() for key, tensor in metrics.items()}
             for m in np.flatnonzero(updated).tolist():
                 self.progress[m].n_updates += 1

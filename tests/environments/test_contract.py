@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.environments import ActionError, available, backend_of, describe, make
+from suite.environments import ActionError, available, backend_of, describe, make, short_name
 from suite.errors import InputError
 
 pytestmark = pytest.mark.parametrize("name", available())
@@ -52,6 +52,7 @@ def skip_unless_seeded(name: str) -> None:
 def test_describe_equals_made(name: str) -> None:
     assert describe(name) == make(name, 2, 0).info
     assert describe(name).name == name
+    assert isinstance(describe(name).backend_version, str)
 
 
 def test_shapes_and_dtypes(name: str, players: Any) -> None:
@@ -92,6 +93,30 @@ def test_episodes_end_within_the_limit_by_rule_or_by_time(name: str, players: An
         terminated, truncated, won = step[4:7]
         assert not (terminated & truncated).any()
         assert not (won & ~terminated).any()
+
+
+def test_returns_are_within_their_bounds(name: str, players: Any) -> None:
+    """Played at random, and with each action whenever it can be chosen."""
+    low, high = backend_of(name).return_bounds(short_name(name))
+    assert low <= high
+    n_actions = describe(name).n_actions
+    wanted = [*[None] * 32, *range(n_actions)]
+    rng = np.random.default_rng(0)
+    for first in range(0, len(wanted), 8):
+        chosen = wanted[first : first + 8]
+        environment = make(name, len(chosen), first)
+        total, active = np.zeros(len(chosen)), np.ones(len(chosen), np.bool_)
+        while active.any():
+            actions = players.random_actions(environment, rng)
+            for slot, action in enumerate(chosen):
+                if action is not None:
+                    can = environment.available_actions[slot, :, action]
+                    actions[slot] = np.where(can, action, actions[slot])
+            step = environment.step(actions, active)
+            total += step.reward
+            active &= ~(step.terminated | step.truncated)
+        assert (low <= total).all(), f"return_bounds: {total.min()} is below {low}"
+        assert (total <= high).all(), f"return_bounds: {total.max()} is above {high}"
 
 
 def test_same_seeds_and_actions_same_trajectory(name: str, players: Any) -> None:

@@ -12,21 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from installed import ENTRY_POINTS, OUTSIDE, ROOT, call, install, python
 
 from suite.algorithms.declaration import Members
 from suite.algorithms.interface import Counters
 from suite.runs.protocol import TrainingProtocol
 
-ROOT = Path(__file__).parents[2]
-OUTSIDE = Path(__file__).parent / "outside"
-ENTRY_POINTS = """
-[cadp_suite.mixers]
-weighted = toys:MIXER
-[cadp_suite.methods]
-counting = toys:methods
-[cadp_suite.environments]
-agreeing = toys:BACKEND
-"""
 STUDY = """
 format = 1
 name = "from_outside"
@@ -80,22 +71,6 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (site / source.name).write_bytes(source.read_bytes())
     (directory / "study.toml").write_text(STUDY)
     return directory
-
-
-def call(place: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return python(place, "-m", module, *arguments)
-
-
-def python(place: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    path = os.pathsep.join([str(ROOT), str(place / "site")])
-    return subprocess.run(
-        [sys.executable, "-P", *arguments],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -204,19 +179,105 @@ def test_a_missing_distribution_is_one_line(trained: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("points", "expected"),
     [
-        ("[cadp_suite.mixers]\nx = nowhere:MIXER\n", "cannot be loaded"),
-        ("[cadp_suite.mixers]\nqmix = toys:CLASH\n", "is there already"),
-        ("[cadp_suite.environments]\nx = toys:methods\n", "is no backend"),
-        ("[cadp_suite.methods]\nx = toys:MIXER\n", "is no function"),
+        (
+            "[cadp_suite.mixers]\nx = nowhere:MIXER\n",
+            "entry point x of cadp_suite.mixers (broken 1)",
+        ),
+        ("[cadp_suite.mixers]\nx = nowhere:MIXER\n", "cannot be loaded (ModuleNotFoundError"),
+        (
+            "[cadp_suite.mixers]\nx = toys:CLASH\n",
+            "entry point x of cadp_suite.mixers (broken 1): qmix is there already, from cadp-suite",
+        ),
+        (
+            "[cadp_suite.environments]\nx = toys:BACKEND\ny = toys:BACKEND\n",
+            "(broken 1): agreeing is there already, from broken 1",
+        ),
+        (
+            "[cadp_suite.methods]\nx = toys:methods\ny = toys:methods\n",
+            "(broken 1): counting on alone is there already, from broken 1",
+        ),
+        ("[cadp_suite.environments]\nx = toys:methods\n", "it is no Backend"),
+        ("[cadp_suite.environments]\nx = toys:NUMBERED\n", "its scenarios are no texts"),
+        ("[cadp_suite.mixers]\nx = toys:methods\n", "it is no Backbone"),
+        ("[cadp_suite.methods]\nx = toys:MIXER\n", "it is no function"),
+        ("[cadp_suite.methods]\nx = toys:CountingSettings\n", "ValidationError"),
+        ("[cadp_suite.methods]\nx = toys:dict\n", "AttributeError"),
     ],
 )
 def test_a_broken_one_is_one_line(place: Path, tmp_path: Path, points: str, expected: str) -> None:
-    about = tmp_path / "site" / "broken-1.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: broken\nVersion: 1\n")
-    (about / "entry_points.txt").write_text(points)
-    (tmp_path / "site" / "toys.py").write_bytes((place / "site" / "toys.py").read_bytes())
+    """Where studies are read; the doctor lists it among the others."""
+    install(tmp_path / "site", "broken", points)
+    toys = (place / "site" / "toys.py").read_text()
+    numbered = "class Numbered(AgreeingBackend):\n    def scenarios(self): return [1]"
+    (tmp_path / "site" / "toys.py").write_text(f"{toys}\n{numbered}\nNUMBERED = Numbered()\n")
     done = call(tmp_path, "suite", "plan", str(ROOT / "studies" / "reproduce_smac.toml"))
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    doctor = call(tmp_path, "suite", "doctor", "--json")
+    assert doctor.returncode == 2
+    report = json.loads(doctor.stdout)
+    assert not report["is_usable"]
+    (broken,) = [one for one in report["plugins"] if one["error"]]
+    assert expected in broken["error"]
+    assert broken["distribution"] == "broken 1"
+
+
+def test_the_doctor_lists_all_and_says_which_are_broken(place: Path, tmp_path: Path) -> None:
+    site = tmp_path / "site"
+    install(site, "broken", "[cadp_suite.methods]\nx = nowhere:methods\n")
+    for source in (place / "site").glob("*.py"):
+        (site / source.name).write_bytes(source.read_bytes())
+    install(site, "toys", ENTRY_POINTS)
+    done = call(tmp_path, "suite", "doctor")
+    assert done.returncode == 2
+    listed = done.stdout.partition("Plug-ins:\n")[2].partition("Compiled kernels")[0].splitlines()
+    assert [line.split() for line in listed if "usable: " in line] == [
+        ["toys", "1", "usable:", "mixers", "weighted"],
+        ["toys", "1", "usable:", "methods", "counting", "on", "alone"],
+        ["broken", "1", "not", "usable:", "methods", "x"],
+        ["toys", "1", "usable:", "environments", "agreeing"],
+    ]
+    assert "cannot be loaded (ModuleNotFoundError: No module named 'nowhere')" in done.stdout
+    assert "agreeing/pair" in done.stdout
+    assert (
+        "not ready: mend or uninstall what brings broken plug-ins" in done.stdout.splitlines()[-1]
+    )
+
+
+def fingerprint(place: Path) -> str:
+    code = "from suite.records.provenance import training_code; print(training_code())"
+    done = python(place, "-c", code)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("point", "files", "source"),
+    [
+        ("toys:MIXER", {}, "toys.py"),
+        ("toys:MIXER", {"top_level.txt": "toys\nlearner\n"}, "learner.py"),
+        ("toys:MIXER", {"RECORD": "toys.py,,\nlearner.py,,\n"}, "learner.py"),
+        ("pack.toys:MIXER", {}, "pack/inner/learner.py"),
+        ("pack.toys:MIXER", {}, "pack/sizes.json"),
+        ("space.pack.toys:MIXER", {}, "space/pack/learner.py"),
+    ],
+)
+def test_changed_sources_are_other_code(
+    tmp_path: Path, point: str, files: dict[str, str], source: str
+) -> None:
+    """So that checkpoints written before are refused, and continued ones marked."""
+    site = tmp_path / "site"
+    install(site, "edited", f"[cadp_suite.mixers]\nx = {point}\n", **files)
+    for package in ("pack", "space/pack"):
+        (site / package).mkdir(parents=True)
+        (site / package / "__init__.py").write_text("")
+    path = site / source
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("1")
+    before = fingerprint(tmp_path)
+    assert fingerprint(tmp_path) == before
+    (site / "unrelated.py").write_text("1")
+    assert fingerprint(tmp_path) == before
+    path.write_text("2")
+    assert fingerprint(tmp_path) != before

@@ -223,9 +223,10 @@ def test_a_replay_stays_in_its_folder(tmp_path: Path, name: str) -> None:
 
 
 def test_what_is_written_can_be_read() -> None:
-    longest = "a" * 100
+    longest = "a" * 100  # name of an arm; its point
+    trained = f"trained for {10**12:,} steps with seed {2**63 - 1}"
     for label in (
         replace(LABEL, policy="nearest", seed=0, n_steps=1),
-        replace(LABEL, description=f"{longest} trained with seed {2**63 - 1}, greedy, centralised"),
+        replace(LABEL, description=f"{longest} {longest} {trained}, greedy, advisers_1000"),
     ):
         assert read_label(page_with(label.to_json())) == label

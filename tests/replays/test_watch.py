@@ -69,7 +69,8 @@ def test_the_command_knows_runs(call: Call, finished_dir: Path, make_spec: MakeS
     code, out, err = call("3m", "--policy", run_id, "--runs-dir", str(finished_dir))
     path = finished_dir / "replays" / f"3m-{run_id}-seed0.html"
     assert (code, out, err) == (0, f"{path}\n", "")
-    assert "cadp_qmix trained with seed 1, greedy, decentralised" in path.read_text()
+    told = "cadp_qmix α=0.5 T=400 trained for 1,050,000 steps with seed 1, greedy, decentralised"
+    assert told in path.read_text()
 
 
 ODD_NAMES = [
@@ -166,7 +167,11 @@ def test_nor_is_a_name_from_an_altered_database(
     ("arguments", "words"),
     [
         (["3n"], "unknown scenario (got '3n'); nearest: skirmish/3m"),
-        (["matrix/climbing"], "only battles can be watched (got 'matrix/climbing')"),
+        (
+            ["matrix/climbing"],
+            "only battles can be watched (got 'matrix/climbing'); choose a scenario of skirmish, "
+            "e.g. skirmish/",
+        ),
         (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, nearest"),
         (["3m", "--seed", "-1"], "Invalid value for '--seed'"),
         (["3m", "--output", "."], "is a directory"),

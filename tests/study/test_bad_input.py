@@ -29,6 +29,28 @@ BAD_STUDIES = {
         ('backbone = "qmix"', 'backbone = "qmix"\ngama = 0.9'),
         ("arms.qmix", "'gama'", "did you mean 'gamma'?"),
     ),
+    "setting of another framework": (
+        ('backbone = "qmix"', 'backbone = "qmix"\npruning_normalisation = "agents"'),
+        (
+            "arms.qmix: a setting of cadp, for which ctde on qmix has no use",
+            "'pruning_normalisation'); leave it out",
+        ),
+    ),
+    "setting of another backbone": (
+        ('backbone = "qmix"', 'backbone = "vdn"\nhypernet_layers = 2'),
+        ("arms.qmix: a setting of qmix, ow_qmix, cw_qmix, for which ctde on vdn has no use",),
+    ),
+    "setting of quite another method": (
+        (
+            '[arms.qmix]\nframework = "ctde"\n',
+            '[arms.qmix]\nframework = "ctds"\nchunk_length = 2\n',
+        ),
+        ("arms.qmix: a setting of ctde on mappo, cadp on mappo, for which ctds on qmix has",),
+    ),
+    "key that is near to none": (
+        ('backbone = "qmix"', 'backbone = "qmix"\npruning_mode = 2'),
+        ("arms.qmix: unknown key (got 'pruning_mode'); valid keys: ",),
+    ),
     "misspelt key of a claim": (
         (SIDE, SIDE + "\nmargins = 0.1"),
         ("claims[0]", "'margins'", "did you mean 'margin'?"),

@@ -114,3 +114,40 @@ def test_a_ramp_may_end_where_it_starts_and_a_buffer_hold_one_collection(tmp_pat
         ("buffer_size_episodes = 40", "buffer_size_episodes = 40\nepisodes_per_collection=40"),
     ]
     assert load(tmp_path, *changes) == 3
+
+
+@pytest.mark.parametrize(
+    ("ends", "where", "value"),
+    [
+        (
+            "pruning_ramp_end_fraction = [0.9, 0.3]",
+            "p.hyperparameters.pruning_ramp_end_fraction",
+            0.3,
+        ),
+        (
+            '[profiles.p.scenario_settings."skirmish/3m"]\n'
+            "hyperparameters.pruning_ramp_end_fraction = [0.1]",
+            'p.scenario_settings."skirmish/3m".hyperparameters.pruning_ramp_end_fraction',
+            0.1,
+        ),
+        (
+            "pruning_ramp_end_fraction = [0.9, 0.9001]",
+            "p.hyperparameters.pruning_ramp_end_fraction",
+            0.9,
+        ),
+    ],
+)
+def test_a_value_is_named_as_it_is_written(
+    tmp_path: Path, ends: str, where: str, value: float
+) -> None:
+    ramp = (CADP, f'pruning_schedule = "linear"\n{CADP}')
+    with pytest.raises(InputError) as caught:
+        load(tmp_path, ramp, (LAST, f"{LAST}\n{ends}"))
+    assert caught.value.where.endswith(f"profiles.{where}")
+    assert caught.value.value == value
+
+
+def test_one_other_is_one(tmp_path: Path) -> None:
+    pair = ('"skirmish/3m"', '"matrix/climbing"')
+    with pytest.raises(InputError, match="an agent has 1 other to listen to"):
+        load(tmp_path, pair, (CADP, f"adviser_counts = [2]\n{CADP}"))

@@ -15,6 +15,7 @@ from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.runs.modes import ExecutionMode
 from suite.runs.protocol import LARGEST_ENV_STEPS
 from suite.runs.sizes import Sizes
+from suite.text import plural
 
 if TYPE_CHECKING:
     import torch
@@ -86,7 +87,8 @@ class CadpMethod(ValueMethod):
         """What speaks against the mixer, or settings that contradict each other."""
         most = sizes.n_agents - 1
         if settings.adviser_counts and max(settings.adviser_counts) > most:
-            what, cure = f"an agent has {most} others to listen to", "leave larger numbers out"
+            what = f"an agent has {plural(most, 'other')} to listen to"
+            cure = "leave larger numbers out"
             return Refusal(what, "adviser_counts", settings.adviser_counts, cure)
         return _contradiction(settings) or super().refusal(settings, sizes)
 
@@ -108,7 +110,8 @@ class CadpMethod(ValueMethod):
     def point_refusal(self, settings: Any, values: Mapping[str, Value]) -> Refusal | None:
         """A ramp that ends before it starts; a first α that its bounds would change."""
         if RAMP_END in values and values[RAMP_END] < values[PRUNING_START]:
-            what = f"the ramp ends before it starts at {PRUNING_START} = {values[PRUNING_START]:,}"
+            what = f"the ramp ends at T₁ = {values[RAMP_END]:,}, before it starts"
+            what += f" at T = {values[PRUNING_START]:,}"
             return Refusal(what, RAMP_END, values[RAMP_END], "let T₁ be T or later")
         low, high = settings.alpha_lowest, settings.alpha_highest
         if settings.pruning_schedule == "gap" and not low <= values[ALPHA] <= high:

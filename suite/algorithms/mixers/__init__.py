@@ -6,12 +6,12 @@ entry point of the group `cadp_suite.mixers` that names such an object.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 
 from suite.algorithms.declaration import Backbone
-from suite.plugins import plugins, refuse_taken
+from suite.plugins import Plugin, joined, load_plugins
 
 _FILES = ("independent", "vdn", "qmix", "qplex")
 ENTRY_POINTS = "cadp_suite.mixers"
@@ -19,10 +19,22 @@ ENTRY_POINTS = "cadp_suite.mixers"
 
 @cache
 def mixers() -> Mapping[str, Backbone]:
-    """Name in study files → mixer; ours first."""
+    """Name in study files → mixer; ours first. Raises InputError if a plug-in is broken."""
+    return joined(_ours(), plug_ins())
+
+
+@cache
+def plug_ins() -> list[Plugin[str, Backbone]]:
+    """Those that bring mixers, the broken ones too."""
+    return load_plugins(ENTRY_POINTS, _read, _ours())
+
+
+def _ours() -> dict[str, Backbone]:
     ours = [import_module(f"{__name__}.{file}").BACKBONE for file in _FILES]
-    found: dict[str, Backbone] = {backbone.name: backbone for backbone in ours}
-    for _, backbone in plugins(ENTRY_POINTS, lambda one: isinstance(one, Backbone), "Backbone"):
-        refuse_taken(backbone.name, found, ENTRY_POINTS)
-        found[backbone.name] = backbone
-    return found
+    return {backbone.name: backbone for backbone in ours}
+
+
+def _read(found: object) -> Iterator[tuple[str, Backbone]]:
+    if not isinstance(found, Backbone):
+        raise TypeError("it is no Backbone")
+    yield found.name, found

@@ -142,8 +142,23 @@ class ValueMethod(QMethod):
         return self.framework == ValueMethod.framework
 
     def refusal(self, settings: Any, sizes: Sizes) -> Refusal | None:
-        """Idle settings, or what speaks against the mixer."""
-        return super().refusal(settings, sizes) or self.mixing.refusal(settings, sizes)
+        """Idle settings, what speaks against the mixer, or layers of one name."""
+        return (
+            super().refusal(settings, sizes)
+            or self.mixing.refusal(settings, sizes)
+            or self._shared_names(settings, sizes)
+        )
+
+    def _shared_names(self, settings: Any, sizes: Sizes) -> Refusal | None:
+        """The names of the mixer's layers lie in one table with the agents'."""
+        specs = [*self.agent_specs(settings, sizes), *self.mixing.build(settings, sizes).specs]
+        names = [spec.name for spec in specs]
+        for name in names:
+            if names.count(name) > 1:
+                what = f"two layers of agents and mixer are called {name}"
+                cure = "give the mixer's another name"
+                return Refusal(what, "backbone", self.backbone, cure)
+        return None
 
     def agent_specs(self, settings: Any, sizes: Sizes) -> tuple[ParameterSpec, ...]:
         """Layers that run once per agent and step."""

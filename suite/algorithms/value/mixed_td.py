@@ -15,8 +15,11 @@ from suite.algorithms.losses.td import (
     td_loss,
     transition_mask,
 )
-from suite.algorithms.mixers.interface import Mixer, MixerInputs
+from suite.algorithms.mixers import mixers
+from suite.algorithms.mixers.interface import Mixed, Mixer, MixerInputs
+from suite.algorithms.parameters import Weights
 from suite.algorithms.rows import Rows
+from suite.algorithms.validation import check_mixed
 from suite.algorithms.value.settings import ValueSettings
 from suite.algorithms.value.targets import returns
 from suite.algorithms.value.trained import Trained
@@ -76,7 +79,15 @@ def mixed_td(
 
     q_choosing: (P, R, N, A), whose greedy actions are those after a transition, which q_target
     (P, R, N, A) and the target's mixer value; q itself for plain double Q-learning.
+    Raises InputError if the mixer's values have another shape than they must.
     """
+
+    def mix(weights: Weights, inputs: MixerInputs) -> Mixed:
+        n_members, n_transitions, n_agents = inputs.q_taken.shape
+        width = 1 if mixers()[settings.backbone].is_mixing else n_agents
+        shape = (n_members, n_transitions, width)
+        return check_mixed(mixer.mix(weights, inputs), settings.backbone, shape)
+
     rows = taken.rows
     available = rows.at_end(taken.available)
     chosen = available_only(rows.at_end(q_choosing), available).argmax(dim=3)
@@ -92,11 +103,11 @@ def mixed_td(
         taken.batch,
         rows,
         taken.is_real,
-        mixer.mix(networks.target, after).q,
-        lambda: mixer.mix(networks.target, _before(mixer, taken, q_target.detach())).q,
+        mix(networks.target, after).q,
+        lambda: mix(networks.target, _before(mixer, taken, q_target.detach())).q,
     )
     before = _before(mixer, taken, q)
-    mixed = mixer.mix(networks.online, before)
+    mixed = mix(networks.online, before)
     loss_td = td_loss(mixed.q, y, taken.mask)
     loss = loss_td
     if mixed.row_penalty is not None:
