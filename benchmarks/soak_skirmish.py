@@ -169,7 +169,7 @@ def find_fault(
             y = row[f.Y]
             value[0] = x
             value[1] = y
-            if not (0.0 <= x < 32.0 and 0.0 <= y < 32.0):
+            if not (2.0 <= x < 30.0 and 2.0 <= y < 30.0):
                 found[2] = OFF_MAP
                 return True
             if health > 0.0:

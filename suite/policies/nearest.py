@@ -17,6 +17,7 @@ class Battles(Protocol):
     """As much of a `SkirmishEnvironment` as is looked at."""
 
     units: NDArray[np.float64]
+    enemies: NDArray[np.int64]
     available_actions: NDArray[np.bool_]
 
 
@@ -41,8 +42,6 @@ class NearestTarget:
         may_shoot = ~is_agent & ~(is_marauder & is_medic)
         self._may_want = np.where(heals, is_agent & ~is_medic, may_shoot)
         self._heals = heals
-        # Action at unit j: `_first_aim` + j; healers name agents, all others enemies.
-        self._first_aim = f.FIRST_TARGET - np.where(heals[:, 0], 0, n_agents)
         self._targets = np.full((len(environment.units), n_agents), -1)
 
     def __call__(self, t: int, slots: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -73,7 +72,10 @@ class NearestTarget:
         along_x = np.where(dx > 0, f.EAST, f.WEST)
         along_y = np.where(dy > 0, f.NORTH, f.SOUTH)
         walk = np.where(abs(dx) > abs(dy), along_x, along_y)
-        aim = np.where(has_target, self._first_aim + target, f.STOP)
+        # By the ids of this episode: healers name agents, all others enemies.
+        enemy_ids = np.argsort(self._environment.enemies[slots], axis=1)
+        ids = np.concatenate([np.tile(np.arange(len(self._heals)), (len(slots), 1)), enemy_ids], 1)
+        aim = np.where(has_target, f.FIRST_TARGET + np.take_along_axis(ids, target, 1), f.STOP)
         can = available[slots]
         on_foot = np.where(has_target & _at(can, walk), walk, f.STOP)
         action = np.where(_at(can, aim), aim, on_foot)

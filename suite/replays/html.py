@@ -114,7 +114,7 @@ def replay_document(recording: Recording) -> dict[str, Any]:
             {"name": name, "letter": letter, **_constants(tables.stats[names.index(name)])}
             for name, letter in letters.items()
         ],
-        "units": [list(letters).index(name) for name in names],
+        "units": [list(letters).index(name) for name in recording.unit_types],
         "tracks": {
             name: {"scale": scale, "data": pack(units[:, :, column], scale)}
             for name, (column, scale) in _COLUMNS.items()

@@ -24,8 +24,9 @@ class Recording:
 
     scenario: where it was played. version: of skirmish's rules. policy: who played.
     seed: the episode's seed (and that of a random policy).
-    units: (loops + 1, units, N_UNIT_FIELDS) float64, columns in `skirmish.fields`, allies first:
-        the units at the start and after every loop.
+    unit_types: type names of the units: agents, then enemies by the ids of this episode.
+    units: (loops + 1, units, N_UNIT_FIELDS) float64, columns in `skirmish.fields`: the units at
+        the start and after every loop.
     shots: (loops, units) int64, unit at which each released a shot (or which it healed), else -1.
     actions: (steps, agents) int64. rewards: (steps,) float64.
     """
@@ -34,6 +35,7 @@ class Recording:
     version: str
     policy: Policy
     seed: int
+    unit_types: tuple[str, ...]
     units: NDArray[np.float64]
     shots: NDArray[np.int64]
     actions: NDArray[np.int64]
@@ -64,13 +66,17 @@ def record(
         shots.append(environment.loop_shots[0].copy())
         rewards.append(step.reward[0])
         is_over = bool(step.terminated[0] or step.truncated[0])
+    by_id = np.concatenate([np.arange(environment.info.n_agents), environment.enemies[0]])
+    names = [unit.type_name for unit in (*scenario.allies, *scenario.enemies)]
+    targets = np.concatenate(shots)[:, by_id]
     return Recording(
         scenario=scenario,
         version=environment.info.backend_version,
         policy=policy,
         seed=seed,
-        units=np.concatenate(units),
-        shots=np.concatenate(shots),
+        unit_types=tuple(names[unit] for unit in by_id),
+        units=np.concatenate(units)[:, by_id],
+        shots=np.where(targets >= 0, np.argsort(by_id)[targets], -1),
         actions=np.array(actions),
         rewards=np.array(rewards),
         outcome=_outcome(scenario, units[-1][-1], bool(step.won[0]), bool(step.truncated[0])),

@@ -37,7 +37,7 @@ from suite.environments.skirmish.scenario import (
 
 Actions = NDArray[np.int64]
 Place = tuple[str, float, float]
-EXACT = Rules(period_jitter_loops=(0.0, 0.0), max_start_loops=0)
+EXACT = Rules(period_jitter_loops=(0.0, 0.0), march_loops=0, draws_enemy_ids=False)
 
 
 def random_actions(environment: BatchedEnvironment, rng: np.random.Generator) -> Actions:
@@ -51,9 +51,15 @@ def stop_all(environment: SkirmishEnvironment) -> Actions:
     return np.where(environment.available_actions[:, :, STOP], STOP, 0)
 
 
+def attack_on(environment: SkirmishEnvironment, target: Actions) -> Actions:
+    """Attack the target-th enemy of the scenario, (slots, agents), by its id of this episode."""
+    ids = np.argsort(environment.enemies, axis=1)
+    return np.asarray(FIRST_TARGET + np.take_along_axis(ids, target, 1))
+
+
 def aim(environment: SkirmishEnvironment, target: Actions, otherwise: Actions) -> Actions:
     """Attack target (slots, agents) where available, else `otherwise`."""
-    attack = FIRST_TARGET + target
+    attack = attack_on(environment, target)
     can = np.take_along_axis(environment.available_actions, attack[..., None], -1)[..., 0]
     return np.where(can, attack, otherwise)
 
@@ -130,6 +136,7 @@ class Players:
 
     random_actions = staticmethod(random_actions)
     stop_all = staticmethod(stop_all)
+    attack_on = staticmethod(attack_on)
     hunt = staticmethod(hunt)
     join = staticmethod(join)
     focus_fire = staticmethod(focus_fire)
@@ -161,7 +168,7 @@ def battle(
         allies=tuple(Placement(*unit) for unit in allies),
         enemies=tuple(Placement(*unit) for unit in enemies),
         enemy_point=point,
-        enemy_order=EnemyOrder("attack_move", (goal or point,) * 2),
+        enemy_order=EnemyOrder("attack_move" if goal else "none", (goal or point,) * 2),
     )
     return SkirmishEnvironment(scenario, n_environments, 0, rules, records_loops=True)
 

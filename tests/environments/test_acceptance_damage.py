@@ -236,24 +236,31 @@ def test_a_medivac_comes_within_four_cells_to_heal(arena: Any) -> None:
     np.testing.assert_array_equal(heals, gap[:-1] <= reach)
 
 
-def test_an_enemy_medivac_heals_the_lowest_share_first(arena: Any) -> None:
+def test_an_enemy_medivac_heals_the_nearest_and_keeps_it_until_it_is_whole(arena: Any) -> None:
     environment = arena.battle(
-        [FAR], [("Medivac", 16, 16), ("Marine", 18, 16), ("Marauder", 14, 16), ("Marine", 16, 29)]
+        [FAR], [("Medivac", 16, 16), ("Marine", 18, 16), ("Marauder", 13.9, 16), ("Marine", 16, 29)]
     )
     arena.make_passive(environment, 2, 3, 4)
-    environment.units[0, 2:, f.HEALTH] = (30.0, 60.0, 1.0)  # 0.67, 0.48, too far away
+    environment.units[0, 2:, f.HEALTH] = (36.0, 60.0, 1.0)  # the marine is the nearest, at 2.0
     arena.act(environment, f.STOP)
-    assert environment.units[0, 2:, f.HEALED].tolist() == [0.0, 4.5, 0.0]
-    # the nearer of two equal ones; with less than five of energy it does not begin
-    for energy, healed in ((4.7, 0.0), (5.0, 4.5)):
-        environment = arena.battle(
-            [FAR], [("Medivac", 16, 16), ("Marine", 18, 16), ("Marine", 16, 17.5)]
-        )
-        arena.make_passive(environment, 2, 3)
-        environment.units[0, 2:, f.HEALTH] = 30.0
-        environment.units[0, 1, f.ENERGY] = energy
-        arena.act(environment, f.STOP)
-        assert environment.units[0, 2:, f.HEALED].tolist() == [0.0, healed]
+    assert environment.units[0, 2:, f.HEALED].tolist() == [4.5, 0.0, 0.0]
+    environment.units[0, 2, f.X] = 19.5  # nearest no more, and kept
+    arena.act(environment, f.STOP)
+    assert environment.units[0, 2:, f.HEALED].tolist() == [9.0, 0.0, 0.0]  # whole now
+    arena.act(environment, f.STOP)
+    assert environment.units[0, 2:, f.HEALED].tolist() == [9.0, 4.5, 0.0]
+
+
+@pytest.mark.parametrize(("energy", "healed"), [(4.7, 0.0), (5.0, 4.5)])
+def test_an_enemy_medivac_needs_five_of_energy_to_begin(
+    energy: float, healed: float, arena: Any
+) -> None:
+    environment = arena.battle([FAR], [("Medivac", 16, 16), ("Marine", 16, 17.5)])
+    arena.make_passive(environment, 2)
+    environment.units[0, 2, f.HEALTH] = 30.0
+    environment.units[0, 1, f.ENERGY] = energy
+    arena.act(environment, f.STOP)
+    assert environment.units[0, 2, f.HEALED] == healed
 
 
 def zerglings(across: bool, n: int = 9, turn: float = 0.0) -> list[tuple[str, float, float]]:

@@ -46,7 +46,7 @@ def check(environment: Any, terrain: Any, was_alive: NDArray[np.bool_]) -> None:
     assert (units[:, :, f.ENERGY] <= np.where(is_healer, stats[:, f.ENERGY_MAX], 0.0)).all()
     assert (units[:, :, f.COOLDOWN] >= 0.0).all()
     x, y = units[:, :, f.X], units[:, :, f.Y]
-    assert ((x >= 0) & (x < 32) & (y >= 0) & (y < 32)).all()
+    assert ((x >= 2) & (x < 30) & (y >= 2) & (y < 30)).all()
     cells = x.astype(int), y.astype(int)
     layer = stats[:, f.LAYER]
     assert terrain.ground(DEFAULT_RULES)[cells][alive & (layer == f.GROUND)].all()
@@ -81,24 +81,39 @@ def test_invariants_of_random_battles(name: str) -> None:
     assert n_over > 0 or environment.info.episode_limit > N_STEPS
 
 
-@pytest.mark.parametrize("name", ["8m", "27m_vs_30m", "corridor", "bane_vs_bane", "2c_vs_64zg"])
+# cells by which units are nearer than the sum of their radii - 1/16, at most. Measured in
+# StarCraft, looking every 8 loops: none of 103,000 pairs of agents, 5 of 97,000 of enemies. Here
+# walks of two loops end apart but for SLACK; in their middle ways may be nearer, and who stops
+# there stays so.
+FAST = ("corridor", "bane_vs_bane", "2c_vs_64zg", "so_many_baneling")  # longer ways
+MOST, MOST_FAST = 0.08, 0.16
+
+
+@pytest.mark.parametrize("name", scenario_names())
 def test_units_hardly_overlap_in_any_loop(name: str, players: Any) -> None:
-    scenario = load_scenario(name)
-    environment = SkirmishEnvironment(scenario, 2, 0, records_loops=True)
+    environment = SkirmishEnvironment(load_scenario(name), 4, 0, records_loops=True)
     stats = environment._tables.stats
-    room = stats[:, f.SEPARATION] + stats[:, f.SEPARATION, None]
-    meets = (stats[:, f.LAYER] == stats[:, f.LAYER, None]) & ~np.eye(len(stats), dtype=bool)
+    meets = stats[:, f.LAYER] == stats[:, f.LAYER, None]
+    a, b = np.nonzero(np.triu(meets, 1))
+    room = stats[a, f.SEPARATION] + stats[b, f.SEPARATION]
     rng = np.random.default_rng(0)
-    focus = players.focus_fire(environment)
-    for k in range(40):
-        step = environment.step(players.random_actions(environment, rng) if k % 2 else focus)
-        units = environment.loop_units
-        alive = units[..., f.HEALTH] > 0.0
-        delta = units[:, :, None, :, :2] - units[:, :, :, None, :2]
-        overlap = room - np.hypot(delta[..., 0], delta[..., 1])
-        assert overlap[meets & alive[:, :, None] & alive[:, :, :, None]].max(initial=0.0) < 0.15
+    n_near = n_over = 0
+    for k in range(60):
+        is_random = k // 10 % 2
+        actions = (
+            players.random_actions(environment, rng)
+            if is_random
+            else players.focus_fire(environment)
+        )
+        step = environment.step(actions)
+        x, y, health = np.moveaxis(environment.loop_units[..., [f.X, f.Y, f.HEALTH]], -1, 0)
+        overlap = room - np.hypot(x[..., a] - x[..., b], y[..., a] - y[..., b])
+        overlap[(health[..., a] <= 0.0) | (health[..., b] <= 0.0)] = -np.inf
+        assert overlap.max() < (MOST_FAST if name in FAST else MOST)
+        n_near += (overlap[:, 1::2] > -0.2).sum()
+        n_over += (overlap[:, 1::2] > 0.03).sum()
         environment.reset(np.flatnonzero(step.terminated | step.truncated))
-        focus = players.focus_fire(environment)
+    assert n_over <= (0.003 if name in FAST else 0.0005) * n_near
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ def test_banelings_to_kill(profile: Any, duel: str, arena: Any) -> None:
 )  # fmt: skip
 def test_periods_are_uniform_over_the_jitter(kind: str, arena: Any) -> None:
     n = 4000
-    rules = Rules(max_start_loops=0)
+    rules = Rules(march_loops=0)
     weapon = load_unit_types()[kind].weapons[rules.weapon_profile]
     distance = min(reach(kind, "Marauder"), f.SHOOT_RANGE) - 1e-6
     environment = arena.battle(
@@ -142,8 +142,10 @@ def test_periods_are_uniform_over_the_jitter(kind: str, arena: Any) -> None:
     )
     arena.make_passive(environment, 1)
     environment.step(np.full((n, 1), f.FIRST_TARGET))
-    # everyone shot when the damage point had passed; the cooldown left is the interval left
-    intervals = environment.units[:, 0, f.COOLDOWN] + f.LOOPS_PER_STEP - weapon.damage_point_loops
+    # everyone shot when the damage point had passed, in whole loops; the cooldown left is the
+    # interval left
+    damage_point = np.ceil(weapon.damage_point_loops)
+    intervals = environment.units[:, 0, f.COOLDOWN] + f.LOOPS_PER_STEP - damage_point
     low, high = weapon.period_loops - 1.0, weapon.period_loops + 2.0
     assert low <= intervals.min() < low + 0.01
     assert high - 0.01 < intervals.max() <= high
@@ -152,9 +154,7 @@ def test_periods_are_uniform_over_the_jitter(kind: str, arena: Any) -> None:
 
 
 def test_periods_of_a_marine_over_a_long_time(arena: Any) -> None:
-    environment = arena.battle(
-        [("Marine", 16, 16)], [("Marauder", 20, 16)], Rules(max_start_loops=0)
-    )
+    environment = arena.battle([("Marine", 16, 16)], [("Marauder", 20, 16)], Rules(march_loops=0))
     arena.make_passive(environment, 1)
     environment._tables.stats[1, f.HEALTH_MAX] = environment.units[0, 1, f.HEALTH] = 1e6
     _, shots = arena.film(environment, 4000, f.FIRST_TARGET)
@@ -227,12 +227,15 @@ def test_structures_stay_where_they_are(arena: Any) -> None:
         assert gaps.min() > 0.875 + 0.625 - 0.1
 
 
-def test_flying_units_pass_over_others_and_push_each_other(arena: Any) -> None:
+def test_flying_units_pass_over_others_and_push_idle_ones(arena: Any) -> None:
     environment = arena.battle([("Marine", 16.1, 16), ("Medivac", 16, 16)], [FAR])
     arena.act(environment, f.STOP, f.EAST)
     walked = environment.units[0, :2, f.X] - [16.1, 16]
     np.testing.assert_allclose(walked, [0.0, 0.2890625], atol=1e-9)
-    environment = arena.battle([("Medivac", 16, 16), ("Medivac", 16.2, 16)], [FAR])
-    for _ in range(5):
-        arena.act(environment, f.STOP, f.STOP)
-    assert environment.units[0, 1, f.X] - environment.units[0, 0, f.X] >= 1.5 - 1e-5
+    environment = arena.battle([("Medivac", 16, 16), ("Medivac", 17.6, 16.2)], [FAR])
+    for _ in range(3):
+        arena.act(environment, f.EAST, f.STOP)
+    walker, idle = environment.units[0, :2, [f.X, f.Y]].T
+    assert walker[0] > 17.6
+    assert np.hypot(*(idle - (17.6, 16.2))) > 0.5
+    assert np.hypot(*(idle - walker)) > 1.5 - 1 / 16 - 0.02

@@ -42,6 +42,11 @@ def fair(scenario: Scenario) -> Scenario:
 def decided(scenario: Scenario, players: Any, n_episodes: int = N_EPISODES) -> tuple[int, int]:
     """Battles won by allies and by enemies, both under the enemies' rules."""
     environment = SkirmishEnvironment(scenario, n_episodes, 1, MIRROR)
+    # Within a loop allies choose first: enemies would see as threats who has just found a target.
+    # So the sides scan in different loops, allies first in every other battle.
+    phases = environment.orders[:, :, f.RESCAN]
+    is_enemy = np.arange(phases.shape[1]) >= environment.info.n_agents
+    phases[:] = 2 * ((phases - 1) // 2) + 1 + (is_enemy ^ (np.arange(n_episodes) % 2)[:, None])
     result = players.play(environment, players.stop_all)
     return int(result["won"].sum()), int(result["lost"].sum())
 
@@ -61,27 +66,53 @@ def test_equal_sides_win_equally_often(
     assert abs(won - n / 2) < 2.58 * np.sqrt(n) / 2  # 99 %
 
 
+def order_to_nearest(environment: SkirmishEnvironment) -> None:
+    """Order everybody to attack the nearest it can hit, and medivacs to heal the nearest."""
+    units, stats = environment.units[0], environment._tables.stats
+    n = environment.info.n_agents
+    x, y = units[:, f.X], units[:, f.Y]
+    distance = np.hypot(x - x[:, None], y - y[:, None]).round(6)
+    is_ally = np.arange(len(units)) < n
+    is_alive = units[:, f.HEALTH] > 0.0
+    is_hurt = units[:, f.HEALTH] < stats[:, f.HEALTH_MAX]
+    for u in np.flatnonzero(is_alive):
+        if stats[u, f.IS_HEALER] > 0.0:
+            can = (is_ally == is_ally[u]) & is_alive & is_hurt & (stats[:, f.IS_PATIENT] > 0.0)
+        else:
+            is_in_layer = (stats[:, f.LAYER] != f.AIR) | (stats[u, f.HITS_AIR] > 0.0)
+            can = (is_ally != is_ally[u]) & is_alive & is_in_layer
+        if can.any():
+            target = np.where(can, distance[u], np.inf).argmin()
+            environment.orders[0, u, [f.ORDER, f.TARGET]] = (f.ATTACK, target)
+
+
 @pytest.mark.parametrize(
     "name", ["3m", "8m", "25m", "2s3z", "3s5z", "1c3s5z", "MMM", "3s_vs_3z", "bane_vs_bane"]
 )
-def test_without_chance_equal_sides_do_the_same(name: str, players: Any) -> None:
-    # medivacs are equal in the older data only
+def test_without_chance_equal_sides_do_the_same(name: str) -> None:
+    # medivacs are equal in the older data only; targets are given, since who looks for one does
+    # so by chance
     rules = replace(
         MIRROR,
         weapon_profile="liberty_base",
         period_jitter_loops=(0.0, 0.0),
-        max_start_loops=0,
+        march_loops=0,
     )
     environment = SkirmishEnvironment(fair(load_scenario(name)), 1, 0, rules)
+    environment._tables.stats[:, f.IS_SCANNING] = 0.0
     n = environment.info.n_agents
     is_over = False
     while not is_over:
-        step = environment.step(players.stop_all(environment))
+        order_to_nearest(environment)
+        environment.available_actions[:] = True
+        step = environment.step(np.full((1, n), f.NO_OP))  # which changes no order
         is_over = bool(step.terminated[0] or step.truncated[0])
         assert not step.won[0]
         allies, enemies = environment.units[0, :n].copy(), environment.units[0, n:].copy()
         enemies[:, [f.X, f.Y]] = 32.0 - enemies[:, [f.X, f.Y]]
-        same = [f.X, f.Y, f.HEALTH, f.SHIELD, f.ENERGY, f.COOLDOWN, f.TAKEN, f.DEALT, f.HEALED]
+        same = [f.X, f.Y, f.HEALTH, f.SHIELD, f.ENERGY, f.COOLDOWN, f.TAKEN, f.HEALED]
+        if name != "bane_vs_bane":  # whose death is whose goes by the order of units there
+            same.append(f.DEALT)
         np.testing.assert_allclose(allies[:, same], enemies[:, same], rtol=0, atol=1e-9)
 
 
@@ -105,8 +136,10 @@ def test_3m_all_stop_is_a_massacre_in_time(players: Any) -> None:
         return players.stop_all(environment)
 
     result = players.play(environment, stop)
-    assert (first_damage == 7).all()  # unhurt before steps 1 to 7
-    assert 20 <= result["length"].mean() <= 25
+    # unhurt before steps 1 to 7; in 7 % of the battles, as the scans fall, 1 to 8
+    assert set(first_damage) == {7, 8}
+    assert (first_damage == 8).mean() == pytest.approx(0.07, abs=4 * np.sqrt(0.07 * 0.93 / 200))
+    assert result["length"].mean() == pytest.approx(21.4, abs=0.5)
     assert result["lost"].all()
     assert not result["total"].any()
 

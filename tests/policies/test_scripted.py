@@ -45,6 +45,8 @@ class Field:
         scenario = load_scenario("MMM")
         n_agents, n_units = len(scenario.allies), len(scenario.allies) + len(scenario.enemies)
         self.n_agents = n_agents
+        self.ids = np.random.default_rng(0).permutation(n_units - n_agents)  # of the enemies
+        self.enemies = n_agents + np.argsort(self.ids)[None]
         self.units = np.zeros((1, n_units, f.N_UNIT_FIELDS))
         names = [unit.type_name for unit in (*scenario.allies, *scenario.enemies)]
         self.units[0, :, f.HEALTH] = [scenario.types[name].health for name in names]
@@ -57,8 +59,12 @@ class Field:
         self.units[0, unit, [f.X, f.Y]] = x, y
 
     def enemy(self, type_name: str, index: int = 0) -> int:
-        """Number of the index-th enemy of a type."""
+        """Number of the index-th enemy of a type, as the scenario lists them."""
         return [j for j, name in enumerate(ENEMIES) if name == type_name][index]
+
+    def attack(self, enemy: int) -> int:
+        """The action at an enemy."""
+        return f.FIRST_TARGET + int(self.ids[enemy])
 
     def action(self, agent: int, t: int = 1) -> int:
         return int(self._choose(t, SLOTS)[0, agent])
@@ -73,21 +79,21 @@ def test_a_marauder_passes_over_medivacs_and_a_marine_does_not(field: Field) -> 
     medivac, marine = field.enemy("Medivac"), field.enemy("Marine")
     field.put(field.n_agents + medivac, 2, 0)
     field.put(field.n_agents + marine, 4, 0)
-    assert field.action(MARAUDER) == f.FIRST_TARGET + marine
-    assert field.action(MARINE) == f.FIRST_TARGET + medivac
+    assert field.action(MARAUDER) == field.attack(marine)
+    assert field.action(MARINE) == field.attack(medivac)
 
 
 def test_a_target_is_kept_until_it_is_dead(field: Field) -> None:
     first, second = field.enemy("Marine", 0), field.enemy("Marine", 1)
     field.put(field.n_agents + first, 3, 0)
-    assert field.action(MARINE) == f.FIRST_TARGET + first
+    assert field.action(MARINE) == field.attack(first)
     field.put(field.n_agents + second, 1, 0)
-    assert field.action(MARINE) == f.FIRST_TARGET + first
+    assert field.action(MARINE) == field.attack(first)
     field.units[0, field.n_agents + first, f.HEALTH] = 0
-    assert field.action(MARINE) == f.FIRST_TARGET + second
+    assert field.action(MARINE) == field.attack(second)
     field.units[0, field.n_agents + first, f.HEALTH] = 45
     field.put(field.n_agents + first, 0.5, 0)
-    assert field.action(MARINE, t=0) == f.FIRST_TARGET + first  # a new episode
+    assert field.action(MARINE, t=0) == field.attack(first)  # a new episode
 
 
 def test_a_medivac_heals_the_nearest_damaged_agent_until_it_is_well(field: Field) -> None:

@@ -88,12 +88,15 @@ def test_rounding_neither_kills_nor_revives(recording: Recording) -> None:
     np.testing.assert_array_equal(shown > 0, units[:, :, f.HEALTH] > 0)
 
 
-def test_units_and_terrain_are_those_of_the_scenario(document: dict) -> None:
+def test_units_and_terrain_are_those_of_the_scenario(document: dict, recording: Recording) -> None:
     scenario = load_scenario("MMM")
     stats = build_tables(scenario, DEFAULT_RULES).stats
     shown = [document["types"][index] for index in document["units"]]
     names = [unit.type_name for unit in (*scenario.allies, *scenario.enemies)]
-    assert [one["name"] for one in shown] == names
+    assert [one["name"] for one in shown] == list(recording.unit_types)
+    assert recording.unit_types[:10] == tuple(names[:10])
+    assert sorted(recording.unit_types) == sorted(names)
+    stats = stats[[names.index(name) for name in recording.unit_types]]
     np.testing.assert_array_equal([one["radius"] for one in shown], stats[:, f.RADIUS])
     np.testing.assert_array_equal([one["range"] for one in shown], stats[:, f.RANGE])
     np.testing.assert_array_equal([one["is_healer"] for one in shown], stats[:, f.IS_HEALER])

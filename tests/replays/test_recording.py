@@ -19,12 +19,13 @@ def test_the_same_seed_and_actions_lead_to_what_was_recorded(scenario: str, poli
     environment = SkirmishEnvironment(load_scenario(scenario), 3, seed=0)
     environment.reset(np.array([1]), np.array([5]))
     active = np.array([False, True, False])
-    np.testing.assert_array_equal(recording.units[0], environment.units[1])
+    by_id = np.concatenate([np.arange(environment.info.n_agents), environment.enemies[1]])
+    np.testing.assert_array_equal(recording.units[0], environment.units[1, by_id])
     for t, actions in enumerate(recording.actions):
         step = environment.step(np.tile(actions, (3, 1)), active)
         assert step.reward[1] == recording.rewards[t]
         after = recording.units[(t + 1) * f.LOOPS_PER_STEP]
-        np.testing.assert_array_equal(after, environment.units[1])
+        np.testing.assert_array_equal(after, environment.units[1, by_id])
     assert step.terminated[1] or step.truncated[1]
     assert recording.outcome == ("won" if step.won[1] else "lost")
     assert len(recording.units) == len(recording.actions) * f.LOOPS_PER_STEP + 1

@@ -21,7 +21,7 @@ from suite.environments.skirmish.fields import (
     ATTACK,
     ATTACK_MOVE,
     CLOSE_RANGE,
-    DETOUR,
+    DRAWS_ENEMY_IDS,
     EPISODE_LIMIT,
     GOAL_SPREAD_X,
     GOAL_SPREAD_Y,
@@ -34,25 +34,21 @@ from suite.environments.skirmish.fields import (
     IDLE,
     IS_HEALER,
     IS_SCANNING,
-    KIND,
-    MAX_START_LOOPS,
+    MARCH_LOOPS,
     MISSILE_TARGET,
     MOVE,
     N_ALLIES,
     ORDER,
     PACE,
-    PATIENCE,
-    PUSH_X,
-    PUSH_Y,
     RADIUS,
     REPLAN,
-    SHUFFLES_ENEMIES,
+    RESCAN,
+    RESCAN_LOOPS,
     SIGHT_RANGE,
     SPEED,
     TARGET,
     UNDECIDED,
-    WAITING,
-    WAYPOINT,
+    WIND_UP,
     WON,
     X,
     Y,
@@ -64,12 +60,9 @@ from suite.environments.skirmish.walking import (
     END_X,
     END_Y,
     HOLDING,
-    MEMORY_PLANS,
     MOVING,
     PLAN_LOOPS,
     STANDING,
-    STAYING,
-    STOPS_ON_GOAL,
     STRIDE,
     finish_walks,
     plan_walks,
@@ -87,11 +80,11 @@ from suite.environments.skirmish.weapons import (
 
 Array = Any
 
+LOOPS_TO_STOP = 1.0  # who walks up to its target shoots so much later
+
 
 @inlined
-def _act(
-    u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int, is_planning: bool
-) -> int:
+def _act(u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int) -> int:
     """Let living unit u carry out its order in this loop, except for walking.
 
     Sets its posture, and its plan if it wants to walk; returns the number of strikes noted.
@@ -140,7 +133,6 @@ def _act(
             return n_strikes
         plan[END_X, u] = units[target, X]
         plan[END_Y, u] = units[target, Y]
-        plan[STOPS_ON_GOAL, u] = 0.0
         plan[STRIDE, u] = PLAN_LOOPS * stats[u, SPEED]  # walkers into range take whole strides
     elif order in (MOVE, ATTACK_MOVE):
         dx = units[u, GOAL_X] - units[u, X]
@@ -148,58 +140,20 @@ def _act(
         squared = dx * dx + dy * dy
         plan[END_X, u] = units[u, GOAL_X]
         plan[END_Y, u] = units[u, GOAL_Y]
-        plan[STOPS_ON_GOAL, u] = 1.0
         plan[STRIDE, u] = PLAN_LOOPS * stats[u, SPEED]
         if squared < plan[STRIDE, u] * plan[STRIDE, u]:  # walkers to a point stop on it
             plan[STRIDE, u] = math.sqrt(squared)
     else:
         rest_weapon(u, units)
-        if is_planning:
-            _make_place(u, battle, tables, scratch)
-        elif scratch.ways[u] != STAYING:
-            posture[u] = MOVING
         return n_strikes
     rest_weapon(u, units)
+    if target >= 0:
+        units[u, WIND_UP] = -LOOPS_TO_STOP
     if squared > 0.0 and stats[u, SPEED] > 0.0:
         posture[u] = MOVING
-        if abs(orders[u, DETOUR]) == WAITING:
-            orders[u, PATIENCE] -= 1
-            if orders[u, PATIENCE] > 0:
-                posture[u] = HOLDING
-            else:
-                orders[u, DETOUR] //= WAITING
-                orders[u, PATIENCE] = MEMORY_PLANS
-    else:  # it has arrived
-        if order == MOVE:
-            orders[u, ORDER] = IDLE
-        if is_planning:
-            _make_place(u, battle, tables, scratch)
+    elif order == MOVE:  # it has arrived
+        orders[u, ORDER] = IDLE
     return n_strikes
-
-
-@inlined
-def _make_place(u: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
-    """Let idle unit u walk the way it was pushed, for the loops of one plan."""
-    units, orders, stats = battle.units, battle.orders, tables.stats
-    plan = scratch.plan
-    dx = units[u, PUSH_X]
-    dy = units[u, PUSH_Y]
-    length = math.sqrt(dx * dx + dy * dy)
-    if length == 0.0:
-        return
-    units[u, PUSH_X] = 0.0
-    units[u, PUSH_Y] = 0.0
-    if stats[u, SPEED] == 0.0:
-        return
-    plan[END_X, u] = units[u, X] + dx
-    plan[END_Y, u] = units[u, Y] + dy
-    orders[u, REPLAN] = 2
-    orders[u, WAYPOINT] = -1
-    orders[u, DETOUR] = 0
-    orders[u, PATIENCE] = 0
-    plan[STOPS_ON_GOAL, u] = 0.0
-    plan[STRIDE, u] = min(PLAN_LOOPS * stats[u, SPEED], length)
-    scratch.posture[u] = MOVING
 
 
 @inlined
@@ -216,7 +170,6 @@ def advance_loop(
     units, orders, sizes = battle.units, battle.orders, tables.sizes
     posture, strikes = scratch.posture, scratch.strikes
     n_units = units.shape[0]
-    is_planning = loop % PLAN_LOOPS == 0
     n_strikes = NOTHING
     if sizes[HAS_MISSILES] > 0:
         for u in range(n_units):
@@ -230,14 +183,14 @@ def advance_loop(
         if orders[u, HIT_TARGET] >= 0:
             n_strikes = second_hit(u, battle, strikes, n_strikes)
         if units[u, HEALTH] > 0.0:
-            n_strikes = _act(u, battle, tables, scratch, n_strikes, is_planning)
+            n_strikes = _act(u, battle, tables, scratch, n_strikes)
             if posture[u] == MOVING:
                 scratch.movers[n_movers] = u
                 n_movers += 1
             else:
                 units[u, PACE] = 0.0
-    if is_planning:
-        plan_walks(n_movers, battle, tables, scratch, loop == 0)
+    if loop % PLAN_LOOPS == 0:
+        plan_walks(n_movers, battle, tables, scratch)
     else:
         finish_walks(battle, tables, scratch)
     if sizes[HAS_REGENERATION] > 0:
@@ -285,10 +238,10 @@ def advance_batch(
                     give_order(a, actions[s, a], battle, tables)
         _advance_loops(s, n_loops[s], is_recording, battle, tables, scratch, outputs)
         if is_step:
-            _judge(s, battle.units, tables, battles, outputs)
+            _judge(s, battle, tables, battles, outputs)
         else:
-            remember_enemies(battle.units, tables, battles.previous[s])
-        _encode(s, battle.units, tables, battles, outputs)
+            remember_enemies(battle.units, battle.enemies, battles.previous[s])
+        _encode(s, battle, tables, battles, outputs)
     return ALL_LEGAL
 
 
@@ -296,7 +249,8 @@ def advance_batch(
 def battle_of(battles: Battles, slot: int, tables: Tables) -> Battle:
     """The battle of one slot, as views."""
     streams, n_allies = battles.streams, tables.sizes[N_ALLIES]
-    return Battle(battles.units[slot], battles.orders[slot], streams[slot], n_allies)
+    enemies = battles.enemies[slot]
+    return Battle(battles.units[slot], battles.orders[slot], streams[slot], enemies, n_allies)
 
 
 @inlined
@@ -328,12 +282,13 @@ def _record(slot: int, loop: int, battle: Battle, scratch: Scratch, outputs: Out
 
 
 @inlined
-def _judge(slot: int, units: Array, tables: Tables, battles: Battles, outputs: Outputs) -> None:
+def _judge(slot: int, battle: Battle, tables: Tables, battles: Battles, outputs: Outputs) -> None:
     """Count the step of one battle, reward it, and say whether the battle is over."""
     battles.n_steps[slot] += 1
+    units, enemies = battle.units, battle.enemies
     outcome = battle_outcome(units, tables)
     is_late = battles.n_steps[slot] >= tables.sizes[EPISODE_LIMIT]
-    outputs.reward[slot] = battle_reward(units, tables, battles.previous[slot], outcome)
+    outputs.reward[slot] = battle_reward(units, enemies, tables, battles.previous[slot], outcome)
     outputs.terminated[slot] = outcome != UNDECIDED
     outputs.truncated[slot] = outcome == UNDECIDED and is_late
     outputs.won[slot] = outcome == WON
@@ -341,12 +296,14 @@ def _judge(slot: int, units: Array, tables: Tables, battles: Battles, outputs: O
 
 
 @inlined
-def _encode(slot: int, units: Array, tables: Tables, battles: Battles, outputs: Outputs) -> None:
+def _encode(slot: int, battle: Battle, tables: Tables, battles: Battles, outputs: Outputs) -> None:
     """Show one battle as SMAC would."""
+    units, enemies = battle.units, battle.enemies
     available, state = outputs.available_actions[slot], outputs.state[slot]
-    encode_available_actions(units, tables, available)
-    encode_state(units, tables, battles.last_actions[slot], state)
-    encode_observations(units, tables, available, state, SIGHT_RANGE, outputs.observations[slot])
+    observations = outputs.observations[slot]
+    encode_available_actions(units, enemies, tables, available)
+    encode_state(units, enemies, tables, battles.last_actions[slot], state)
+    encode_observations(units, enemies, tables, available, state, SIGHT_RANGE, observations)
 
 
 @inlined
@@ -376,30 +333,29 @@ def begin_episodes(
         battles.n_steps[s] = 0
         battles.is_over[s] = False
         battles.last_actions[s] = -1
-        n_loops[s] = int(draw_uniform(stream) * (rules[MAX_START_LOOPS] + 1.0))
+        for u in range(units.shape[0]):
+            battle.orders[u, RESCAN] = 1 + int(draw_uniform(stream) * rules[RESCAN_LOOPS])
+        n_loops[s] = int(rules[MARCH_LOOPS])
         if rules[GOAL_SPREAD_X] != 0.0 or rules[GOAL_SPREAD_Y] != 0.0:
             share = draw_uniform(stream)
             for u in range(battle.n_allies, units.shape[0]):
                 units[u, GOAL_X] += share * rules[GOAL_SPREAD_X]
                 units[u, GOAL_Y] += share * rules[GOAL_SPREAD_Y]
-        if rules[SHUFFLES_ENEMIES] > 0.0:
-            _shuffle_enemies(units, tables.stats, battle.n_allies, stream)
+        _number_enemies(battle, rules[DRAWS_ENEMY_IDS] > 0.0)
 
 
-@compiled
-def _shuffle_enemies(units: Array, stats: Array, n_allies: int, stream: Array) -> None:
-    """Exchange start and goal of enemies of one kind, every order equally likely."""
-    for u in range(units.shape[0] - 1, n_allies, -1):
-        n_candidates = 0
-        for j in range(n_allies, u + 1):
-            n_candidates += stats[j, KIND] == stats[u, KIND]
-        rank = int(draw_uniform(stream) * n_candidates)
-        for j in range(n_allies, u + 1):
-            if stats[j, KIND] == stats[u, KIND]:
-                if rank == 0:
-                    for field in (X, Y, GOAL_X, GOAL_Y):
-                        value = units[u, field]
-                        units[u, field] = units[j, field]
-                        units[j, field] = value
-                    break
-                rank -= 1
+@inlined
+def _number_enemies(battle: Battle, is_drawn: bool) -> None:
+    """Give the enemies their ids: in order of creation or, drawn, as StarCraft does.
+
+    There each enemy in turn, whatever its type, comes with even chance next in front or last.
+    """
+    front = 0
+    back = battle.enemies.shape[0] - 1
+    for u in range(battle.n_allies, battle.units.shape[0]):
+        if is_drawn and draw_uniform(battle.stream) < 0.5:
+            battle.enemies[back] = u
+            back -= 1
+        else:
+            battle.enemies[front] = u
+            front += 1

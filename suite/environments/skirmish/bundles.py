@@ -14,6 +14,7 @@ class Battles(NamedTuple):
     columns in `fields`. streams: (slots, 1) uint64 of `streams`. n_steps: (slots,) int64 of this
     episode. is_over: (slots,) bool. previous: (slots, enemies) float64 of
     `encoding.remember_enemies`. last_actions: (slots, agents) int64, -1 after a reset.
+    enemies: (slots, enemies) int64, the unit that each enemy id of this episode names.
     """
 
     units: Array
@@ -23,15 +24,18 @@ class Battles(NamedTuple):
     is_over: Array
     previous: Array
     last_actions: Array
+    enemies: Array
 
 
 class Battle(NamedTuple):
     """One battle of a batch: units (units, N_UNIT_FIELDS), orders (units, N_ORDER_FIELDS), stream
-    (1,), and how many of the units, the first ones, are allies."""
+    (1,), enemies (enemies,), the unit that each enemy id names, and how many of the units, the
+    first ones, are allies."""
 
     units: Array
     orders: Array
     stream: Array
+    enemies: Array
     n_allies: int
 
 
@@ -40,20 +44,20 @@ class Scratch(NamedTuple):
 
     plan: (N_PLAN, padded units) float64, rows in `walking`. rooms: (layers, padded units) float64
     of `contacts.fill_rooms`. strikes: (N_STRIKES_PER_UNIT * units, 2) int64, columns in `weapons`.
-    The others are (units,) int64. posture, ways: codes in `walking`. movers: who walks. found,
-    stayers, rounds: lists of units. attacker: who hit the unit first in this loop, or -1. shots:
-    whom the unit shot at or healed, or -1.
+    is_near: (units,) bool, whether the unit is in `near`. The others are (units,) int64. posture:
+    codes in `walking`. movers: who walks. found, stayers, near: lists of units. attacker: who hit
+    the unit first in this loop, or -1. shots: whom the unit shot at or healed, or -1.
     """
 
     plan: Array
     rooms: Array
     strikes: Array
     posture: Array
-    ways: Array
     movers: Array
     found: Array
     stayers: Array
-    rounds: Array
+    near: Array
+    is_near: Array
     attacker: Array
     shots: Array
 

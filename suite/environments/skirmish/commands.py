@@ -54,7 +54,7 @@ def give_order(u: int, action: int, battle: Battle, tables: Tables) -> None:
             if not can_heal(battle, tables, u, target):
                 return
         else:
-            target = battle.n_allies + action - FIRST_TARGET
+            target = battle.enemies[action - FIRST_TARGET]
             if rules[FOLLOWS_UNHITTABLE] == 0.0 and not can_hit(tables, u, target):
                 return
         if orders[u, ORDER] != ATTACK or orders[u, TARGET] != target:

@@ -2,7 +2,8 @@
 
 The simulator and `encode_episode` both go through these kernels. Source: oxwhirl/smac
 `smac/env/starcraft2/starcraft2.py` with its default flags; order of operations in `battle_reward`
-is SMAC's, so that rewards are equal to the last bit. Arrays of one slot, columns in `fields`.
+is SMAC's, so that rewards are equal to the last bit. Arrays of one slot, columns in `fields`;
+enemies (enemies,) int64: the unit that each enemy id names.
 """
 
 from __future__ import annotations
@@ -27,13 +28,13 @@ from suite.environments.skirmish.fields import (
     IS_HEALER,
     LOST,
     MAP_CENTER,
-    MAP_EXTENT,
     MEDIVAC_RULES,
     MOVE_PROBE,
     N_ALLIES,
     N_ENEMIES,
     NO_OP,
     NORTH,
+    PLAYABLE_EXTENT,
     REWARD_DIVISOR,
     SHIELD,
     SHIELD_SCALE,
@@ -63,7 +64,9 @@ def _is_walkable(is_free: Array, x: float, y: float) -> bool:
 
 
 @inlined
-def encode_available_actions(units: Array, tables: Tables, available: Array) -> None:
+def encode_available_actions(
+    units: Array, enemies: Array, tables: Tables, available: Array
+) -> None:
     """Fill available (agents, actions) bool.
 
     A dead agent may only do nothing; a living one may stop, move where the cell one ahead is free,
@@ -72,7 +75,6 @@ def encode_available_actions(units: Array, tables: Tables, available: Array) -> 
     stats, sizes = tables.stats, tables.sizes
     is_free = tables.is_free[GROUND]
     n_allies = sizes[N_ALLIES]
-    n_units = n_allies + sizes[N_ENEMIES]
     for a in range(n_allies):
         row = available[a]
         row[:] = False
@@ -87,18 +89,19 @@ def encode_available_actions(units: Array, tables: Tables, available: Array) -> 
         row[EAST] = _is_walkable(is_free, x + MOVE_PROBE, y)
         row[WEST] = _is_walkable(is_free, x - MOVE_PROBE, y)
         is_healer = stats[a, IS_HEALER] > 0.0
-        first = 0 if is_healer else n_allies
-        last = n_allies if is_healer else n_units
-        for j in range(first, last):
-            if units[j, HEALTH] <= 0.0 or (is_healer and stats[j, IS_HEALER] > 0.0):
+        for j in range(n_allies if is_healer else sizes[N_ENEMIES]):
+            u = j if is_healer else enemies[j]
+            if units[u, HEALTH] <= 0.0 or (is_healer and stats[u, IS_HEALER] > 0.0):
                 continue
-            dx = units[j, X] - x
-            dy = units[j, Y] - y
-            row[FIRST_TARGET + j - first] = math.sqrt(dx * dx + dy * dy) <= SHOOT_RANGE
+            dx = units[u, X] - x
+            dy = units[u, Y] - y
+            row[FIRST_TARGET + j] = math.sqrt(dx * dx + dy * dy) <= SHOOT_RANGE
 
 
 @inlined
-def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array) -> None:
+def encode_state(
+    units: Array, enemies: Array, tables: Tables, last_actions: Array, state: Array
+) -> None:
     """Fill state (state_size,) float32: ally rows | enemy rows | last actions one-hot.
 
     last_actions: (agents,) integers, -1 for none (right after a reset). The dead have zero rows.
@@ -109,8 +112,9 @@ def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array
     bits = sizes[TYPE_BITS]
     state[:] = 0.0
     column = 0
-    for u in range(n_units):
-        is_ally = u < n_allies
+    for k in range(n_units):
+        is_ally = k < n_allies
+        u = k if is_ally else enemies[k - n_allies]
         has_shield = sizes[ALLY_SHIELD] if is_ally else sizes[ENEMY_SHIELD]
         width = (4 if is_ally else 3) + has_shield + bits
         if units[u, HEALTH] > 0.0:
@@ -122,8 +126,8 @@ def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array
                 else:
                     state[place] = units[u, COOLDOWN] / stats[u, COOLDOWN_SCALE]
                 place += 1
-            state[place] = (units[u, X] - MAP_CENTER) / MAP_EXTENT
-            state[place + 1] = (units[u, Y] - MAP_CENTER) / MAP_EXTENT
+            state[place] = (units[u, X] - MAP_CENTER) / PLAYABLE_EXTENT
+            state[place + 1] = (units[u, Y] - MAP_CENTER) / PLAYABLE_EXTENT
             if has_shield > 0:
                 state[place + 2] = units[u, SHIELD] / stats[u, SHIELD_SCALE]
             if bits > 0:
@@ -138,7 +142,13 @@ def encode_state(units: Array, tables: Tables, last_actions: Array, state: Array
 
 @inlined
 def encode_observations(
-    units: Array, tables: Tables, available: Array, state: Array, sight: float, observations: Array
+    units: Array,
+    enemies: Array,
+    tables: Tables,
+    available: Array,
+    state: Array,
+    sight: float,
+    observations: Array,
 ) -> None:
     """Fill observations (agents, observation_size) float32; the dead see zeros.
 
@@ -164,7 +174,7 @@ def encode_observations(
         for e in range(n_enemies):
             can_attack = available[a, FIRST_TARGET + e]
             _encode_other(
-                a, n_allies + e, can_attack, units, stats, sizes[ENEMY_SHIELD], bits,
+                a, enemies[e], can_attack, units, stats, sizes[ENEMY_SHIELD], bits,
                 row, column, state, place, place + 3, sight,
             )  # fmt: skip
             column += 5 + sizes[ENEMY_SHIELD] + bits
@@ -195,9 +205,8 @@ def encode_unlimited_sight(
     for s in range(active.shape[0]):
         if active[s]:
             available, state = outputs.available_actions[s], outputs.state[s]
-            encode_observations(
-                battles.units[s], tables, available, state, math.inf, observations[s]
-            )
+            units, enemies = battles.units[s], battles.enemies[s]
+            encode_observations(units, enemies, tables, available, state, math.inf, observations[s])
 
 
 @inlined
@@ -267,35 +276,37 @@ def battle_outcome(units: Array, tables: Tables) -> int:
 
 
 @inlined
-def remember_enemies(units: Array, tables: Tables, previous: Array) -> None:
-    """Set previous (enemies,) to health + shield of every enemy, -1 for the dead."""
-    n_allies, n_enemies = tables.sizes[N_ALLIES], tables.sizes[N_ENEMIES]
-    for e in range(n_enemies):
-        if units[n_allies + e, HEALTH] > 0.0:
-            previous[e] = units[n_allies + e, HEALTH] + units[n_allies + e, SHIELD]
+def remember_enemies(units: Array, enemies: Array, previous: Array) -> None:
+    """Set previous (enemies,) to health + shield of every enemy, by id, -1 for the dead."""
+    for e in range(enemies.shape[0]):
+        u = enemies[e]
+        if units[u, HEALTH] > 0.0:
+            previous[e] = units[u, HEALTH] + units[u, SHIELD]
         else:
             previous[e] = -1.0
 
 
 @inlined
-def battle_reward(units: Array, tables: Tables, previous: Array, outcome: int) -> float:
+def battle_reward(
+    units: Array, enemies: Array, tables: Tables, previous: Array, outcome: int
+) -> float:
     """SMAC's dense reward of a step; updates previous (enemies,) of `remember_enemies`.
 
     |damage dealt + 10 per death| + 200 for a win, divided by max_reward / 20.
     """
-    n_allies, n_enemies = tables.sizes[N_ALLIES], tables.sizes[N_ENEMIES]
     damage = 0.0
     deaths = 0.0
-    for e in range(n_enemies):
+    for e in range(enemies.shape[0]):
         if previous[e] < 0.0:
             continue
-        health = units[n_allies + e, HEALTH]
+        u = enemies[e]
+        health = units[u, HEALTH]
         if health <= 0.0:
             deaths += 10.0
             damage += previous[e]
             previous[e] = -1.0
         else:
-            shield = units[n_allies + e, SHIELD]
+            shield = units[u, SHIELD]
             damage += previous[e] - health - shield
             previous[e] = health + shield
     reward = abs(damage + deaths)

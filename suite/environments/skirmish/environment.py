@@ -36,7 +36,9 @@ class SkirmishEnvironment:
     """A batch of battles of one scenario; see `interface.BatchedEnvironment`.
 
     Besides the contract's arrays: units (slots, units, N_UNIT_FIELDS) float64 and orders (slots,
-    units, N_ORDER_FIELDS) int64 are the battles themselves, columns in `fields`, allies first.
+    units, N_ORDER_FIELDS) int64 are the battles themselves, columns in `fields`, allies first,
+    enemies as the scenario lists them. enemies (slots, enemies) int64 is the unit that each enemy
+    id names in the episode: the one of row j in observations and state, of attack j.
     With `records_loops`, loop_units (slots, 8, units, N_UNIT_FIELDS) are the units after each game
     loop of the last step, and loop_shots (slots, 8, units) int64 whom each unit shot at or healed
     in it, -1 for nobody. extra_observations: name -> (slots, agents, width) float32, those named
@@ -66,6 +68,7 @@ class SkirmishEnvironment:
         self._scratch = _new_scratch(self._tables)
         self.units = self._battles.units
         self.orders = self._battles.orders
+        self.enemies = self._battles.enemies
         self.observations = self._outputs.observations
         self.state = self._outputs.state
         self.available_actions = self._outputs.available_actions
@@ -165,6 +168,7 @@ def _new_battles(slots: int, tables: Tables) -> Battles:
         is_over=np.ones(slots, np.bool_),
         previous=np.zeros((slots, n_units - n_agents)),
         last_actions=np.full((slots, n_agents), -1, np.int64),
+        enemies=np.zeros((slots, n_units - n_agents), np.int64),
     )
 
 
@@ -176,11 +180,11 @@ def _new_scratch(tables: Tables) -> Scratch:
         rooms=np.full((n_layers, padded(n_units)), np.nan),
         strikes=np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
         posture=np.zeros(n_units, np.int64),
-        ways=np.zeros(n_units, np.int64),
         movers=np.zeros(n_units, np.int64),
         found=np.zeros(n_units, np.int64),
         stayers=np.zeros(n_units, np.int64),
-        rounds=np.zeros(n_units, np.int64),
+        near=np.zeros(n_units, np.int64),
+        is_near=np.zeros(n_units, np.bool_),
         attacker=np.full(n_units, -1, np.int64),
         shots=np.zeros(n_units, np.int64),
     )

@@ -96,26 +96,33 @@ def encode_scenario_episode(
     last_actions = np.ascontiguousarray(actions, np.int64).copy()
     last_actions[0] = -1
     previous = np.zeros(len(scenario.enemies))
-    _encode_rows(table, tables._replace(stats=stats), last_actions, previous, result)
+    enemies = np.arange(n_allies, len(columns))
+    _encode_rows(table, enemies, tables._replace(stats=stats), last_actions, previous, result)
     result.terminated[scenario.episode_limit :] = True
     return result
 
 
 @compiled
 def _encode_rows(
-    table: Any, tables: Tables, last_actions: Any, previous: Any, result: EncodedEpisode
+    table: Any,
+    enemies: Any,
+    tables: Tables,
+    last_actions: Any,
+    previous: Any,
+    result: EncodedEpisode,
 ) -> None:
     """All rows of `encode_episode` in turn; previous: (enemies,) float64 scratch."""
     for row in range(table.shape[0]):
         units, available, state = table[row], result.available_actions[row], result.state[row]
-        encode_available_actions(units, tables, available)
-        encode_state(units, tables, last_actions[row], state)
-        encode_observations(units, tables, available, state, SIGHT_RANGE, result.obs[row])
+        encode_available_actions(units, enemies, tables, available)
+        encode_state(units, enemies, tables, last_actions[row], state)
+        observations = result.obs[row]
+        encode_observations(units, enemies, tables, available, state, SIGHT_RANGE, observations)
         if row == 0:
-            remember_enemies(units, tables, previous)
+            remember_enemies(units, enemies, previous)
             continue
         outcome = battle_outcome(units, tables)
-        result.reward[row] = battle_reward(units, tables, previous, outcome)
+        result.reward[row] = battle_reward(units, enemies, tables, previous, outcome)
         result.terminated[row] = outcome != UNDECIDED
         result.battle_won[row] = outcome == WON
 

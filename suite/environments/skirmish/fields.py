@@ -9,7 +9,7 @@ from __future__ import annotations
 # units: (slots, units, N_UNIT_FIELDS) float64, what changes in a battle
 X, Y, HEALTH, SHIELD, ENERGY = 0, 1, 2, 3, 4
 COOLDOWN = 5  # loops until the weapon is ready
-WIND_UP = 6  # loops the current shot has been prepared
+WIND_UP = 6  # loops the current shot has been prepared; below 0 while the unit walks up
 GOAL_X, GOAL_Y = 7, 8  # where a move or attack-move order leads
 HEADING_X, HEADING_Y = 9, 10  # unit vector to where the unit walks
 PACE = 11  # cells per loop; only units that accelerate have one
@@ -17,19 +17,17 @@ CALM = 12  # loops since the unit was last hit
 HIT_IN = 13  # loops until the second hit of a blow
 MISSILE_X, MISSILE_Y = 14, 15  # where the unit's missile is, if it has one in flight
 TAKEN, DEALT, HEALED, REGENERATED = 16, 17, 18, 19  # the ledger: points since the start
-PUSH_X, PUSH_Y = 20, 21  # where others want the unit to make place, cells
-N_UNIT_FIELDS = 22
+N_UNIT_FIELDS = 20
 
 # orders: (slots, units, N_ORDER_FIELDS) int64
 ORDER, TARGET, RESCAN = 0, 1, 2  # order code, unit index or -1, loops until the next scan
 DETOUR = 3  # side on which the unit walks round others: 1 left, -1 right, 0 straight on
 REPLAN = 4  # plans until the unit looks for its route
-PATIENCE = 5  # plans until it forgets the side, or, if it waits, loops until it goes on
+PATIENCE = 5  # plans until it forgets the side
 WAYPOINT = 6  # corner the unit walks to, -1 for straight to the goal
 HIT_TARGET, MISSILE_TARGET = 7, 8  # who gets the second hit; whom the missile follows; or -1
 IS_HELD_UP = 9  # whether the unit wanted to walk and could not, at the last plan
 N_ORDER_FIELDS = 10
-WAITING = 2  # DETOUR while the unit waits, times the side it will try next
 # order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
 IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 
@@ -55,12 +53,11 @@ N_SIZES = 10
 
 # rules: (N_RULES,) float64
 JITTER_LOW, JITTER_HIGH, SCAN_OWN_RADIUS, RESCAN_LOOPS, CHASE_LIMIT = 0, 1, 2, 3, 4
-HELP_RADIUS, MAX_START_LOOPS, REWARD_DIVISOR, SPLASH_TO_EDGE, HUNTS_ALLIES = 5, 6, 7, 8, 9
-CLEARANCE, REPEAT_RESTARTS, FOLLOWS_UNHITTABLE, PUSHES_IDLE, SHUFFLES_ENEMIES = 10, 11, 12, 13, 14
+HELP_RADIUS, MARCH_LOOPS, REWARD_DIVISOR, SPLASH_TO_EDGE, HUNTS_ALLIES = 5, 6, 7, 8, 9
+CLEARANCE, REPEAT_RESTARTS, FOLLOWS_UNHITTABLE, DRAWS_THREATS, DRAWS_ENEMY_IDS = 10, 11, 12, 13, 14
 GOAL_SPREAD_X, GOAL_SPREAD_Y = 15, 16  # the enemies' goal is moved by up to this, per episode
 SHIELD_DELAY, SHIELD_RATE = 17, 18
-FASTEST, WIDEST = 19, 20  # largest speed, cells per loop, and largest radius of all units
-N_RULES = 21
+N_RULES = 19
 
 # actions, as SMAC numbers them; 6 + j attacks enemy j (a healer heals agent j)
 NO_OP, STOP, NORTH, SOUTH, EAST, WEST, FIRST_TARGET = 0, 1, 2, 3, 4, 5, 6
@@ -76,3 +73,5 @@ MOVE_PROBE = 1.0  # a move is available if the cell this far away is free
 LOOPS_PER_STEP = 8
 MAP_CENTER = 16.0
 MAP_EXTENT = 32.0
+PLAYABLE_LOW, PLAYABLE_HIGH = 2.0, 30.0  # nobody leaves this square
+PLAYABLE_EXTENT = PLAYABLE_HIGH - PLAYABLE_LOW  # scale of positions in the state

@@ -28,6 +28,8 @@ class Routes(NamedTuple):
     cell: (32, 32) int64 [x, y], number of the nearest free cell.
     is_clear: (cells, cells) bool, every point of one cell sees every point of the other.
     corners: (corners, 2) float64. onward: (corners, cells) length of the shortest way in cells.
+    bends: (corners, 5) float64, the wall's corner itself, the way straight away from it (one cell
+    along each axis), and how many such ways are free.
     """
 
     has_walls: bool
@@ -35,6 +37,7 @@ class Routes(NamedTuple):
     is_clear: NDArray[np.bool_]
     corners: NDArray[np.float64]
     onward: NDArray[np.float64]
+    bends: NDArray[np.float64]
 
 
 def build_routes(is_free: NDArray[np.bool_]) -> Routes:
@@ -50,7 +53,7 @@ def _build_routes(packed: bytes, shape: tuple[int, int]) -> Routes:
     number = _nearest(is_free, cells)
     if box.all():
         none = np.zeros((1, 1))
-        return Routes(False, number, none > 0, np.zeros((1, 2)), none)
+        return Routes(False, number, none > 0, np.zeros((1, 2)), none, np.zeros((1, 5)))
     is_clear = np.zeros((len(cells), len(cells)), np.bool_)
     _find_clear(is_free, cells, is_clear)
     corners = _find_corners(is_free)
@@ -65,7 +68,8 @@ def _build_routes(packed: bytes, shape: tuple[int, int]) -> Routes:
         np.minimum(onward, length[:, k, None] + last[k], out=onward)
     is_used = np.zeros(len(corners), np.bool_)
     _mark_used(last, onward, is_clear, is_used)
-    return Routes(True, number, is_clear, corners[is_used], onward[is_used])
+    bends = np.array([_bend(is_free, corner) for corner in corners[is_used]])
+    return Routes(True, number, is_clear, corners[is_used], onward[is_used], bends)
 
 
 def _bounds(values: NDArray[np.intp]) -> tuple[int, int]:
@@ -89,6 +93,22 @@ def _find_corners(is_free: NDArray[np.bool_]) -> NDArray[np.float64]:
                 away = 1 - 2 * blocked[0]
                 found.append((i, j) + CORNER_DISTANCE * away)
     return np.array(found, np.float64).reshape(-1, 2)
+
+
+def _bend(is_free: NDArray[np.bool_], corner: NDArray[np.float64]) -> tuple[float, ...]:
+    """A row of `Routes.bends`."""
+    i, j = corner.astype(int)
+    around = [(i + dx, j + dy) for dx in (-1, 1) for dy in (-1, 1)]
+    away = next(
+        (corner - (a + 0.5, b + 0.5))
+        for a, b in around
+        if not is_free[a, b] and is_free[a, j] and is_free[i, b]
+    )
+    wall = corner - CORNER_DISTANCE * away
+    room = 0
+    while is_free[tuple((wall + (room + 0.5) * away).astype(int))]:
+        room += 1
+    return (*wall, *away, float(room))
 
 
 @compiled

@@ -24,24 +24,26 @@ class Rules:
     repeated_attack_restarts: giving an agent the attack order it has loses the shot prepared.
     unhittable_attack: what an agent told to attack a unit its weapon cannot hit does: the order is
         "ignored" (it goes on with what it did), or it has "followed" the unit without shooting.
+    whole_damage_points: the preparation of a shot takes whole loops, rounded up.
     splash_to_edge: splash hits whoever's edge it touches; if False, whoever's centre.
 
     The enemies
     scan_adds_own_radius: enemies acquire a target when its centre is within the scan range plus
         the target's radius, plus their own radius if True (as weapon ranges are measured).
-    rescan_loops: an enemy that chases a target out of its reach looks for a nearer one this often.
+    rescan_loops: an enemy looks for a target, or a better one, this often.
+    draws_threats: of several agents that attack, an enemy that looks for a target takes one by lot;
+        if False the nearest.
     chase_loses_beyond: an enemy gives up a target whose centre is farther than this, in cells.
     help_radius: an enemy without target also answers for a neighbour hit within this distance.
     group_order: 2c_vs_64zg orders its zerglings to attack the two colossi. They "hunt" the nearest
         at any distance until it is dead, or "attack_move" to where the colossi started.
-    max_start_loops: the enemies have marched 0 to this many loops, drawn per episode, at reset.
-    shuffles_enemies: start positions of enemies of one type are exchanged at random at reset.
+    march_loops: loops the enemies have marched when the agents first look.
+    draws_enemy_ids: enemy ids are drawn anew each episode; if False they follow the creation.
 
     Moving
     terrain_clearance: cells a ground unit's centre keeps from blocked cells, along each axis.
-    pushes_idle_friends: walking units ask idle ones of their side out of the way.
-    separation_share: share of the data's separation radii that units keep from each other; crowds
-        squeeze more with a smaller one.
+    spacing: two units keep the sum of these radii of the data apart,
+    spacing_overlap: less this, in cells.
 
     allies_use_enemy_ai: allies ignore actions and attack-move to the enemies' starting point.
     """
@@ -52,17 +54,19 @@ class Rules:
     period_jitter_loops: tuple[float, float] = (-1.0, 2.0)
     repeated_attack_restarts: bool = False
     unhittable_attack: Literal["ignored", "followed"] = "ignored"
+    whole_damage_points: bool = True
     splash_to_edge: bool = True
     scan_adds_own_radius: bool = True
-    rescan_loops: int = 10
+    rescan_loops: int = 8
+    draws_threats: bool = True
     chase_loses_beyond: float = 21.0
     help_radius: float = 4.0
     group_order: Literal["hunt", "attack_move"] = "hunt"
-    max_start_loops: int = 2
-    shuffles_enemies: bool = False
-    terrain_clearance: float = 0.0
-    pushes_idle_friends: bool = True
-    separation_share: float = 1.0
+    march_loops: int = 1
+    draws_enemy_ids: bool = True
+    terrain_clearance: float = 0.3125
+    spacing: Literal["radius", "separation"] = "radius"
+    spacing_overlap: float = 0.0625
     allies_use_enemy_ai: bool = False
 
 

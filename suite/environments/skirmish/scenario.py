@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from suite.environments.interface import EnvironmentInfo
 from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.environments.skirmish.extras import EXTRA_OBSERVATIONS
-from suite.environments.skirmish.fields import SIGHT_RANGE
+from suite.environments.skirmish.fields import PLAYABLE_HIGH, PLAYABLE_LOW, SIGHT_RANGE
 from suite.environments.skirmish.rules import Rules
 
 DATA_FORMAT = 2
@@ -122,7 +122,7 @@ class UnitType:
 
 @dataclass(frozen=True)
 class Terrain:
-    """A map's ground: (32, 32) bool arrays indexed [x, y].
+    """A map's ground: (32, 32) bool arrays indexed [x, y]; nothing is free off the playable area.
 
     rule, cell_flags: free cells by the two derivations. open_wall: cells of the wall that SMAClite
     puts on the open map. cliff: cells that units of the cliff layer may stand on.
@@ -164,8 +164,7 @@ class Placement:
 class Scenario:
     """One map: who fights whom, from where, on which ground, for how long.
 
-    allies, enemies: in id order. ally_point, enemy_point: where the sides are created; a marching
-    side keeps its formation round its point.
+    allies, enemies: in id order. ally_point, enemy_point: where the sides are created.
     enemy_type_order: SMAC's one-hot order of enemy types (the allies' is alphabetical).
     """
 
@@ -382,11 +381,15 @@ def parse_scenario(
 def parse_terrain(raw: Mapping[str, list[str]]) -> Terrain:
     """Build a terrain from its two drawings; the symbols are in `data/README.md`."""
     ground, cliff = _cells(raw["ground"]), _cells(raw["cliff"])
+    cells = np.arange(MAP_SIZE)
+    is_inside = (cells >= PLAYABLE_LOW) & (cells < PLAYABLE_HIGH)
+    playable = is_inside[:, None] & is_inside
+    rule = np.isin(ground, (".", ":", "o")) & playable
     return Terrain(
-        rule=np.isin(ground, (".", ":", "o")),
-        cell_flags=np.isin(ground, (".", "+", "o")),
+        rule=rule,
+        cell_flags=np.isin(ground, (".", "+", "o")) & playable,
         open_wall=ground == "o",
-        cliff=np.isin(ground, (".", ":", "o")) | (cliff == "."),
+        cliff=rule | ((cliff == ".") & playable),
     )
 
 

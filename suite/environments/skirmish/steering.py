@@ -17,13 +17,20 @@ from suite.environments.skirmish.fields import (
     HEADING_X,
     HEADING_Y,
     LAYER,
-    MAP_EXTENT,
+    PLAYABLE_HIGH,
+    PLAYABLE_LOW,
     REPLAN,
     WAYPOINT,
     X,
     Y,
 )
-from suite.environments.skirmish.paths import cell_of, find_corner, foot_of, is_visible
+from suite.environments.skirmish.paths import (
+    CORNER_DISTANCE,
+    cell_of,
+    find_corner,
+    foot_of,
+    is_visible,
+)
 from suite.environments.skirmish.tables import Tables
 
 Array = Any
@@ -85,8 +92,8 @@ def place_after(
     y = units[u, Y]
     layer = int(stats[u, LAYER])
     if layer == AIR:
-        edge = MAP_EXTENT - TERRAIN_MARGIN
-        return min(max(x + dx, 0.0), edge), min(max(y + dy, 0.0), edge)
+        low, high = PLAYABLE_LOW, PLAYABLE_HIGH - TERRAIN_MARGIN
+        return min(max(x + dx, low), high), min(max(y + dy, low), high)
     clearance = tables.rules[CLEARANCE] if layer == GROUND else 0.0
     return walk(tables.is_free[layer], x, y, x + dx, y + dy, clearance)
 
@@ -102,14 +109,27 @@ def turn_to_goal(u: int, battle: Battle, tables: Tables, goal_x: float, goal_y: 
             orders[u, WAYPOINT] = _choose_corner(units[u, X], units[u, Y], tables, goal_x, goal_y)
     corner = orders[u, WAYPOINT]
     if corner >= 0:
-        goal_x = tables.routes.corners[corner, 0]
-        goal_y = tables.routes.corners[corner, 1]
+        goal_x, goal_y = _pass_corner(u, corner, battle, tables)
     to_x = goal_x - units[u, X]
     to_y = goal_y - units[u, Y]
     distance = math.sqrt(to_x * to_x + to_y * to_y)
     if distance > 0.0:
         units[u, HEADING_X] = to_x / distance
         units[u, HEADING_Y] = to_y / distance
+
+
+@inlined
+def _pass_corner(u: int, corner: int, battle: Battle, tables: Tables) -> tuple[float, float]:
+    """Where unit u goes past a corner: as far from it as it is from the wall, if there is room.
+
+    So a crowd goes round a corner abreast.
+    """
+    units, bend = battle.units, tables.routes.bends[corner]
+    across_x = (units[u, X] - bend[0]) * bend[2]
+    across_y = (units[u, Y] - bend[1]) * bend[3]
+    most = bend[4] - tables.rules[CLEARANCE] - TERRAIN_MARGIN
+    away = max(min(max(across_x, across_y), most), CORNER_DISTANCE)
+    return bend[0] + away * bend[2], bend[1] + away * bend[3]
 
 
 @inlined

@@ -83,12 +83,16 @@ def build_stats(
         unit = scenario.types[name].variant(*keys)
         row = stats[u]
         _fill_body(row, unit)
-        row[f.SEPARATION] = rules.separation_share * unit.separation_radius
+        radius = unit.radius if rules.spacing == "radius" else unit.separation_radius
+        row[f.SEPARATION] = radius - 0.5 * rules.spacing_overlap
         row[f.TYPE_INDEX] = order.index(name) if scenario.type_bits else 0
         row[f.KIND] = kinds.index(name)
         row[f.IS_SCANNING] = not is_agent or rules.allies_use_enemy_ai
         if rules.weapon_profile in unit.weapons:
             _fill_weapon(row, unit.weapons[rules.weapon_profile])
+            if rules.whole_damage_points:
+                points = [f.DAMAGE_POINT, f.CLOSE_DAMAGE_POINT]
+                row[points] = np.ceil(row[points] - 1e-9)
         if unit.heal is not None:
             _fill_heal(row, unit.heal)
     return stats
@@ -196,7 +200,7 @@ def _rule_values(
     values[f.RESCAN_LOOPS] = rules.rescan_loops
     values[f.CHASE_LIMIT] = rules.chase_loses_beyond
     values[f.HELP_RADIUS] = rules.help_radius
-    values[f.MAX_START_LOOPS] = rules.max_start_loops
+    values[f.MARCH_LOOPS] = rules.march_loops
     values[f.REWARD_DIVISOR] = reward_divisor(scenario)
     values[f.SPLASH_TO_EDGE] = rules.splash_to_edge
     values[f.HUNTS_ALLIES] = (
@@ -205,12 +209,10 @@ def _rule_values(
     values[f.CLEARANCE] = rules.terrain_clearance
     values[f.REPEAT_RESTARTS] = rules.repeated_attack_restarts
     values[f.FOLLOWS_UNHITTABLE] = rules.unhittable_attack == "followed"
-    values[f.PUSHES_IDLE] = rules.pushes_idle_friends
-    values[f.SHUFFLES_ENEMIES] = rules.shuffles_enemies
+    values[f.DRAWS_THREATS] = rules.draws_threats
+    values[f.DRAWS_ENEMY_IDS] = rules.draws_enemy_ids
     first, last = scenario.enemy_order.between
     values[f.GOAL_SPREAD_X], values[f.GOAL_SPREAD_Y] = np.subtract(last, first)
-    values[f.FASTEST] = stats[:, f.SPEED].max()
-    values[f.WIDEST] = stats[:, f.RADIUS].max()
     values[f.SHIELD_DELAY] = SHIELD_DELAY_SECONDS * LOOPS_PER_SECOND
     values[f.SHIELD_RATE] = SHIELD_RATE_PER_SECOND / LOOPS_PER_SECOND
     return values
@@ -222,15 +224,14 @@ def _start(
     """Units and orders of a new battle.
 
     Whoever attack-moves marches in formation: every unit's goal is its own start moved by the
-    vector from its side's point to the point of the order, or the free cell nearest to it. Without
-    an order the goal is the start.
+    vector from the centroid of its side to the point of the order, or the free cell nearest to it.
+    Without an order the goal is the start.
     """
     n_allies = len(scenario.allies)
     units = (*scenario.allies, *scenario.enemies)
     start = np.zeros((len(stats), f.N_UNIT_FIELDS))
     orders = np.zeros((len(stats), f.N_ORDER_FIELDS), np.int64)
-    positions = [(unit.x, unit.y) for unit in units]
-    start[:, [f.X, f.Y]] = positions
+    start[:, [f.X, f.Y]] = [(unit.x, unit.y) for unit in units]
     start[:, f.HEALTH] = stats[:, f.HEALTH_MAX]
     start[:, f.SHIELD] = stats[:, f.SHIELD_MAX]
     start[:, f.CALM] = SHIELD_DELAY_SECONDS * LOOPS_PER_SECOND
@@ -238,21 +239,17 @@ def _start(
         heal = scenario.types[unit.type_name].heal
         row[f.ENERGY] = heal.energy_start if heal is not None else 0.0
     orders[:, [f.TARGET, f.WAYPOINT, f.HIT_TARGET, f.MISSILE_TARGET]] = -1
-    start[:, [f.GOAL_X, f.GOAL_Y]] = positions
+    goals = start[:, [f.X, f.Y]]
     if scenario.enemy_order.kind != "none":
-        march = np.subtract(scenario.enemy_order.between[0], scenario.enemy_point)
-        start[n_allies:, [f.GOAL_X, f.GOAL_Y]] += march
+        goals[n_allies:] += scenario.enemy_order.between[0] - goals[n_allies:].mean(0)
     orders[n_allies:, f.ORDER] = f.ATTACK_MOVE
     if rules.allies_use_enemy_ai:
-        start[:n_allies, [f.GOAL_X, f.GOAL_Y]] += np.subtract(
-            scenario.enemy_point, scenario.ally_point
-        )
+        goals[:n_allies] += scenario.enemy_point - goals[:n_allies].mean(0)
         orders[:n_allies, f.ORDER] = f.ATTACK_MOVE
     cells = np.argwhere(ground)
-    for row, constants in zip(start, stats, strict=True):
-        goal = row[[f.GOAL_X, f.GOAL_Y]]
+    for goal, constants in zip(goals, stats, strict=True):
         x, y = np.clip(goal.astype(int), 0, len(ground) - 1)
         if constants[f.LAYER] == f.GROUND and not ground[x, y]:
-            nearest = ((cells + 0.5 - goal) ** 2).sum(1).argmin()
-            row[[f.GOAL_X, f.GOAL_Y]] = cells[nearest] + 0.5
+            goal[:] = cells[((cells + 0.5 - goal) ** 2).sum(1).argmin()] + 0.5
+    start[:, [f.GOAL_X, f.GOAL_Y]] = goals
     return start, orders

@@ -9,12 +9,13 @@ from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     AIR,
+    ATTACK,
     ATTACK_MOVE,
     CHASE_LIMIT,
     DETOUR,
+    DRAWS_THREATS,
     ENERGY,
     ENERGY_TO_SCAN,
-    FASTEST,
     HEALTH,
     HEALTH_MAX,
     HELP_RADIUS,
@@ -27,8 +28,6 @@ from suite.environments.skirmish.fields import (
     MAP_EXTENT,
     ORDER,
     PATIENCE,
-    PUSH_X,
-    PUSH_Y,
     RADIUS,
     RANGE,
     RANGE_SLOP,
@@ -37,22 +36,20 @@ from suite.environments.skirmish.fields import (
     RESCAN_LOOPS,
     SCAN,
     SCAN_OWN_RADIUS,
-    SPEED,
     TARGET,
     UNARMED,
-    WAITING,
     WAYPOINT,
     WEAPON,
-    WIDEST,
     WIND_UP,
     X,
     Y,
 )
+from suite.environments.skirmish.streams import draw_uniform
 from suite.environments.skirmish.tables import Tables
 
 Array = Any
 
-SEARCH_LOOPS = 2  # a unit without target looks for one this often, if somebody may be near
+DUE, BEREFT, CALLED = 0, 1, 2  # occasions to choose a target
 
 
 @inlined
@@ -103,10 +100,8 @@ def set_target(u: int, target: int, battle: Battle) -> None:
 
 @inlined
 def forget_way(u: int, battle: Battle) -> None:
-    """Let unit u look for its way anew, whoever has pushed it."""
-    units, orders = battle.units, battle.orders
-    units[u, PUSH_X] = 0.0
-    units[u, PUSH_Y] = 0.0
+    """Let unit u look for its way anew."""
+    orders = battle.orders
     orders[u, DETOUR] = 0
     orders[u, REPLAN] = 0
     orders[u, PATIENCE] = 0
@@ -114,30 +109,47 @@ def forget_way(u: int, battle: Battle) -> None:
 
 
 @inlined
+def is_threat(j: int, battle: Battle, tables: Tables) -> bool:
+    """Whether unit j attacks or heals somebody, or is on its way to: threats outrank all others."""
+    orders = battle.orders
+    is_attacking = orders[j, ORDER] == ATTACK or tables.stats[j, IS_SCANNING] > 0.0
+    return is_attacking and orders[j, TARGET] >= 0
+
+
+@inlined
 def scan(u: int, battle: Battle, tables: Tables) -> None:
-    """Let a loop pass for an automatic unit's search of a target; search if it is time."""
+    """Let a loop pass for an automatic unit's search of a target; search if it is time.
+
+    It is time every `rescan_loops`, at a phase drawn for each unit and episode. Who has lost its
+    target turns to another threat at once, to others when it is time.
+    """
     units, orders = battle.units, battle.orders
     orders[u, RESCAN] -= 1
+    is_due = orders[u, RESCAN] <= 0
+    if is_due:
+        orders[u, RESCAN] = int(tables.rules[RESCAN_LOOPS])
     target = orders[u, TARGET]
     if tables.stats[u, IS_HEALER] > 0.0:
         if target >= 0 and not can_heal(battle, tables, u, target):
             set_target(u, -1, battle)
-        elif target >= 0 and orders[u, RESCAN] > 0:
-            return
-        choose_patient(u, battle, tables)
-    elif orders[u, RESCAN] <= 0 or (target >= 0 and units[target, HEALTH] <= 0.0):
-        choose_target(u, battle, tables)
+        if orders[u, TARGET] < 0:
+            choose_patient(u, battle, tables)
+    elif target >= 0 and units[target, HEALTH] <= 0.0:
+        choose_target(u, DUE if is_due else BEREFT, battle, tables)
+    elif is_due:
+        choose_target(u, DUE, battle, tables)
 
 
 @inlined
-def choose_target(u: int, battle: Battle, tables: Tables) -> None:
-    """Scan: choose the automatic target of unit u among the other side.
+def choose_target(u: int, occasion: int, battle: Battle, tables: Tables) -> None:
+    """Choose the automatic target of unit u among the other side.
 
-    A living target within reach is kept. One out of reach makes place for the nearest unit within
-    scan range, for another one if no way to it is found; if there is none it is chased on, up to
-    the chase limit. Ties go to the lower index. The next scan is due after `rescan_loops`; without
-    a target, as soon as somebody could have walked into scan range, but not in the next loop. A
-    hunter scans the whole map and keeps its target until it is dead.
+    occasion: DUE, its regular scan; BEREFT, its target is dead; or CALLED by a neighbour in need:
+    then only threats count. A threat within reach is kept; so is another target within reach, if
+    there is no threat. Else a threat within scan range is taken: of several one by lot, but the
+    nearest when BEREFT; else, of those that are no threats, the nearest. Ties go to the lower
+    index. If nobody is there, the target is chased on, up to the chase limit. A hunter scans the
+    whole map and keeps its target until it is dead.
     """
     units, orders, stats = battle.units, battle.orders, tables.stats
     rules, n_allies = tables.rules, battle.n_allies
@@ -145,16 +157,18 @@ def choose_target(u: int, battle: Battle, tables: Tables) -> None:
     target = orders[u, TARGET]
     if target >= 0 and units[target, HEALTH] <= 0.0:
         target = -1
+    is_kept = False
     if target >= 0:
         chased = distance_between(units, u, target)
-        if is_hunter or chased <= reach(battle, tables, u, target):
-            orders[u, RESCAN] = int(rules[RESCAN_LOOPS])
+        is_kept = is_hunter or chased <= reach(battle, tables, u, target)
+        if is_hunter or (is_kept and is_threat(target, battle, tables)):
             return
         if chased > rules[CHASE_LIMIT]:
             target = -1
-    nearest = -1
-    nearest_squared = math.inf
-    far_squared = math.inf
+    best = -1
+    least = math.inf
+    is_ranked = occasion != DUE and not is_hunter
+    is_drawn = occasion != BEREFT and rules[DRAWS_THREATS] > 0.0
     x = units[u, X]
     y = units[u, Y]
     own = stats[u, SCAN] + rules[SCAN_OWN_RADIUS] * stats[u, RADIUS]
@@ -162,76 +176,89 @@ def choose_target(u: int, battle: Battle, tables: Tables) -> None:
         own += 2.0 * MAP_EXTENT
     first = n_allies if u < n_allies else 0
     last = units.shape[0] if u < n_allies else n_allies
-    out_of_way = target if abs(orders[u, DETOUR]) == WAITING else -1
     for j in range(first, last):
-        if units[j, HEALTH] <= 0.0 or j == out_of_way:
-            continue
         dx = units[j, X] - x
         dy = units[j, Y] - y
         squared = dx * dx + dy * dy
         limit = own + stats[j, RADIUS]
-        if squared > limit * limit:
-            far_squared = min(far_squared, squared)
-        elif squared < nearest_squared and can_hit(tables, u, j):
-            nearest = j
-            nearest_squared = squared
-    if nearest >= 0:
-        target = nearest
+        if units[j, HEALTH] <= 0.0 or squared > limit * limit or not can_hit(tables, u, j):
+            continue
+        is_ranking = is_threat(j, battle, tables)
+        lot = draw_uniform(battle.stream) if is_ranking and is_drawn else squared
+        if (is_ranking and not is_ranked) or (is_ranking == is_ranked and lot < least):
+            best = j
+            least = lot
+            is_ranked = is_ranking
+    if best >= 0 and (is_ranked or not is_kept):
+        target = best
     set_target(u, target, battle)
-    if target >= 0:
-        orders[u, RESCAN] = int(rules[RESCAN_LOOPS])
-    else:
-        gap = min(math.sqrt(far_squared), MAP_EXTENT) - own - rules[WIDEST]
-        loops = int(gap / (stats[u, SPEED] + rules[FASTEST]))
-        orders[u, RESCAN] = max(loops, SEARCH_LOOPS)
 
 
 @inlined
 def choose_patient(u: int, battle: Battle, tables: Tables) -> None:
-    """Choose whom automatic healer u heals: the lowest share of health within scan range.
+    """Choose whom automatic healer u heals until that one is whole: the nearest it can.
 
-    Equal shares: the nearest, then the lower index. It needs some energy to begin.
+    Equally near: the lower index. It needs some energy to begin.
     """
-    units, orders, stats = battle.units, battle.orders, tables.stats
+    units, stats = battle.units, tables.stats
     rules, n_allies = tables.rules, battle.n_allies
-    if units[u, ENERGY] < stats[u, ENERGY_TO_SCAN] and orders[u, TARGET] < 0:
+    if units[u, ENERGY] < stats[u, ENERGY_TO_SCAN]:
         return
     best = -1
-    best_share = math.inf
-    best_distance = math.inf
+    least = math.inf
     own = stats[u, SCAN] + rules[SCAN_OWN_RADIUS] * stats[u, RADIUS]
     first = 0 if u < n_allies else n_allies
     last = n_allies if u < n_allies else units.shape[0]
     for j in range(first, last):
-        if j == u or not can_heal(battle, tables, u, j):
-            continue
         distance = distance_between(units, u, j)
-        share = units[j, HEALTH] / stats[j, HEALTH_MAX]
-        is_better = share < best_share or (share == best_share and distance < best_distance)
-        if distance <= own + stats[j, RADIUS] and is_better:
+        is_near = distance < least and distance <= own + stats[j, RADIUS]
+        if j != u and is_near and can_heal(battle, tables, u, j):
             best = j
-            best_share = share
-            best_distance = distance
+            least = distance
     if best >= 0:
         set_target(u, best, battle)
-        orders[u, RESCAN] = int(rules[RESCAN_LOOPS])
+
+
+@inlined
+def _is_free_to_answer(u: int, attacker: int, battle: Battle, tables: Tables) -> bool:
+    """Whether unit u is alive, on an attack-move, and could shoot at a living attacker."""
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    is_fighter = stats[u, IS_SCANNING] > 0.0 and stats[u, IS_HEALER] == 0.0
+    is_alive = units[u, HEALTH] > 0.0 and units[attacker, HEALTH] > 0.0
+    is_marching = orders[u, ORDER] == ATTACK_MOVE
+    return is_fighter and is_alive and is_marching and can_hit(tables, u, attacker)
+
+
+@inlined
+def answer(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
+    """Turn an automatic unit that is hit to its attacker, unless its own target attacks it.
+
+    Who has a target does not leave it for an attacker out of reach.
+    """
+    units, orders = battle.units, battle.orders
+    if not _is_free_to_answer(victim, attacker, battle, tables):
+        return
+    own = orders[victim, TARGET]
+    if own >= 0:
+        distance = distance_between(units, victim, attacker)
+        is_far = distance > reach(battle, tables, victim, attacker)
+        if is_far or orders[own, TARGET] == victim:
+            return
+    set_target(victim, attacker, battle)
 
 
 @inlined
 def call_for_help(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
-    """Turn automatic units without a target that are near a victim, or are it, to its attacker."""
-    units, orders, stats = battle.units, battle.orders, tables.stats
-    rules, n_allies = tables.rules, battle.n_allies
+    """Let automatic units without a target near a victim choose a threat, or take its attacker."""
+    units, orders, n_allies = battle.units, battle.orders, battle.n_allies
     first = 0 if victim < n_allies else n_allies
     last = n_allies if victim < n_allies else units.shape[0]
     for j in range(first, last):
         if (
             orders[j, TARGET] < 0
-            and orders[j, ORDER] == ATTACK_MOVE
-            and stats[j, IS_SCANNING] > 0.0
-            and units[j, HEALTH] > 0.0
-            and can_hit(tables, j, attacker)
-            and distance_between(units, victim, j) <= rules[HELP_RADIUS]
+            and _is_free_to_answer(j, attacker, battle, tables)
+            and distance_between(units, victim, j) <= tables.rules[HELP_RADIUS]
         ):
-            set_target(j, attacker, battle)
-            orders[j, RESCAN] = int(rules[RESCAN_LOOPS])
+            choose_target(j, CALLED, battle, tables)
+            if orders[j, TARGET] < 0:
+                set_target(j, attacker, battle)

@@ -66,7 +66,7 @@ from suite.environments.skirmish.fields import (
 )
 from suite.environments.skirmish.streams import draw_uniform
 from suite.environments.skirmish.tables import Tables
-from suite.environments.skirmish.targeting import call_for_help
+from suite.environments.skirmish.targeting import answer, call_for_help
 
 Array = Any
 
@@ -90,7 +90,7 @@ def tick_weapon(u: int, is_close: bool, battle: Battle, tables: Tables) -> float
     cooldown = units[u, COOLDOWN]
     damage_point = stats[u, CLOSE_DAMAGE_POINT] if is_close else stats[u, DAMAGE_POINT]
     moment = max(cooldown, damage_point - units[u, WIND_UP])
-    if moment < 1.0:
+    if moment <= 1.0:
         low = rules[JITTER_LOW]
         jitter = low + (rules[JITTER_HIGH] - low) * draw_uniform(battle.stream)
         period = stats[u, CLOSE_PERIOD] if is_close else stats[u, PERIOD]
@@ -247,8 +247,8 @@ def land(battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int) -> No
                     _burst(u, battle, tables, attacker)
     for u in range(units.shape[0]):
         if attacker[u] >= 0:
-            if units[attacker[u], HEALTH] > 0.0:
-                call_for_help(u, attacker[u], battle, tables)
+            answer(u, attacker[u], battle, tables)
+            call_for_help(u, attacker[u], battle, tables)
             attacker[u] = -1
 
 
