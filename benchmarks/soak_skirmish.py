@@ -24,6 +24,7 @@ from numba import njit
 
 from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.environments.skirmish import fields as f
+from suite.environments.skirmish.battle import LOOPS_TO_STOP
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.rules import DEFAULT_RULES
 from suite.environments.skirmish.scenario import load_scenario, scenario_names
@@ -44,7 +45,7 @@ FAULTS = [
     "health is out of range",
     "shield is out of range",
     "energy is out of range",
-    "cooldown or wind-up is negative",
+    "cooldown is negative, or wind-up below that of a walker",
     "a dead unit lives again",
     "health + shield is not start - taken + healed + regenerated",
     "the sum of damage dealt is not the sum of damage taken",
@@ -57,7 +58,7 @@ FAULTS = [
     NOT_FINITE, ON_BLOCKED, OFF_CLIFF, OFF_MAP, BAD_HEALTH, BAD_SHIELD, BAD_ENERGY, BAD_WEAPON,
     UNDEAD, BAD_LEDGER, BAD_SUM, BAD_AVAILABLE, BAD_VIEW, BAD_REWARD, OVERLAP,
 ) = range(len(FAULTS))  # fmt: skip
-MOST_OVERLAP = 0.15  # cells
+MOST_OVERLAP = 0.15  # cells, at a step's end
 PLACES = (ON_BLOCKED, OFF_CLIFF, OFF_MAP)  # faults whose value is a position
 
 
@@ -161,7 +162,7 @@ def find_fault(
             if row[f.ENERGY] < 0.0 or row[f.ENERGY] > stats[u, f.ENERGY_MAX]:
                 found[2] = BAD_ENERGY
                 return True
-            value[0] = min(row[f.COOLDOWN], row[f.WIND_UP])
+            value[0] = min(row[f.COOLDOWN], row[f.WIND_UP] + LOOPS_TO_STOP)
             if value[0] < 0.0:
                 found[2] = BAD_WEAPON
                 return True
