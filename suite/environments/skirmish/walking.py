@@ -210,7 +210,7 @@ def _who_is_there(
 
 @inlined
 def _place_of(u: int, b: int, battle: Battle, scratch: Scratch) -> tuple[float, float]:
-    """Where walker u takes b to be at the end of the loop."""
+    """Where walker u takes b to be at the end of the plan."""
     units, plan = battle.units, scratch.plan
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
     if along > -0.5:
@@ -447,7 +447,7 @@ def _yields(u: int, tables: Tables, scratch: Scratch) -> bool:
 
 @inlined
 def _comes_nearer(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
-    """Whether units u and b would be nearer to each other after the loop than they are now."""
+    """Whether units u and b would be nearer to each other after the plan than they are now."""
     units, plan = battle.units, scratch.plan
     dx = units[b, X] - units[u, X]
     dy = units[b, Y] - units[u, Y]
@@ -469,7 +469,7 @@ def _goes_in(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
 
 @inlined
 def _is_gone(u: int, battle: Battle, scratch: Scratch) -> bool:
-    """Whether unit u is to be elsewhere after the loop."""
+    """Whether unit u is to be elsewhere after the plan."""
     units, plan = battle.units, scratch.plan
     return plan[NEXT_X, u] != units[u, X] or plan[NEXT_Y, u] != units[u, Y]
 
@@ -479,7 +479,7 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
     """Let those stay where they are who would still overlap, then who would overlap with them.
 
     Of two, it is the one that goes into the other more: if both stayed, they might do so for ever.
-    n_near: how many of scratch.near may touch; returns how many have been added.
+    n_near: how many of scratch.near may touch; returns how many are there in the end.
     """
     units, stats = battle.units, tables.stats
     plan, rooms, found, stayers = scratch.plan, scratch.rooms, scratch.found, scratch.stayers
