@@ -58,7 +58,7 @@ LEAST_SHARE = 0.5  # of a stride, that must be left on the terrain for a way rou
 NEAR_END = 3.0  # cells from its goal at which a blocked attack-mover is content
 EVEN = 1e-9  # cells; a smaller difference is none, whatever way it was rounded
 BACKWARD = -0.8  # cosine of the largest turn away from the goal
-IDLE_SHARE = 0.8  # of an overlap, by which an idle friend makes place
+IDLE_SHARE = 0.9  # of an overlap, by which an idle friend makes place
 SLACK = 0.02  # cells two units may overlap after a loop
 PARTINGS = 3  # times in a plan that who touches is parted
 
@@ -119,7 +119,7 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
         dx = plan[NEXT_X, u] - units[u, X]
         dy = plan[NEXT_Y, u] - units[u, Y]
         way = dx * units[u, HEADING_X] + dy * units[u, HEADING_Y]
-        orders[u, IS_HELD_UP] = way < 0.5 * plan[STRIDE, u]
+        orders[u, IS_HELD_UP] = way < 0.25 * plan[STRIDE, u]
     for u in range(units.shape[0]):
         if _is_gone(u, battle, scratch):
             dx = 0.5 * (plan[NEXT_X, u] - units[u, X])
@@ -223,7 +223,15 @@ def _makes_way(u: int, b: int, battle: Battle, tables: Tables, scratch: Scratch)
     """Whether unit b stands idle and is pushed out of the way of walker u, its friend."""
     n_allies = battle.n_allies
     is_friend = (u < n_allies) == (b < n_allies)
-    return is_friend and scratch.posture[b] == STANDING and tables.stats[b, SPEED] > 0.0
+    is_idle = scratch.posture[b] == STANDING and tables.stats[b, SPEED] > 0.0
+    return is_friend and (is_idle or _is_forced_back(u, b, battle, scratch))
+
+
+@inlined
+def _is_forced_back(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
+    orders = battle.orders
+    is_weaker = orders[b, IS_HELD_UP] != 0 and orders[u, IS_HELD_UP] == 0
+    return is_weaker and scratch.posture[u] == MOVING and _walks_against(u, b, battle, scratch)
 
 
 @inlined
@@ -429,6 +437,10 @@ def _push(
         share = 0.0
     elif posture[u] != posture[b]:
         share = IDLE_SHARE if posture[u] == STANDING else 1.0 - IDLE_SHARE
+    elif _is_forced_back(u, b, battle, scratch):
+        share = 1.0 - IDLE_SHARE
+    elif _is_forced_back(b, u, battle, scratch):
+        share = IDLE_SHARE
     else:
         own = (units[u, X] - plan[NEXT_X, u]) * dx + (units[u, Y] - plan[NEXT_Y, u]) * dy
         other = (plan[NEXT_X, b] - units[b, X]) * dx + (plan[NEXT_Y, b] - units[b, Y]) * dy
