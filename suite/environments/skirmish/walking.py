@@ -60,7 +60,7 @@ EVEN = 1e-9  # cells; a smaller difference is none, whatever way it was rounded
 BACKWARD = -0.8  # cosine of the largest turn away from the goal
 IDLE_SHARE = 0.9  # of an overlap, by which an idle friend makes place
 SLACK = 0.02  # cells two units may overlap after a loop
-PARTINGS = 3  # times in a plan that who touches is parted
+PARTINGS = 6  # times in a plan that who touches is parted
 
 
 @inlined
@@ -358,21 +358,23 @@ def _part(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) -> int:
             n_found = find_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, scratch.found)
             for m in range(n_found):
                 b = scratch.found[m]
-                if b == u:
+                is_known = scratch.is_near[b] and plan[LATE, b] == 0.0
+                if b == u or (is_known and b < u):  # each two once
                     continue
+                plan[TOUCHES, u] = 1.0
+                plan[TOUCHES, b] = 1.0
                 dx, dy, share = _push(u, b, room + row[b], battle, tables, scratch)
                 plan[PUSHED_X, u] += dx * share
                 plan[PUSHED_Y, u] += dy * share
-                plan[TOUCHES, u] = 1.0
-                if share < 1.0 and not scratch.is_near[b]:
-                    scratch.is_near[b] = True
-                    near[n_near] = b
-                    n_near += 1
-                    plan[PUSHED_X, b] = 0.0
-                    plan[PUSHED_Y, b] = 0.0
-                    plan[TOUCHES, b] = 1.0
-                    plan[LATE, b] = 1.0
-                if share < 1.0 and plan[LATE, b] > 0.0:
+                if share < 1.0:
+                    if not scratch.is_near[b]:
+                        scratch.is_near[b] = True
+                        near[n_near] = b
+                        n_near += 1
+                        plan[PUSHED_X, b] = 0.0
+                        plan[PUSHED_Y, b] = 0.0
+                        plan[TOUCHES, b] = 1.0
+                        plan[LATE, b] = 1.0
                     plan[PUSHED_X, b] -= dx * (1.0 - share)
                     plan[PUSHED_Y, b] -= dy * (1.0 - share)
         n_left = 0
