@@ -59,6 +59,7 @@ NEAR_END = 3.0  # cells from its goal at which a blocked attack-mover is content
 EVEN = 1e-9  # cells; a smaller difference is none, whatever way it was rounded
 BACKWARD = -0.8  # cosine of the largest turn away from the goal
 IDLE_SHARE = 0.9  # of an overlap, by which an idle friend makes place
+MARGIN = 0.01  # cells by which who is parted goes farther than it must: fewer part again
 SLACK = 0.02  # cells two units may overlap after a loop
 PARTINGS = 6  # times in a plan that who touches is parted
 
@@ -421,7 +422,7 @@ def _push(
     dx = plan[NEXT_X, u] - plan[NEXT_X, b]
     dy = plan[NEXT_Y, u] - plan[NEXT_Y, b]
     distance = math.sqrt(dx * dx + dy * dy)
-    depth = apart - distance
+    depth = apart + MARGIN - distance
     if distance == 0.0:  # two units on one point part along x
         dx = 1.0 if u > b else -1.0
     else:
@@ -502,8 +503,7 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
     while k < n_near:
         u = scratch.near[k]
         k += 1
-        if not _is_gone(u, battle, scratch):
-            continue
+        is_gone = _is_gone(u, battle, scratch)
         row = rooms[int(stats[u, LAYER])]
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
         room = stats[u, SEPARATION] - SLACK
@@ -512,7 +512,7 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
             b = found[m]
             if b == u or not _comes_nearer(u, b, battle, scratch):
                 continue
-            if _goes_in(u, b, battle, scratch):
+            if is_gone and _goes_in(u, b, battle, scratch):
                 stayers[n_stayers] = u
                 n_stayers += 1
                 break
