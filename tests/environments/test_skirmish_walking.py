@@ -60,16 +60,28 @@ def test_friends_who_meet_pass_each_other_within_a_step(arena: Any) -> None:
     assert west == pytest.approx([-0.93, 0.22], abs=0.02)
 
 
+def test_who_is_held_up_is_forced_back_by_a_friend_who_comes_against_it(arena: Any) -> None:
+    # measured 1,463 times, in the first step of 3m: the middle one, between the one beside it and
+    # the one against it, gets (+.34, -.45), (+.48, -.29), (+.26, -.47) ..., the other (-.93, +.34)
+    # or (-1.02, +.22)
+    places = [(9, 16 - PITCH), (9, 16), (9 + PITCH, 16)]
+    beside, east, west = moved(arena, places, [f.EAST, f.EAST, f.WEST])
+    assert beside == pytest.approx([1.125, 0.0], abs=0.01)
+    assert np.hypot(*(east - (0.36, -0.38))) < 0.2
+    assert np.hypot(*(west - (-0.97, 0.28))) < 0.2
+
+
 def test_an_idle_friend_is_pushed_ahead_of_a_walker(arena: Any) -> None:
-    walker, friend = moved(arena, [(9, 16), (9.8, 16)], [f.EAST, f.STOP], 3)
-    assert walker == pytest.approx([2.72, 0.0], abs=0.02)  # of 3.375
-    assert friend[0] == pytest.approx(walker[0] + 0.6875 - 0.8, abs=1e-3)
+    # measured in the first step of corridor: by .9 cells where the walker walks 1.0
+    walker, friend = moved(arena, [(9, 16), (9.6875, 16)], [f.EAST, f.STOP], 3)
+    assert walker == pytest.approx([0.9 * 3.375, 0.0], abs=0.02)
+    assert 0.0 <= friend[0] - walker[0] < 0.02
 
 
 def test_an_idle_friend_beside_the_way_is_pushed_aside(arena: Any) -> None:
     walker, friend = moved(arena, [(9, 16), (10, 16.2)], [f.EAST, f.STOP])
-    assert walker == pytest.approx([1.03, -0.07], abs=0.02)  # of 1.125
-    assert friend == pytest.approx([0.38, 0.33], abs=0.02)
+    assert walker == pytest.approx([1.08, -0.03], abs=0.02)  # of 1.125
+    assert friend == pytest.approx([0.43, 0.37], abs=0.02)
 
 
 def test_an_idle_enemy_is_not_pushed(arena: Any) -> None:
@@ -90,7 +102,7 @@ def test_who_follows_slower_friends_goes_at_their_pace() -> None:
     environment.step(np.full((1, 5), f.EAST))
     walked = environment.units[0, :5, f.X] - before
     assert walked[1] == pytest.approx(1.11, abs=0.02)
-    np.testing.assert_allclose(walked[2:], 1.125, atol=0.01)  # the zealots before it
+    np.testing.assert_allclose(walked[2:], 1.125, atol=0.02)  # the zealots before it
 
 
 def test_a_marine_stops_0_3125_from_a_blocked_cell(arena: Any) -> None:
@@ -101,11 +113,15 @@ def test_a_marine_stops_0_3125_from_a_blocked_cell(arena: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "script", "distance", "real"),
-    [("2c_vs_64zg", [f.STOP, f.EAST, f.EAST], 3.88, 4.11), ("corridor", [f.STOP] * 4, 5.56, 6.03)],
+    ("name", "script", "real"),
+    [
+        ("2c_vs_64zg", [f.STOP, f.EAST, f.EAST], 4.11),
+        ("2c_vs_64zg", [f.STOP, f.EAST, f.EAST] * 2, 7.97),
+        ("corridor", [f.STOP] * 5, 7.11),
+    ],
 )
-def test_zerglings_in_columns_hardly_lose_pace(
-    name: str, script: list[int], distance: float, real: float
+def test_zerglings_in_columns_go_as_far_as_in_starcraft(
+    name: str, script: list[int], real: float
 ) -> None:
     # real: the mean way from the start after as many steps, of the same zerglings
     environment = SkirmishEnvironment(load_scenario(name), 4, 0)
@@ -115,8 +131,7 @@ def test_zerglings_in_columns_hardly_lose_pace(
         environment.step(np.full((4, n), action))
     is_alive = environment.units[:, n:, f.HEALTH] > 0.0
     ways = np.hypot(*np.moveaxis(environment.units[:, n:, :2] - before, -1, 0))
-    assert ways[is_alive].mean() == pytest.approx(distance, abs=0.1)
-    assert ways[is_alive].mean() > 0.9 * real
+    assert ways[is_alive].mean() == pytest.approx(real, abs=0.3)
 
 
 def test_crowds_from_two_sides_of_a_gap_do_not_block_each_other_for_ever(players: Any) -> None:

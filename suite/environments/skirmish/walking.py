@@ -53,6 +53,8 @@ N_PLAN = 12
 
 PLAN_LOOPS = 2  # walks are planned for so many loops
 MEMORY_PLANS = 4  # who went round somebody keeps to that side so long
+HELD_UP_SHARE = 0.25  # of a stride; who gets on by less is held up
+WAIT_PLANS = 3  # who has found no way looks for one again after so many
 TRIES = 3  # how many units one after the other a walker tries to go round, on each side
 LEAST_SHARE = 0.5  # of a stride, that must be left on the terrain for a way round to count
 NEAR_END = 3.0  # cells from its goal at which a blocked attack-mover is content
@@ -61,7 +63,7 @@ BACKWARD = -0.8  # cosine of the largest turn away from the goal
 IDLE_SHARE = 0.9  # of an overlap, by which an idle friend makes place
 MARGIN = 0.01  # cells by which who is parted goes farther than it must: fewer part again
 SLACK = 0.02  # cells two units may overlap after a loop
-PARTINGS = 6  # times in a plan that who touches is parted
+PARTINGS = 6  # times in a plan that who touches is parted; with fewer, columns lose pace
 
 
 @inlined
@@ -94,6 +96,11 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
     n_near = NOTHING
     for k in range(n_movers):
         u = movers[k]
+        if orders[u, PATIENCE] < 0:  # it has found no way lately, and waits
+            orders[u, PATIENCE] += 1
+            plan[NEXT_X, u] = units[u, X]
+            plan[NEXT_Y, u] = units[u, Y]
+            continue
         row = rooms[int(stats[u, LAYER])]
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
         n_found = find_touching(
@@ -120,7 +127,7 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
         dx = plan[NEXT_X, u] - units[u, X]
         dy = plan[NEXT_Y, u] - units[u, Y]
         way = dx * units[u, HEADING_X] + dy * units[u, HEADING_Y]
-        orders[u, IS_HELD_UP] = way < 0.25 * plan[STRIDE, u]
+        orders[u, IS_HELD_UP] = way < HELD_UP_SHARE * plan[STRIDE, u]
     for u in range(units.shape[0]):
         if _is_gone(u, battle, scratch):
             dx = 0.5 * (plan[NEXT_X, u] - units[u, X])
@@ -221,7 +228,7 @@ def _place_of(u: int, b: int, battle: Battle, scratch: Scratch) -> tuple[float, 
 
 @inlined
 def _makes_way(u: int, b: int, battle: Battle, tables: Tables, scratch: Scratch) -> bool:
-    """Whether unit b stands idle and is pushed out of the way of walker u, its friend."""
+    """Whether unit b, idle or forced back, is pushed out of the way of walker u, its friend."""
     n_allies = battle.n_allies
     is_friend = (u < n_allies) == (b < n_allies)
     is_idle = scratch.posture[b] == STANDING and tables.stats[b, SPEED] > 0.0
@@ -230,6 +237,7 @@ def _makes_way(u: int, b: int, battle: Battle, tables: Tables, scratch: Scratch)
 
 @inlined
 def _is_forced_back(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
+    """Whether unit b, held up, makes way for walker u, a friend who comes against it."""
     orders = battle.orders
     is_weaker = orders[b, IS_HELD_UP] != 0 and orders[u, IS_HELD_UP] == 0
     return is_weaker and scratch.posture[u] == MOVING and _walks_against(u, b, battle, scratch)
@@ -259,7 +267,7 @@ def _go_round(
     """Let walker u go round who blocks it, along its edge; if somebody is there, round that one.
 
     It keeps to the side that it has taken before, else it takes that of the smaller turn, of equal
-    ones the right one; then the other; else it stays. Towards its target it goes straight.
+    ones the right one; then the other; else it stays, and waits before it tries again.
     """
     units, orders, stats = battle.units, battle.orders, tables.stats
     plan = scratch.plan
@@ -329,6 +337,7 @@ def _go_round(
     plan[NEXT_X, u] = x
     plan[NEXT_Y, u] = y
     orders[u, DETOUR] = 0
+    orders[u, PATIENCE] = -WAIT_PLANS
     end_dx = plan[END_X, u] - x
     end_dy = plan[END_Y, u] - y
     is_near_end = end_dx * end_dx + end_dy * end_dy < NEAR_END * NEAR_END
