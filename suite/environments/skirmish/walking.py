@@ -85,6 +85,8 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
         plan[WALKS, u] = 1.0
         turn_to_goal(u, battle, tables, plan[END_X, u], plan[END_Y, u])
         _gather_speed(u, battle, tables, scratch)
+        if orders[u, PATIENCE] < 0:  # it has found no way lately, and waits
+            continue
         dx = units[u, HEADING_X] * plan[STRIDE, u]
         dy = units[u, HEADING_Y] * plan[STRIDE, u]
         x, y = place_after(u, dx, dy, battle, tables)
@@ -96,10 +98,8 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
     n_near = NOTHING
     for k in range(n_movers):
         u = movers[k]
-        if orders[u, PATIENCE] < 0:  # it has found no way lately, and waits
+        if orders[u, PATIENCE] < 0:
             orders[u, PATIENCE] += 1
-            plan[NEXT_X, u] = units[u, X]
-            plan[NEXT_Y, u] = units[u, Y]
             continue
         row = rooms[int(stats[u, LAYER])]
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
@@ -208,9 +208,9 @@ def _who_is_there(
         apart = own + row[b]
         now_dx = units[b, X] - units[u, X]
         now_dy = units[b, Y] - units[u, Y]
-        if squared < apart * apart and squared < now_dx * now_dx + now_dy * now_dy:
+        if squared < apart * apart and squared < now_dx * now_dx + now_dy * now_dy - EVEN:
             depth = apart - math.sqrt(squared)
-            if depth > deepest:
+            if depth > deepest + EVEN:
                 most = b
                 deepest = depth
     return most
@@ -248,7 +248,7 @@ def _walks_along(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
     """Whether unit b walks on, and rather the same way as walker u."""
     units, orders = battle.units, battle.orders
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
-    return scratch.posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and along > 0.0
+    return scratch.posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and along > EVEN
 
 
 @inlined
@@ -257,7 +257,7 @@ def _walks_against(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
     units, n_allies = battle.units, battle.n_allies
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
     is_friend = (u < n_allies) == (b < n_allies)
-    return scratch.posture[b] == MOVING and along < 0.0 and is_friend
+    return scratch.posture[b] == MOVING and along < -EVEN and is_friend
 
 
 @inlined
@@ -477,7 +477,7 @@ def _comes_nearer(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
     dy = units[b, Y] - units[u, Y]
     next_dx = plan[NEXT_X, b] - plan[NEXT_X, u]
     next_dy = plan[NEXT_Y, b] - plan[NEXT_Y, u]
-    return next_dx * next_dx + next_dy * next_dy < dx * dx + dy * dy
+    return next_dx * next_dx + next_dy * next_dy < dx * dx + dy * dy - EVEN
 
 
 @inlined
@@ -517,18 +517,20 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
         room = stats[u, SEPARATION] - SLACK
         n_found = find_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, found)
+        stays = False
         for m in range(n_found):
             b = found[m]
             if b == u or not _comes_nearer(u, b, battle, scratch):
                 continue
             if is_gone and _goes_in(u, b, battle, scratch):
-                stayers[n_stayers] = u
-                n_stayers += 1
-                break
-            if not scratch.is_near[b]:
+                stays = True
+            elif not scratch.is_near[b]:
                 scratch.is_near[b] = True
                 scratch.near[n_near] = b
                 n_near += 1
+        if stays:
+            stayers[n_stayers] = u
+            n_stayers += 1
     for k in range(n_stayers):
         u = stayers[k]
         plan[NEXT_X, u] = units[u, X]
