@@ -94,8 +94,9 @@ PolicyName = Annotated[
     typer.Option(
         "--policy",
         metavar="POLICY",
-        help="Who plays: random, nearest (SMAC's heuristic AI, on skirmish), the id of a finished "
-        "run, or the path of PyMARL's agent.th.",
+        help="Who plays: random; heuristic (SMAC's heuristic AI, on skirmish, orders at any "
+        "distance) or nearest (the same, available actions only); the id of a finished run; or "
+        "the path of PyMARL's agent.th.",
     ),
 ]
 ModeName = Annotated[

@@ -12,7 +12,7 @@ from suite.errors import InputError
 from suite.policies.chance import RandomActions
 from suite.policies.policy import Policy
 
-RANDOM, NEAREST = "random", "nearest"
+RANDOM, HEURISTIC, NEAREST = "random", "heuristic", "nearest"
 _AGENT_FILE = ".th"  # as PyMARL names it
 _RUN_ID = re.compile("[0-9a-f]{16}")  # RunSpec.run_id; other names are no part of a path
 
@@ -22,9 +22,9 @@ def find_policy(
 ) -> Policy:
     """The policy called `name`, for a scenario by its full name.
 
-    name: "random", "nearest" (skirmish), the id of a finished run in `runs_dir`, or the path of
-    PyMARL's `agent.th`. seed: of what is random in it. mode: the execution mode of a run;
-    decentralised if None.
+    name: "random", "heuristic" and "nearest" (skirmish), the id of a finished run in `runs_dir`,
+    or the path of PyMARL's `agent.th`. seed: of what is random in it. mode: the execution mode of a
+    run; decentralised if None.
     Raises InputError if there is no such policy, or it cannot play this scenario in this mode.
     """
     if _RUN_ID.fullmatch(name):
@@ -38,10 +38,10 @@ def find_policy(
     if name == RANDOM:
         random = np.random.default_rng(seed)
         return Policy(name, "any available action", lambda batch: RandomActions(batch, random))
-    if name == NEAREST:
-        from suite.policies.nearest import nearest_policy
+    if name in (HEURISTIC, NEAREST):
+        from suite.policies.heuristic import heuristic_policy
 
-        return nearest_policy(name, scenario)
+        return heuristic_policy(name, scenario, at_any_distance=name == HEURISTIC)
     if Path(name).suffix == _AGENT_FILE:
         _load_torch()
         from suite.policies.pymarl import pymarl_policy
@@ -53,8 +53,8 @@ def find_policy(
 def no_such_policy(name: str, runs_dir: Path) -> InputError:
     """The name means nothing, or a run that is not there."""
     cure = (
-        f"use {RANDOM}, {NEAREST}, the id of a finished run in {runs_dir}, or the path of PyMARL's "
-        f"agent{_AGENT_FILE}"
+        f"use {RANDOM}, {HEURISTIC}, {NEAREST}, the id of a finished run in {runs_dir}, or the "
+        f"path of PyMARL's agent{_AGENT_FILE}"
     )
     return InputError("no such policy or run", where="--policy", value=name, cure=cure)
 

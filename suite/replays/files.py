@@ -35,8 +35,8 @@ _Name = Annotated[str, Field(pattern=f"^{_NAME}$")]
 class ReplayLabel:
     """What a replay shows. The bounds hold for labels that are read.
 
-    scenario: full name. version: of skirmish's rules. policy: "random", "nearest" or a run id.
-    description: the policy for people. seed: of the episode. n_steps: length of the episode.
+    scenario: full name. version: of skirmish's rules. policy: "random", "heuristic", "nearest"
+    or a run id. description: the policy for people. seed: of the episode. n_steps: its length.
     """
 
     scenario: Annotated[str, Field(pattern=f"^skirmish/{_NAME}$")]

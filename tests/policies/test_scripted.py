@@ -9,7 +9,7 @@ import pytest
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.scenario import load_scenario
 from suite.policies.chance import RandomActions
-from suite.policies.nearest import NearestTarget
+from suite.policies.heuristic import Heuristic
 from suite.replays.recording import record
 
 SLOTS = np.zeros(1, np.int64)
@@ -18,7 +18,7 @@ MARAUDER, MARINE, MEDIVAC = 0, 2, 9  # agents of MMM
 ENEMIES = [unit.type_name for unit in load_scenario("MMM").enemies]
 
 
-@pytest.mark.parametrize("policy", ["random", "nearest"])
+@pytest.mark.parametrize("policy", ["random", "heuristic", "nearest"])
 @pytest.mark.parametrize("scenario", ["5m_vs_6m", "MMM", "2s3z", "corridor", "bane_vs_bane"])
 def test_policies_play_whole_episodes(scenario: str, policy: str) -> None:
     """The environment refuses illegal actions, so a recording is a proof."""
@@ -53,7 +53,8 @@ class Field:
         self.units[0, n_agents:, f.X] = 100.0
         self.available_actions = np.ones((1, n_agents, scenario.n_actions), np.bool_)
         self.available_actions[:, :, f.NO_OP] = False
-        self._choose = NearestTarget(self, scenario)
+        self._choose = Heuristic(self, scenario)
+        self._choose_at_any_distance = Heuristic(self, scenario, at_any_distance=True)
 
     def put(self, unit: int, x: float, y: float) -> None:
         self.units[0, unit, [f.X, f.Y]] = x, y
@@ -68,6 +69,9 @@ class Field:
 
     def action(self, agent: int, t: int = 1) -> int:
         return int(self._choose(t, SLOTS)[0, agent])
+
+    def action_at_any_distance(self, agent: int) -> int:
+        return int(self._choose_at_any_distance(0, SLOTS)[0, agent])
 
 
 @pytest.fixture
@@ -123,3 +127,15 @@ def test_who_cannot_aim_walks_along_the_longer_axis(
     field.available_actions[0, MARINE] = False
     field.available_actions[0, MARINE, f.NO_OP] = True
     assert field.action(MARINE) == f.NO_OP
+
+
+def test_the_default_form_gives_its_orders_at_any_distance(field: Field) -> None:
+    field.put(field.n_agents, 8, 3)
+    field.available_actions[0, :, f.FIRST_TARGET :] = False
+    assert field.action_at_any_distance(MARINE) == field.attack(0)
+    field.units[0, 3, f.HEALTH] -= 5
+    assert field.action_at_any_distance(MEDIVAC) == f.FIRST_TARGET + 3
+    field.available_actions[0, MARINE] = False
+    field.available_actions[0, MARINE, f.NO_OP] = True
+    assert field.action_at_any_distance(MARINE) == f.NO_OP
+    assert not field.available_actions[0, MARINE, f.FIRST_TARGET :].any()

@@ -126,9 +126,10 @@ def test_the_page_says_what_it_is(page: str, recording: Recording) -> None:
     text = " ".join(re.sub(r"<(script|style).*?</\1>|<[^>]*>", "", page, flags=re.DOTALL).split())
     version = recording.version
     assert f"Not StarCraft II: the simulator skirmish, version {version}" in text
-    assert "skirmish/MMM policy nearest (SMAC's heuristic AI), episode seed 4" in text.replace(
-        "&#39;", "'"
+    said = (
+        "skirmish/MMM policy nearest (SMAC's heuristic AI, available actions only), episode seed 4"
     )
+    assert said in text.replace("&#39;", "'")
     assert '<html lang="en">' in page
     assert "<title>skirmish/MMM, nearest, seed 4: replay</title>" in page
     ids = re.findall(r'\bid="([^"]+)"', page)

@@ -172,7 +172,7 @@ def test_nor_is_a_name_from_an_altered_database(
             "only battles can be watched (got 'matrix/climbing'); choose a scenario of skirmish, "
             "e.g. skirmish/",
         ),
-        (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, nearest"),
+        (["3m", "--policy", "best"], "no such policy or run (got 'best'); use random, heuristic"),
         (["3m", "--seed", "-1"], "Invalid value for '--seed'"),
         (["3m", "--output", "."], "is a directory"),
         (["3m", "--output", "pipe.html"], "is no plain file, and would be replaced"),

@@ -1,4 +1,4 @@
-"""SMAC's heuristic AI, on skirmish."""
+"""SMAC's heuristic AI in both of its forms, on skirmish."""
 
 from __future__ import annotations
 
@@ -21,18 +21,24 @@ class Battles(Protocol):
     available_actions: NDArray[np.bool_]
 
 
-class NearestTarget:
-    """SMAC's heuristic AI in the form that uses available actions only (`heuristic_rest`).
+class Heuristic:
+    """SMAC's heuristic AI.
 
     Every agent keeps a target until it is dead: the nearest living enemy; a Marauder, whose weapon
     does not reach up, passes over Medivacs. A Medivac keeps the nearest damaged agent that is no
-    Medivac until it is healed or dead. Who cannot aim at its target yet walks towards it along the
-    longer axis; who has no target, or may not walk there, stops. It sees the whole map.
+    Medivac until it is healed or dead. It sees the whole map.
+    at_any_distance: the orders are to attack or heal from the first step on, whether the action is
+    available or not, so units walk as the game has them walk: the default of SMAC. Else, as with
+    its `heuristic_rest`, who cannot aim at its target yet walks towards it along the longer axis.
+    Who has no target, or may not walk there, stops.
     Source: oxwhirl/smac, `StarCraft2Env.get_agent_action_heuristic`.
     """
 
-    def __init__(self, environment: Battles, scenario: Scenario) -> None:
+    def __init__(
+        self, environment: Battles, scenario: Scenario, *, at_any_distance: bool = False
+    ) -> None:
         self._environment = environment
+        self._at_any_distance = at_any_distance
         names = np.array([unit.type_name for unit in (*scenario.allies, *scenario.enemies)])
         n_agents = len(scenario.allies)
         is_agent, is_medic = np.arange(len(names)) < n_agents, names == "Medivac"
@@ -76,20 +82,25 @@ class NearestTarget:
         enemy_ids = np.argsort(self._environment.enemies[slots], axis=1)
         ids = np.concatenate([np.tile(np.arange(len(self._heals)), (len(slots), 1)), enemy_ids], 1)
         aim = np.where(has_target, f.FIRST_TARGET + np.take_along_axis(ids, target, 1), f.STOP)
+        if self._at_any_distance:  # SMAC gives these orders past its own interface
+            is_alive = ~available[slots, :, f.NO_OP]
+            slot, agent = np.nonzero(is_alive & has_target)
+            available[slots[slot], agent, aim[slot, agent]] = True
         can = available[slots]
         on_foot = np.where(has_target & _at(can, walk), walk, f.STOP)
         action = np.where(_at(can, aim), aim, on_foot)
         return np.where(can[..., f.NO_OP], f.NO_OP, action)
 
 
-def nearest_policy(name: str, scenario: str) -> Policy:
+def heuristic_policy(name: str, scenario: str, *, at_any_distance: bool) -> Policy:
     """Raises InputError for a scenario of another backend than skirmish."""
     battle = skirmish_scenario(scenario, where=f"--policy {name}")
+    form = "orders at any distance" if at_any_distance else "available actions only"
 
-    def actor(environment: Any) -> NearestTarget:
-        return NearestTarget(environment, battle)
+    def actor(environment: Any) -> Heuristic:
+        return Heuristic(environment, battle, at_any_distance=at_any_distance)
 
-    return Policy(name, "SMAC's heuristic AI", actor)
+    return Policy(name, f"SMAC's heuristic AI, {form}", actor)
 
 
 def _at(values: NDArray[Any], index: NDArray[np.int64]) -> NDArray[Any]:
