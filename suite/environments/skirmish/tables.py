@@ -110,6 +110,7 @@ def _fill_body(row: NDArray[np.float64], unit: UnitType) -> None:
     row[f.IS_PATIENT] = "biological" in unit.attributes and unit.layer == "ground"
     if "structure" in unit.attributes:
         row[f.IS_PATIENT] = False
+    row[f.ALWAYS_THREATENS] = unit.always_threatens
     row[f.COOLDOWN_SCALE] = unit.smac_cooldown_scale
     row[f.SHIELD_SCALE] = unit.smac_shield_scale
 
