@@ -175,3 +175,36 @@ def test_a_healer_keeps_its_patient_though_another_is_nearer(arena: Any) -> None
     environment.units[0, 3, f.HEALTH] = 10.0
     arena.act(environment, f.STOP)
     assert environment.orders[0, 1, f.TARGET] == 2
+
+
+def medivac_and_marine(arena: Any, agents: list[tuple[str, float, float]], **rules: Any) -> Any:
+    """Agents that cannot die, and the enemy at SEEN, beside it a passive one, see DECOY."""
+    environment = arena.battle(agents, [("Marine", *SEEN), DECOY], replace(arena.exact, **rules))
+    arena.make_passive(environment, len(agents) + 1)
+    environment.units[:, :, f.HEALTH] = 1e6
+    return environment
+
+
+def test_an_agents_medivac_is_a_threat_whatever_it_does(arena: Any) -> None:
+    # the data's flag AlwaysThreatens
+    environment = medivac_and_marine(arena, [("Marine", 14, 16), ("Medivac", 11, 16)])
+    environment.orders[0, 2, f.RESCAN] = 1
+    arena.film(environment, 1, f.STOP, f.STOP)
+    assert target_of(environment)[0] == 1  # the marine is nearer and only stands there
+
+
+def test_who_is_hit_does_not_leave_a_medivac_within_reach(arena: Any) -> None:
+    # so half of the weaker network's medivacs on MMM2 are dead after 200 loops, as in StarCraft
+    for x, target in ((11.0, 1), (9.0, 0)):  # reach is 6.125
+        environment = medivac_and_marine(arena, [("Marine", 13, 16), ("Medivac", x, 16)])
+        environment.orders[0, 2, [f.TARGET, f.RESCAN]] = (1, NEVER)
+        arena.film(environment, 1, SEEN_ID, f.STOP)
+        assert environment.units[0, 2, f.TAKEN] > 0.0
+        assert target_of(environment)[0] == target
+
+
+def test_the_enemies_medivac_threatens_only_in_the_older_data(arena: Any) -> None:
+    for profile, flags in (("void_multi_4_10", [1, 0]), ("liberty_base", [1, 1])):
+        rules = replace(arena.exact, weapon_profile=profile)
+        environment = arena.battle([("Medivac", 9, 16)], [("Medivac", 22, 16)], rules)
+        assert environment._tables.stats[:, f.ALWAYS_THREATENS].tolist() == flags

@@ -210,14 +210,18 @@ def choose_patient(u: int, battle: Battle, tables: Tables) -> None:
         return
     best = -1
     least = math.inf
+    worst = 1.0
     own = stats[u, SCAN] + rules[SCAN_OWN_RADIUS] * stats[u, RADIUS]
     first = 0 if u < n_allies else n_allies
     last = n_allies if u < n_allies else units.shape[0]
     for j in range(first, last):
         distance = distance_between(units, u, j)
-        is_near = distance < least and distance <= own + stats[j, RADIUS]
-        if j != u and is_near and can_heal(battle, tables, u, j):
+        share = units[j, HEALTH] / stats[j, HEALTH_MAX]
+        is_first = share < worst or (share == worst and distance < least)
+        is_near = distance <= own + stats[j, RADIUS]
+        if j != u and is_first and is_near and can_heal(battle, tables, u, j):
             best = j
+            worst = share
             least = distance
     if best >= 0:
         set_target(u, best, battle)
