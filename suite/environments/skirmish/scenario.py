@@ -61,6 +61,7 @@ class Weapon:
     second_hit_delay_loops: float | None
     period_loops: float
     damage_point_loops: float
+    backswing_loops: float
     range: float
     range_slop: float
     scan_range: float
@@ -311,6 +312,7 @@ def _parse_weapon(raw: Mapping[str, Any]) -> Weapon:
         second_hit_delay_loops=delay * LOOPS_PER_SECOND if delay else None,
         period_loops=raw["period_seconds"] * LOOPS_PER_SECOND,
         damage_point_loops=raw["damage_point_seconds"] * LOOPS_PER_SECOND,
+        backswing_loops=raw["backswing_seconds"] * LOOPS_PER_SECOND,
         range=raw["range"],
         range_slop=raw["range_slop"],
         scan_range=max(raw["range"], raw["scan_range"]),

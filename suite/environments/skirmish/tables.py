@@ -131,6 +131,7 @@ def _fill_weapon(row: NDArray[np.float64], weapon: Weapon) -> None:
         row[f.WEAPON] = f.INSTANT
     row[f.PERIOD] = weapon.period_loops
     row[f.DAMAGE_POINT] = weapon.damage_point_loops
+    row[f.BACKSWING] = weapon.backswing_loops
     row[f.RANGE] = weapon.range
     row[f.RANGE_SLOP] = weapon.range_slop
     row[f.SCAN] = weapon.scan_range
