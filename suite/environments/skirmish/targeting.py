@@ -241,20 +241,21 @@ def _is_free_to_answer(u: int, attacker: int, battle: Battle, tables: Tables) ->
 def answer(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
     """Turn an automatic unit that is hit to its attacker, unless its own target attacks it.
 
-    What always threatens counts as attacking it while it is in reach. Who has a target does not
-    leave it for an attacker out of reach.
+    However far the attacker is. What always threatens counts as attacking the unit while it is in
+    reach. A hunter keeps its target.
     """
     units, orders = battle.units, battle.orders
     if not _is_free_to_answer(victim, attacker, battle, tables):
         return
     own = orders[victim, TARGET]
     if own >= 0:
+        if tables.rules[HUNTS_ALLIES] > 0.0 and victim >= battle.n_allies:
+            return
         is_threatened = orders[own, TARGET] == victim
         if tables.stats[own, ALWAYS_THREATENS] > 0.0:
             distance = distance_between(units, victim, own)
             is_threatened = distance <= reach(battle, tables, victim, own)
-        distance = distance_between(units, victim, attacker)
-        if is_threatened or distance > reach(battle, tables, victim, attacker):
+        if is_threatened:
             return
     set_target(victim, attacker, battle)
 
