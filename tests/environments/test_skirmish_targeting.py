@@ -209,7 +209,7 @@ def test_an_agents_medivac_is_a_threat_whatever_it_does(arena: Any) -> None:
 
 
 def test_who_is_hit_does_not_leave_a_medivac_within_reach(arena: Any) -> None:
-    # so half of the weaker network's medivacs on MMM2 are dead after 200 loops, as in StarCraft
+    # chosen: agents' medivacs on MMM2 die too seldom otherwise
     for x, target in ((11.0, 1), (9.0, 0)):  # its reach is 6.125
         environment = medivac_and_marine(arena, [("Marine", 13, 16), ("Medivac", x, 16)])
         environment.orders[0, 2, [f.TARGET, f.RESCAN]] = (1, NEVER)
