@@ -236,19 +236,30 @@ def test_a_medivac_comes_within_four_cells_to_heal(arena: Any) -> None:
     np.testing.assert_array_equal(heals, gap[:-1] <= reach)
 
 
-def test_an_enemy_medivac_heals_the_nearest_and_keeps_it_until_it_is_whole(arena: Any) -> None:
+def test_an_enemy_medivac_heals_who_has_least_of_its_life_until_it_is_whole(arena: Any) -> None:
     environment = arena.battle(
-        [FAR], [("Medivac", 16, 16), ("Marine", 18, 16), ("Marauder", 13.9, 16), ("Marine", 16, 29)]
+        [FAR], [("Medivac", 16, 16), ("Marine", 18, 16), ("Marauder", 17, 17), ("Marine", 16, 29)]
     )
     arena.make_passive(environment, 2, 3, 4)
-    environment.units[0, 2:, f.HEALTH] = (36.0, 60.0, 1.0)  # the marine is the nearest, at 2.0
+    # the marauder is nearer and lacks more points; the last one is too far away
+    environment.units[0, 2:, f.HEALTH] = (36.0, 110.0, 1.0)
     arena.act(environment, f.STOP)
     assert environment.units[0, 2:, f.HEALED].tolist() == [4.5, 0.0, 0.0]
-    environment.units[0, 2, f.X] = 19.5  # nearest no more, and kept
+    environment.units[0, 3, f.HEALTH] = 1.0  # worse now, yet the marine is kept
     arena.act(environment, f.STOP)
     assert environment.units[0, 2:, f.HEALED].tolist() == [9.0, 0.0, 0.0]  # whole now
     arena.act(environment, f.STOP)
     assert environment.units[0, 2:, f.HEALED].tolist() == [9.0, 4.5, 0.0]
+
+
+def test_of_equally_hurt_units_an_enemy_medivac_heals_the_nearest(arena: Any) -> None:
+    environment = arena.battle(
+        [FAR], [("Medivac", 16, 16), ("Marine", 19, 16), ("Marine", 14.5, 16), ("Marine", 16, 19)]
+    )
+    arena.make_passive(environment, 2, 3, 4)
+    environment.units[0, 2:, f.HEALTH] = 30.0
+    arena.act(environment, f.STOP)
+    assert environment.units[0, 2:, f.HEALED].tolist() == [0.0, 4.5, 0.0]
 
 
 @pytest.mark.parametrize(("energy", "healed"), [(4.7, 0.0), (5.0, 4.5)])

@@ -70,13 +70,38 @@ def test_a_medivac_gathers_speed(arena: Any) -> None:
         before = environment.units[0, 0, f.X]
         arena.act(environment, f.EAST)
         walked.append(environment.units[0, 0, f.X] - before)
-    assert walked[0] == pytest.approx(0.289, abs=5e-4)
-    assert walked[1] == pytest.approx(3 * walked[0])  # still gathering
-    assert walked[3:] == pytest.approx([1.375] * 3)
+    # measured: 9, 9.3252, 10.2285, 11.439 in 31 and 5 battles; it brakes before each goal
+    assert walked[:3] == pytest.approx([0.3252, 0.9033, 1.2105], abs=1e-4)
+    assert all(walked[1] < step < 1.375 for step in walked[3:])
     arena.act(environment, f.STOP)
     before = environment.units[0, 0, f.X]
     arena.act(environment, f.EAST)
     assert environment.units[0, 0, f.X] - before == pytest.approx(walked[0])
+
+
+def test_a_medivac_brakes_before_its_goal(arena: Any) -> None:
+    environment = arena.battle([("Marine", 30, 16), ("Medivac", 9, 16)], [FAR])
+    places = []
+    for action in (f.EAST, f.EAST, f.EAST, f.FIRST_TARGET, f.FIRST_TARGET):  # the last are refused
+        environment.available_actions[:] = True
+        arena.act(environment, f.STOP, action)
+        places.append(environment.units[0, 1, f.X])
+    # measured: told at 10.2285 to go to 12.2285, 8 loops later at 11.439, 16 later at 12.1255
+    assert places == pytest.approx([9.3252, 10.2285, 11.439, 12.1255, 12.2285], abs=1e-4)
+
+
+def test_a_medivac_does_not_brake_before_its_patient(arena: Any) -> None:
+    environment = arena.battle([("Marine", 23, 16), ("Medivac", 12, 16)], [FAR])
+    environment.units[0, 0, f.HEALTH] = 1.0
+    strides, heals = [], []
+    for _ in range(6):
+        environment.available_actions[:] = True
+        units, shots = arena.film(environment, 1, f.STOP, f.FIRST_TARGET)
+        strides += np.diff(units[:, 1, f.X]).tolist()
+        heals += (shots[:, 1] == 0).tolist()
+    n = heals.index(True)
+    np.testing.assert_allclose(strides[20:n], 2.75 / 16)
+    assert not any(strides[n:])
 
 
 @pytest.mark.parametrize(("profile", "distance"), [(PROFILES[0], 1.25), (PROFILES[1], 1.375)])
@@ -231,7 +256,7 @@ def test_flying_units_pass_over_others_and_push_idle_ones(arena: Any) -> None:
     environment = arena.battle([("Marine", 16.1, 16), ("Medivac", 16, 16)], [FAR])
     arena.act(environment, f.STOP, f.EAST)
     walked = environment.units[0, :2, f.X] - [16.1, 16]
-    np.testing.assert_allclose(walked, [0.0, 0.2890625], atol=1e-9)
+    np.testing.assert_allclose(walked, [0.0, 0.3251953125], atol=1e-9)
     environment = arena.battle([("Medivac", 16, 16), ("Medivac", 17.6, 16.2)], [FAR])
     for _ in range(3):
         arena.act(environment, f.EAST, f.STOP)

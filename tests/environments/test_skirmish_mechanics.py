@@ -255,3 +255,35 @@ def test_last_actions_are_zero_after_reset_and_no_op_for_the_dead() -> None:
     assert environment.available_actions[0, 0].tolist() == [True] + [False] * 6
     act(environment, f.NO_OP, f.STOP)
     assert environment.state[0, 11:].tolist() == [1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0]
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_who_has_shot_stands_twelve_loops_before_it_walks_by_itself(
+    is_dead: bool, arena: Any
+) -> None:
+    # measured on 3m: 8 loops after the step in which a marine shot and its target got out of reach
+    # or died, the next out of reach, it had walked for 0 to 4 of them: 18 of 18 and 656 of 672
+    agents = [("Marine", 9, 16), ("Marine", 6, 16)]
+    environment = arena.battle(agents, [("Marine", 14.5, 16)], goal=(2, 16))
+    environment.orders[0, 2, [f.TARGET, f.RESCAN]] = (0, 1)
+    units, shots = arena.film(environment, 1, f.STOP, f.STOP)
+    loop = int((shots[:, 2] == 0).argmax())
+    if is_dead:
+        environment.units[0, 0, f.HEALTH] = 0.0
+    else:
+        environment.units[0, 0, f.X] = 8.0
+    first = f.NO_OP if is_dead else f.STOP
+    environment.available_actions[:] = True
+    units, shots = arena.film(environment, 2, first, f.STOP)
+    x = units[:, 2, f.X]
+    n = 12 - (7 - loop)  # loops of these in which it stands; walks begin at even ones
+    np.testing.assert_array_equal(x[: n + 1], 14.5)
+    assert x[n + 2] < 14.5
+
+
+def test_a_new_order_ends_the_wait_after_a_shot() -> None:
+    environment = battle([(9, 16)], [(14, 16)])
+    make_passive(environment, 1)
+    act(environment, f.FIRST_TARGET)
+    act(environment, f.WEST)  # measured: 22,000 moves begin at once
+    assert environment.units[0, 0, f.X] == pytest.approx(9 - 1.125)

@@ -20,6 +20,7 @@ from suite.environments.skirmish.encoding import (
 from suite.environments.skirmish.fields import (
     ATTACK,
     ATTACK_MOVE,
+    BACKSWING_LEFT,
     CLOSE_RANGE,
     DRAWS_ENEMY_IDS,
     EPISODE_LIMIT,
@@ -93,6 +94,8 @@ def _act(u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: in
     plan, posture, shots = scratch.plan, scratch.posture, scratch.shots
     order = orders[u, ORDER]
     target = orders[u, TARGET]
+    backswing = units[u, BACKSWING_LEFT]
+    units[u, BACKSWING_LEFT] = max(backswing - 1.0, 0.0)
     if stats[u, IS_SCANNING] > 0.0:
         scan(u, battle, tables)
         target = orders[u, TARGET]
@@ -147,6 +150,9 @@ def _act(u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: in
         rest_weapon(u, units)
         return n_strikes
     rest_weapon(u, units)
+    if backswing > 0.0:
+        posture[u] = HOLDING
+        return n_strikes
     if target >= 0:
         units[u, WIND_UP] = -LOOPS_TO_STOP
     if squared > 0.0 and stats[u, SPEED] > 0.0:

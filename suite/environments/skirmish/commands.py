@@ -8,6 +8,7 @@ from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     ATTACK,
+    BACKSWING_LEFT,
     EAST,
     FIRST_TARGET,
     FOLLOWS_UNHITTABLE,
@@ -59,6 +60,7 @@ def give_order(u: int, action: int, battle: Battle, tables: Tables) -> None:
                 return
         if orders[u, ORDER] != ATTACK or orders[u, TARGET] != target:
             units[u, WIND_UP] = 0.0
+            units[u, BACKSWING_LEFT] = 0.0
             forget_way(u, battle)
         elif rules[REPEAT_RESTARTS] > 0.0:
             units[u, WIND_UP] = 0.0
@@ -66,6 +68,7 @@ def give_order(u: int, action: int, battle: Battle, tables: Tables) -> None:
         orders[u, TARGET] = target
         return
     units[u, WIND_UP] = 0.0
+    units[u, BACKSWING_LEFT] = 0.0
     forget_way(u, battle)
     orders[u, TARGET] = -1
     orders[u, ORDER] = IDLE if action == STOP else MOVE

@@ -17,7 +17,8 @@ CALM = 12  # loops since the unit was last hit
 HIT_IN = 13  # loops until the second hit of a blow
 MISSILE_X, MISSILE_Y = 14, 15  # where the unit's missile is, if it has one in flight
 TAKEN, DEALT, HEALED, REGENERATED = 16, 17, 18, 19  # the ledger: points since the start
-N_UNIT_FIELDS = 20
+BACKSWING_LEFT = 20  # loops until the unit may walk after its shot, unless it is told to
+N_UNIT_FIELDS = 21
 
 # orders: (slots, units, N_ORDER_FIELDS) int64
 ORDER, TARGET, RESCAN = 0, 1, 2  # order code, unit index or -1, loops until the next scan
@@ -41,8 +42,9 @@ MISSILE_SPEED, SECOND_HIT_DELAY, N_BEAMS = 20, 21, 22
 SPLASH_RADIUS, SPLASH_HALF_LENGTH, CLOSE_PERIOD, CLOSE_DAMAGE_POINT = 23, 24, 25, 26
 IS_PATIENT, HEAL_RATE, HEAL_COST = 27, 28, 29
 ENERGY_MAX, ENERGY_REGENERATION, ENERGY_TO_SCAN = 30, 31, 32
-COOLDOWN_SCALE, SHIELD_SCALE, TYPE_INDEX = 33, 34, 35
-N_STATS = 36
+COOLDOWN_SCALE, SHIELD_SCALE, TYPE_INDEX, ALWAYS_THREATENS = 33, 34, 35, 36
+BACKSWING = 37
+N_STATS = 38
 GROUND, CLIFF, AIR = 0, 1, 2  # layers: units of different layers do not touch
 UNARMED, INSTANT, MISSILE, DOUBLE, BEAMS, BURST = 0, 1, 2, 3, 4, 5  # weapons
 

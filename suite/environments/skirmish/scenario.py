@@ -61,6 +61,7 @@ class Weapon:
     second_hit_delay_loops: float | None
     period_loops: float
     damage_point_loops: float
+    backswing_loops: float
     range: float
     range_slop: float
     scan_range: float
@@ -91,6 +92,7 @@ class UnitType:
 
     acceleration_per_loop: cells per loop gained in each loop; None for units at full speed at once.
     layer: units of different layers do not touch; "cliff" units walk over cliffs.
+    always_threatens: to whoever could shoot at it, it counts as one that attacks it.
     """
 
     name: str
@@ -103,6 +105,7 @@ class UnitType:
     layer: Literal["ground", "cliff", "air"]
     speed_per_loop: float
     acceleration_per_loop: float | None
+    always_threatens: bool
     radius: float
     separation_radius: float
     health_regeneration_per_loop: float
@@ -110,14 +113,14 @@ class UnitType:
     smac_cooldown_scale: float
     smac_shield_scale: float
     weapons: Mapping[str, Weapon]
-    overrides: Mapping[str, Mapping[str, float]]
+    overrides: Mapping[str, Mapping[str, Any]]
 
     def variant(self, *keys: str) -> UnitType:
         """The type as `overrides` change it for these keys ("agents", a weapon profile)."""
-        changes: dict[str, float] = {}
+        changes: dict[str, Any] = {}
         for key in keys:
             changes |= self.overrides.get(key, {})
-        return replace(self, **changes) if changes else self  # type: ignore[arg-type]
+        return replace(self, **changes) if changes else self
 
 
 @dataclass(frozen=True)
@@ -277,7 +280,7 @@ def parse_unit_type(name: str, raw: Mapping[str, Any]) -> UnitType:
         armor=raw["armor"],
         attributes=frozenset(raw["attributes"]),
         layer=raw["layer"],
-        **_motion(raw),
+        **_variable(raw),
         radius=raw["radius"],
         separation_radius=raw["separation_radius"],
         health_regeneration_per_loop=raw.get("health_regeneration_per_second", 0)
@@ -286,15 +289,16 @@ def parse_unit_type(name: str, raw: Mapping[str, Any]) -> UnitType:
         smac_cooldown_scale=raw["smac_cooldown_scale_loops"],
         smac_shield_scale=raw["smac_shield_scale"],
         weapons={profile: _parse_weapon(weapon) for profile, weapon in raw["weapons"].items()},
-        overrides={key: _motion(changes) for key, changes in raw.get("overrides", {}).items()},
+        overrides={key: _variable(changes) for key, changes in raw.get("overrides", {}).items()},
     )
 
 
-def _motion(raw: Mapping[str, Any]) -> dict[str, Any]:
+def _variable(raw: Mapping[str, Any]) -> dict[str, Any]:
     acceleration = raw.get("acceleration_per_second")
     return {
         "speed_per_loop": raw["speed_per_second"] / LOOPS_PER_SECOND,
         "acceleration_per_loop": acceleration / LOOPS_PER_SECOND**2 if acceleration else None,
+        "always_threatens": raw.get("always_threatens", False),
     }
 
 
@@ -308,6 +312,7 @@ def _parse_weapon(raw: Mapping[str, Any]) -> Weapon:
         second_hit_delay_loops=delay * LOOPS_PER_SECOND if delay else None,
         period_loops=raw["period_seconds"] * LOOPS_PER_SECOND,
         damage_point_loops=raw["damage_point_seconds"] * LOOPS_PER_SECOND,
+        backswing_loops=raw["backswing_seconds"] * LOOPS_PER_SECOND,
         range=raw["range"],
         range_slop=raw["range_slop"],
         scan_range=max(raw["range"], raw["scan_range"]),

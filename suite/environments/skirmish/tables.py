@@ -110,6 +110,7 @@ def _fill_body(row: NDArray[np.float64], unit: UnitType) -> None:
     row[f.IS_PATIENT] = "biological" in unit.attributes and unit.layer == "ground"
     if "structure" in unit.attributes:
         row[f.IS_PATIENT] = False
+    row[f.ALWAYS_THREATENS] = unit.always_threatens
     row[f.COOLDOWN_SCALE] = unit.smac_cooldown_scale
     row[f.SHIELD_SCALE] = unit.smac_shield_scale
 
@@ -130,6 +131,7 @@ def _fill_weapon(row: NDArray[np.float64], weapon: Weapon) -> None:
         row[f.WEAPON] = f.INSTANT
     row[f.PERIOD] = weapon.period_loops
     row[f.DAMAGE_POINT] = weapon.damage_point_loops
+    row[f.BACKSWING] = weapon.backswing_loops
     row[f.RANGE] = weapon.range
     row[f.RANGE_SLOP] = weapon.range_slop
     row[f.SCAN] = weapon.scan_range

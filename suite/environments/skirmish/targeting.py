@@ -9,6 +9,7 @@ from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     AIR,
+    ALWAYS_THREATENS,
     ATTACK,
     ATTACK_MOVE,
     CHASE_LIMIT,
@@ -110,10 +111,13 @@ def forget_way(u: int, battle: Battle) -> None:
 
 @inlined
 def is_threat(j: int, battle: Battle, tables: Tables) -> bool:
-    """Whether unit j attacks or heals somebody, or is on its way to: threats outrank all others."""
-    orders = battle.orders
-    is_attacking = orders[j, ORDER] == ATTACK or tables.stats[j, IS_SCANNING] > 0.0
-    return is_attacking and orders[j, TARGET] >= 0
+    """Whether unit j is a threat: these outrank all others.
+
+    It is if it attacks or heals somebody, or is on its way to, or if its type always threatens.
+    """
+    orders, stats = battle.orders, tables.stats
+    is_attacking = orders[j, ORDER] == ATTACK or stats[j, IS_SCANNING] > 0.0
+    return stats[j, ALWAYS_THREATENS] > 0.0 or (is_attacking and orders[j, TARGET] >= 0)
 
 
 @inlined
@@ -206,14 +210,18 @@ def choose_patient(u: int, battle: Battle, tables: Tables) -> None:
         return
     best = -1
     least = math.inf
+    worst = 1.0
     own = stats[u, SCAN] + rules[SCAN_OWN_RADIUS] * stats[u, RADIUS]
     first = 0 if u < n_allies else n_allies
     last = n_allies if u < n_allies else units.shape[0]
     for j in range(first, last):
         distance = distance_between(units, u, j)
-        is_near = distance < least and distance <= own + stats[j, RADIUS]
-        if j != u and is_near and can_heal(battle, tables, u, j):
+        share = units[j, HEALTH] / stats[j, HEALTH_MAX]
+        is_first = share < worst or (share == worst and distance < least)
+        is_near = distance <= own + stats[j, RADIUS]
+        if j != u and is_first and is_near and can_heal(battle, tables, u, j):
             best = j
+            worst = share
             least = distance
     if best >= 0:
         set_target(u, best, battle)
@@ -233,16 +241,21 @@ def _is_free_to_answer(u: int, attacker: int, battle: Battle, tables: Tables) ->
 def answer(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
     """Turn an automatic unit that is hit to its attacker, unless its own target attacks it.
 
-    Who has a target does not leave it for an attacker out of reach.
+    However far the attacker is. What always threatens counts as attacking the unit while it is in
+    reach. A hunter keeps its target.
     """
     units, orders = battle.units, battle.orders
     if not _is_free_to_answer(victim, attacker, battle, tables):
         return
     own = orders[victim, TARGET]
     if own >= 0:
-        distance = distance_between(units, victim, attacker)
-        is_far = distance > reach(battle, tables, victim, attacker)
-        if is_far or orders[own, TARGET] == victim:
+        if tables.rules[HUNTS_ALLIES] > 0.0 and victim >= battle.n_allies:
+            return
+        is_threatened = orders[own, TARGET] == victim
+        if tables.stats[own, ALWAYS_THREATENS] > 0.0:
+            distance = distance_between(units, victim, own)
+            is_threatened = distance <= reach(battle, tables, victim, own)
+        if is_threatened:
             return
     set_target(victim, attacker, battle)
 

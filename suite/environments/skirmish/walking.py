@@ -162,15 +162,29 @@ def finish_walks(battle: Battle, tables: Tables, scratch: Scratch) -> None:
 
 @inlined
 def _gather_speed(u: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
-    """Let unit u, if it gathers speed, go no farther than its pace."""
-    units, stats = battle.units, tables.stats
-    if stats[u, ACCELERATION] > 0.0:
+    """Let unit u, if it gathers speed, go no farther than its pace.
+
+    It brakes as hard as it gathers, once it could not stop on its goal otherwise; not before
+    whomever it heals.
+    """
+    units, stats, plan = battle.units, tables.stats, scratch.plan
+    gain = stats[u, ACCELERATION]
+    if gain > 0.0:
         way = 0.0
+        left = math.inf
+        if battle.orders[u, TARGET] < 0:
+            dx = plan[END_X, u] - units[u, X]
+            dy = plan[END_Y, u] - units[u, Y]
+            left = math.sqrt(dx * dx + dy * dy)
         for _ in range(PLAN_LOOPS):
-            pace = min(units[u, PACE] + stats[u, ACCELERATION], stats[u, SPEED])
-            way += 0.5 * (units[u, PACE] + pace)
+            pace = units[u, PACE]
+            if pace * pace < 2.0 * gain * (left - way):
+                pace = min(pace + gain, stats[u, SPEED])
+            else:
+                pace = max(pace - gain, gain)
+            way += pace
             units[u, PACE] = pace
-        scratch.plan[STRIDE, u] = min(scratch.plan[STRIDE, u], way)
+        plan[STRIDE, u] = min(plan[STRIDE, u], way)
 
 
 @inlined

@@ -14,6 +14,8 @@ from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
     AIR,
     ARMOR,
+    BACKSWING,
+    BACKSWING_LEFT,
     BEAMS,
     BURST,
     CALM,
@@ -95,6 +97,7 @@ def tick_weapon(u: int, is_close: bool, battle: Battle, tables: Tables) -> float
         jitter = low + (rules[JITTER_HIGH] - low) * draw_uniform(battle.stream)
         period = stats[u, CLOSE_PERIOD] if is_close else stats[u, PERIOD]
         units[u, COOLDOWN] = period + jitter - (1.0 - moment)
+        units[u, BACKSWING_LEFT] = stats[u, BACKSWING] - (1.0 - moment)
         units[u, WIND_UP] = 0.0
         return moment
     units[u, COOLDOWN] = max(cooldown - 1.0, 0.0)
