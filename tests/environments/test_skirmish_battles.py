@@ -41,7 +41,7 @@ def fair(scenario: Scenario) -> Scenario:
 
 def decided(scenario: Scenario, players: Any, n_episodes: int = N_EPISODES) -> tuple[int, int]:
     """Battles won by allies and by enemies, both under the enemies' rules."""
-    environment = SkirmishEnvironment(scenario, n_episodes, 1, MIRROR)
+    environment = SkirmishEnvironment(scenario, n_episodes, 2, MIRROR)
     # Within a loop allies choose first: enemies would see as threats who has just found a target.
     # So the sides scan in different loops, allies first in every other battle.
     phases = environment.orders[:, :, f.RESCAN]
