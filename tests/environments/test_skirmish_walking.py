@@ -105,11 +105,34 @@ def test_who_follows_slower_friends_goes_at_their_pace() -> None:
     np.testing.assert_allclose(walked[2:], 1.125, atol=0.02)  # the zealots before it
 
 
-def test_a_marine_stops_0_3125_from_a_blocked_cell(arena: Any) -> None:
-    environment = arena.battle([("Marine", 9, 24)], [FAR], terrain="strip")
+@pytest.mark.parametrize(
+    ("kind", "clearance"),
+    # measured: clamped moves of 312 marines, 85 zerglings, 31 marauders, 45 stalkers, 78 colossi
+    [("Marine", 0.3125), ("Zergling", 0.3125), ("Marauder", 0.3125), ("Stalker", 0.4375)],
+)
+def test_walkers_keep_their_inner_radius_less_a_sixteenth_from_blocked_cells(
+    kind: str, clearance: float, arena: Any
+) -> None:
+    environment = arena.battle([(kind, 9, 24)], [FAR], terrain="strip")
     environment.available_actions[:] = True
     environment.step(np.array([[f.NORTH]]))
-    assert environment.units[0, 0, f.Y] == 25 - 0.3125 - 1 / 4096
+    assert environment.units[0, 0, f.Y] == 25 - clearance - 1 / 4096
+
+
+def test_colossi_keep_half_a_cell_from_what_they_cannot_walk_on() -> None:
+    environment = SkirmishEnvironment(load_scenario("2c_vs_64zg"), 1, 0)
+    assert environment._tables.stats[0, f.CLEARANCE] == 0.5
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        actions = rng.integers(f.NORTH, f.WEST + 1, (1, 2))
+        environment.available_actions[:] = True
+        environment.units[:, :2, f.HEALTH] = 1e6
+        if environment.step(actions).truncated[0]:
+            break
+        x, y = environment.units[0, :2, f.X], environment.units[0, :2, f.Y]
+        for dx, dy in ((-0.49, -0.49), (-0.49, 0.49), (0.49, -0.49), (0.49, 0.49)):
+            i, j = np.floor(x + dx).astype(int), np.floor(y + dy).astype(int)
+            assert environment._tables.is_free[f.CLIFF][i, j].all()
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,8 @@ class Rules:
     draws_enemy_ids: enemy ids are drawn anew each episode; if False they follow the creation.
 
     Moving
-    terrain_clearance: cells a ground unit's centre keeps from blocked cells, along each axis.
+    clearance_overlap: a walker's centre keeps its inner radius less this, in cells, from blocked
+        cells, along each axis.
     spacing: two units keep the sum of these radii of the data apart,
     spacing_overlap: less this, in cells.
 
@@ -64,8 +65,8 @@ class Rules:
     group_order: Literal["hunt", "attack_move"] = "hunt"
     march_loops: int = 1
     draws_enemy_ids: bool = True
-    terrain_clearance: float = 0.3125
-    spacing: Literal["radius", "separation"] = "radius"
+    clearance_overlap: float = 0.0625
+    spacing: Literal["radius", "separation", "inner"] = "radius"
     spacing_overlap: float = 0.0625
     allies_use_enemy_ai: bool = False
 

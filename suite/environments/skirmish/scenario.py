@@ -108,6 +108,7 @@ class UnitType:
     always_threatens: bool
     radius: float
     separation_radius: float
+    inner_radius: float
     health_regeneration_per_loop: float
     heal: Heal | None
     smac_cooldown_scale: float
@@ -283,6 +284,7 @@ def parse_unit_type(name: str, raw: Mapping[str, Any]) -> UnitType:
         **_variable(raw),
         radius=raw["radius"],
         separation_radius=raw["separation_radius"],
+        inner_radius=raw["inner_radius"],
         health_regeneration_per_loop=raw.get("health_regeneration_per_second", 0)
         / LOOPS_PER_SECOND,
         heal=_parse_heal(raw) if "heal" in raw else None,

@@ -94,8 +94,7 @@ def place_after(
     if layer == AIR:
         low, high = PLAYABLE_LOW, PLAYABLE_HIGH - TERRAIN_MARGIN
         return min(max(x + dx, low), high), min(max(y + dy, low), high)
-    clearance = tables.rules[CLEARANCE] if layer == GROUND else 0.0
-    return walk(tables.is_free[layer], x, y, x + dx, y + dy, clearance)
+    return walk(tables.is_free[layer], x, y, x + dx, y + dy, stats[u, CLEARANCE])
 
 
 @inlined
@@ -127,7 +126,7 @@ def _pass_corner(u: int, corner: int, battle: Battle, tables: Tables) -> tuple[f
     units, bend = battle.units, tables.routes.bends[corner]
     across_x = (units[u, X] - bend[0]) * bend[2]
     across_y = (units[u, Y] - bend[1]) * bend[3]
-    most = bend[4] - tables.rules[CLEARANCE] - TERRAIN_MARGIN
+    most = bend[4] - tables.stats[u, CLEARANCE] - TERRAIN_MARGIN
     away = max(min(max(across_x, across_y), most), CORNER_DISTANCE)
     return bend[0] + away * bend[2], bend[1] + away * bend[3]
 

@@ -83,8 +83,13 @@ def build_stats(
         unit = scenario.types[name].variant(*keys)
         row = stats[u]
         _fill_body(row, unit)
-        radius = unit.radius if rules.spacing == "radius" else unit.separation_radius
-        row[f.SEPARATION] = radius - 0.5 * rules.spacing_overlap
+        radii = {
+            "radius": unit.radius,
+            "separation": unit.separation_radius,
+            "inner": unit.inner_radius,
+        }
+        row[f.SEPARATION] = radii[rules.spacing] - 0.5 * rules.spacing_overlap
+        row[f.CLEARANCE] = unit.inner_radius - rules.clearance_overlap
         row[f.TYPE_INDEX] = order.index(name) if scenario.type_bits else 0
         row[f.KIND] = kinds.index(name)
         row[f.IS_SCANNING] = not is_agent or rules.allies_use_enemy_ai
@@ -208,7 +213,6 @@ def _rule_values(
     values[f.HUNTS_ALLIES] = (
         scenario.enemy_order.kind == "attack_group" and rules.group_order == "hunt"
     )
-    values[f.CLEARANCE] = rules.terrain_clearance
     values[f.REPEAT_RESTARTS] = rules.repeated_attack_restarts
     values[f.FOLLOWS_UNHITTABLE] = rules.unhittable_attack == "followed"
     values[f.DRAWS_THREATS] = rules.draws_threats
