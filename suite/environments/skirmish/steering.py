@@ -94,6 +94,8 @@ def place_after(
     if layer == AIR:
         low, high = PLAYABLE_LOW, PLAYABLE_HIGH - TERRAIN_MARGIN
         return min(max(x + dx, low), high), min(max(y + dy, low), high)
+    if tables.is_open[layer, int(x), int(y)] and abs(dx) < 0.5 and abs(dy) < 0.5:
+        return x + dx, y + dy  # no wall is near
     return walk(tables.is_free[layer], x, y, x + dx, y + dy, stats[u, CLEARANCE])
 
 

@@ -27,14 +27,15 @@ _LAYERS = {"ground": f.GROUND, "cliff": f.CLIFF, "air": f.AIR}
 
 class Tables(NamedTuple):
     """stats (units, N_STATS), damage (kinds, kinds) per hit before armor, sizes (N_SIZES,),
-    rules (N_RULES,), is_free (2, 32, 32) [layer, x, y], routes round walls,
-    start (units, N_UNIT_FIELDS) and start_orders (units, N_ORDER_FIELDS): a new battle."""
+    rules (N_RULES,), is_free (2, 32, 32) [layer, x, y], is_open the same: whether the cells around
+    are free as well, routes round walls, start (units, N_UNIT_FIELDS) and start_orders (units, N_ORDER_FIELDS): a new battle."""
 
     stats: NDArray[np.float64]
     damage: NDArray[np.float64]
     sizes: NDArray[np.int64]
     rules: NDArray[np.float64]
     is_free: NDArray[np.bool_]
+    is_open: NDArray[np.bool_]
     routes: Routes
     start: NDArray[np.float64]
     start_orders: NDArray[np.int64]
@@ -57,16 +58,25 @@ def build_tables(scenario: Scenario, rules: Rules) -> Tables:
     ).any()
     sizes[f.HAS_MISSILES] = (stats[:, f.WEAPON] == f.MISSILE).any()
     sizes[f.HAS_BURSTS] = (stats[:, f.WEAPON] == f.BURST).any()
+    is_free = np.stack([ground, scenario.terrain.cliff])
     return Tables(
         stats=stats,
         damage=_damage_table(scenario, rules),
         sizes=sizes,
         rules=_rule_values(scenario, stats, rules),
-        is_free=np.stack([ground, scenario.terrain.cliff]),
+        is_free=is_free,
+        is_open=_open_cells(is_free),
         routes=routes,
         start=start,
         start_orders=start_orders,
     )
+
+
+def _open_cells(is_free: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Of is_free (layers, x, y), the cells that are free as are the eight around them."""
+    padded = np.pad(is_free, ((0, 0), (1, 1), (1, 1)))
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3, 3), axis=(1, 2))
+    return np.asarray(around.all(axis=(-2, -1)))
 
 
 def build_stats(
