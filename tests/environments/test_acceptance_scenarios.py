@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from suite.environments.skirmish import fields as f
 from suite.environments.skirmish.environment import SkirmishEnvironment
-from suite.environments.skirmish.rules import DEFAULT_RULES
+from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import load_scenario, scenario_names
 
 Actions = NDArray[np.int64]
@@ -486,3 +486,16 @@ def test_a_win_with_the_enemies_medivac_alive_lacks_its_points(
     assert not environment.units[:, n:, f.HEALED].any()
     expected = 20.0 * (sum_of_rewards - 160) / sum_of_rewards
     np.testing.assert_allclose(result["total"], expected, rtol=1e-12)
+
+
+def test_a_lattice_is_another_layout_of_mixed_sides_that_nobody_measured() -> None:
+    for name in scenario_names():
+        scenario = load_scenario(name)
+        touching = make(name, 1).units[0, :, [f.X, f.Y]]
+        lattice = make(name, 1, rules=Rules(mixed_layouts="lattice", march_loops=0))
+        n_kinds = len({unit.type_name for unit in scenario.allies})
+        is_open = n_kinds > 1 and name not in MEASURED_AGENTS
+        assert (scenario.lattice is not None) == is_open
+        if scenario.lattice is not None:
+            assert (scenario.lattice == lattice.units[0, :, [f.X, f.Y]].T).all()
+            assert (scenario.lattice != touching.T).any()

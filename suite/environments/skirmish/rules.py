@@ -41,6 +41,8 @@ class Rules:
     draws_enemy_ids: enemy ids are drawn anew each episode; if False they follow the creation.
 
     Moving
+    mixed_layouts: start layouts of different units that nobody measured: "touching", by the rule
+        that gives all measured ones, or a "lattice" of whole cells, as before version 4.
     clearance_overlap: a walker's centre keeps its inner radius less this, in cells, from blocked
         cells, along each axis.
     spacing: two units keep the sum of these radii of the data apart,
@@ -65,6 +67,7 @@ class Rules:
     group_order: Literal["hunt", "attack_move"] = "hunt"
     march_loops: int = 1
     draws_enemy_ids: bool = True
+    mixed_layouts: Literal["touching", "lattice"] = "touching"
     clearance_overlap: float = 0.0625
     spacing: Literal["radius", "separation", "inner"] = "radius"
     spacing_overlap: float = 0.0625

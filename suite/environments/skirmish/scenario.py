@@ -170,6 +170,7 @@ class Scenario:
 
     allies, enemies: in id order. ally_point, enemy_point: where the sides are created.
     enemy_type_order: SMAC's one-hot order of enemy types (the allies' is alphabetical).
+    lattice: (units, 2) another layout, x and y of allies and enemies, for `Rules.mixed_layouts`.
     """
 
     name: str
@@ -185,6 +186,7 @@ class Scenario:
     enemy_order: EnemyOrder
     allies: tuple[Placement, ...]
     enemies: tuple[Placement, ...]
+    lattice: NDArray[np.float64] | None
     types: Mapping[str, UnitType]
 
     @property
@@ -381,6 +383,7 @@ def parse_scenario(
         enemy_order=EnemyOrder(order["kind"], (point(first), point(last))),
         allies=placements(raw["allies"]),
         enemies=placements(raw["enemies"]),
+        lattice=np.array(raw["lattice"]) if "lattice" in raw else None,
         types=types,
     )
 

@@ -28,7 +28,8 @@ _LAYERS = {"ground": f.GROUND, "cliff": f.CLIFF, "air": f.AIR}
 class Tables(NamedTuple):
     """stats (units, N_STATS), damage (kinds, kinds) per hit before armor, sizes (N_SIZES,),
     rules (N_RULES,), is_free (2, 32, 32) [layer, x, y], is_open the same: whether the cells around
-    are free as well, routes round walls, start (units, N_UNIT_FIELDS) and start_orders (units, N_ORDER_FIELDS): a new battle."""
+    are free as well, routes round walls, start (units, N_UNIT_FIELDS) and start_orders (units,
+    N_ORDER_FIELDS): a new battle."""
 
     stats: NDArray[np.float64]
     damage: NDArray[np.float64]
@@ -248,6 +249,8 @@ def _start(
     start = np.zeros((len(stats), f.N_UNIT_FIELDS))
     orders = np.zeros((len(stats), f.N_ORDER_FIELDS), np.int64)
     start[:, [f.X, f.Y]] = [(unit.x, unit.y) for unit in units]
+    if rules.mixed_layouts == "lattice" and scenario.lattice is not None:
+        start[:, [f.X, f.Y]] = scenario.lattice
     start[:, f.HEALTH] = stats[:, f.HEALTH_MAX]
     start[:, f.SHIELD] = stats[:, f.SHIELD_MAX]
     start[:, f.CALM] = SHIELD_DELAY_SECONDS * LOOPS_PER_SECOND
