@@ -31,10 +31,9 @@ class Rules:
     scan_adds_own_radius: enemies acquire a target when its centre is within the scan range plus
         the target's radius, plus their own radius if True (as weapon ranges are measured).
     rescan_loops: an enemy looks for a target, or a better one, this often.
-    draws_threats: of several agents that attack, an enemy that looks for a target takes one by lot;
-        if False the nearest.
     chase_loses_beyond: an enemy gives up a target whose centre is farther than this, in cells.
-    help_radius: an enemy without target also answers for a neighbour hit within this distance.
+    help_radius: an enemy without target looks for one at once if a neighbour is hit within this
+        distance.
     group_order: 2c_vs_64zg orders its zerglings to attack the two colossi. They "hunt" the nearest
         at any distance until it is dead, or "attack_move" to where the colossi started.
     march_loops: loops the enemies have marched when the agents first look.
@@ -61,7 +60,6 @@ class Rules:
     splash_to_edge: bool = True
     scan_adds_own_radius: bool = True
     rescan_loops: int = 8
-    draws_threats: bool = True
     chase_loses_beyond: float = 21.0
     help_radius: float = 4.0
     group_order: Literal["hunt", "attack_move"] = "hunt"

@@ -226,7 +226,6 @@ def _rule_values(
     )
     values[f.REPEAT_RESTARTS] = rules.repeated_attack_restarts
     values[f.FOLLOWS_UNHITTABLE] = rules.unhittable_attack == "followed"
-    values[f.DRAWS_THREATS] = rules.draws_threats
     values[f.DRAWS_ENEMY_IDS] = rules.draws_enemy_ids
     first, last = scenario.enemy_order.between
     values[f.GOAL_SPREAD_X], values[f.GOAL_SPREAD_Y] = np.subtract(last, first)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
@@ -14,7 +16,6 @@ from suite.environments.skirmish.fields import (
     ATTACK_MOVE,
     CHASE_LIMIT,
     DETOUR,
-    DRAWS_THREATS,
     ENERGY,
     ENERGY_TO_SCAN,
     HEALTH,
@@ -45,12 +46,11 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
-from suite.environments.skirmish.streams import draw_uniform
 from suite.environments.skirmish.tables import Tables
 
 Array = Any
 
-DUE, BEREFT, CALLED = 0, 1, 2  # occasions to choose a target
+ANYBODY = np.bool_(True)  # whom `choose_target` may take; else threats only
 
 
 @inlined
@@ -110,22 +110,22 @@ def forget_way(u: int, battle: Battle) -> None:
 
 
 @inlined
-def is_threat(j: int, battle: Battle, tables: Tables) -> bool:
-    """Whether unit j is a threat: these outrank all others.
+def is_threat(j: int, u: int, battle: Battle, tables: Tables) -> bool:
+    """Whether unit j threatens u: it has the order, or a target of its own accord, to attack u.
 
-    It is if it attacks or heals somebody, or is on its way to, or if its type always threatens.
+    That j attacks somebody else does not count. Some types threaten everybody, whatever they do.
     """
     orders, stats = battle.orders, tables.stats
     is_attacking = orders[j, ORDER] == ATTACK or stats[j, IS_SCANNING] > 0.0
-    return stats[j, ALWAYS_THREATENS] > 0.0 or (is_attacking and orders[j, TARGET] >= 0)
+    return stats[j, ALWAYS_THREATENS] > 0.0 or (is_attacking and orders[j, TARGET] == u)
 
 
 @inlined
 def scan(u: int, battle: Battle, tables: Tables) -> None:
     """Let a loop pass for an automatic unit's search of a target; search if it is time.
 
-    It is time every `rescan_loops`, at a phase drawn for each unit and episode. Who has lost its
-    target turns to another threat at once, to others when it is time.
+    It is time every `rescan_loops`, at a phase drawn for each unit and episode. Whose target is
+    dead turns to a threat at once, to others when it is time.
     """
     units, orders = battle.units, battle.orders
     orders[u, RESCAN] -= 1
@@ -138,22 +138,19 @@ def scan(u: int, battle: Battle, tables: Tables) -> None:
             set_target(u, -1, battle)
         if orders[u, TARGET] < 0:
             choose_patient(u, battle, tables)
-    elif target >= 0 and units[target, HEALTH] <= 0.0:
-        choose_target(u, DUE if is_due else BEREFT, battle, tables)
-    elif is_due:
-        choose_target(u, DUE, battle, tables)
+    elif is_due or (target >= 0 and units[target, HEALTH] <= 0.0):
+        choose_target(u, is_due, battle, tables)
 
 
 @inlined
-def choose_target(u: int, occasion: int, battle: Battle, tables: Tables) -> None:
+def choose_target(u: int, takes_anybody: bool, battle: Battle, tables: Tables) -> None:
     """Choose the automatic target of unit u among the other side.
 
-    occasion: DUE, its regular scan; BEREFT, its target is dead; or CALLED by a neighbour in need:
-    then only threats count. A threat within reach is kept; so is another target within reach, if
-    there is no threat. Else a threat within scan range is taken: of several one by lot, but the
-    nearest when BEREFT; else, of those that are no threats, the nearest. Ties go to the lower
-    index. If nobody is there, the target is chased on, up to the chase limit. A hunter scans the
-    whole map and keeps its target until it is dead.
+    Of all within scan range whom its weapon can hit, who threatens it comes before who does not.
+    Of equal rank, the target it has is kept while within reach; else the nearest is taken, of
+    equally near ones the lower index. If nobody is there, the target is chased on, up to the chase
+    limit. A hunter scans the whole map and keeps its target until it is dead.
+    takes_anybody: if False, only who threatens it is taken.
     """
     units, orders, stats = battle.units, battle.orders, tables.stats
     rules, n_allies = tables.rules, battle.n_allies
@@ -165,14 +162,13 @@ def choose_target(u: int, occasion: int, battle: Battle, tables: Tables) -> None
     if target >= 0:
         chased = distance_between(units, u, target)
         is_kept = is_hunter or chased <= reach(battle, tables, u, target)
-        if is_hunter or (is_kept and is_threat(target, battle, tables)):
+        if is_hunter or (is_kept and is_threat(target, u, battle, tables)):
             return
         if chased > rules[CHASE_LIMIT]:
             target = -1
     best = -1
     least = math.inf
-    is_ranked = occasion != DUE and not is_hunter
-    is_drawn = occasion != BEREFT and rules[DRAWS_THREATS] > 0.0
+    is_ranked = is_kept or not (takes_anybody or is_hunter)  # whether only threats count
     x = units[u, X]
     y = units[u, Y]
     own = stats[u, SCAN] + rules[SCAN_OWN_RADIUS] * stats[u, RADIUS]
@@ -187,13 +183,12 @@ def choose_target(u: int, occasion: int, battle: Battle, tables: Tables) -> None
         limit = own + stats[j, RADIUS]
         if units[j, HEALTH] <= 0.0 or squared > limit * limit or not can_hit(tables, u, j):
             continue
-        is_ranking = is_threat(j, battle, tables)
-        lot = draw_uniform(battle.stream) if is_ranking and is_drawn else squared
-        if (is_ranking and not is_ranked) or (is_ranking == is_ranked and lot < least):
+        is_ranking = is_threat(j, u, battle, tables)
+        if (is_ranking and not is_ranked) or (is_ranking == is_ranked and squared < least):
             best = j
-            least = lot
+            least = squared
             is_ranked = is_ranking
-    if best >= 0 and (is_ranked or not is_kept):
+    if best >= 0:
         target = best
     set_target(u, target, battle)
 
@@ -238,31 +233,11 @@ def _is_free_to_answer(u: int, attacker: int, battle: Battle, tables: Tables) ->
 
 
 @inlined
-def answer(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
-    """Turn an automatic unit that is hit to its attacker, unless its own target attacks it.
-
-    However far the attacker is. What always threatens counts as attacking the unit while it is in
-    reach. A hunter keeps its target.
-    """
-    units, orders = battle.units, battle.orders
-    if not _is_free_to_answer(victim, attacker, battle, tables):
-        return
-    own = orders[victim, TARGET]
-    if own >= 0:
-        if tables.rules[HUNTS_ALLIES] > 0.0 and victim >= battle.n_allies:
-            return
-        is_threatened = orders[own, TARGET] == victim
-        if tables.stats[own, ALWAYS_THREATENS] > 0.0:
-            distance = distance_between(units, victim, own)
-            is_threatened = distance <= reach(battle, tables, victim, own)
-        if is_threatened:
-            return
-    set_target(victim, attacker, battle)
-
-
-@inlined
 def call_for_help(victim: int, attacker: int, battle: Battle, tables: Tables) -> None:
-    """Let automatic units without a target near a victim choose a threat, or take its attacker."""
+    """Let automatic units without a target, near a victim or itself, look for one at once.
+
+    Whoever finds nobody takes the victim's attacker.
+    """
     units, orders, n_allies = battle.units, battle.orders, battle.n_allies
     first = 0 if victim < n_allies else n_allies
     last = n_allies if victim < n_allies else units.shape[0]
@@ -272,6 +247,6 @@ def call_for_help(victim: int, attacker: int, battle: Battle, tables: Tables) ->
             and _is_free_to_answer(j, attacker, battle, tables)
             and distance_between(units, victim, j) <= tables.rules[HELP_RADIUS]
         ):
-            choose_target(j, CALLED, battle, tables)
+            choose_target(j, ANYBODY, battle, tables)
             if orders[j, TARGET] < 0:
                 set_target(j, attacker, battle)

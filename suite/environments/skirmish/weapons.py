@@ -68,7 +68,7 @@ from suite.environments.skirmish.fields import (
 )
 from suite.environments.skirmish.streams import draw_uniform
 from suite.environments.skirmish.tables import Tables
-from suite.environments.skirmish.targeting import answer, call_for_help
+from suite.environments.skirmish.targeting import call_for_help
 
 Array = Any
 
@@ -250,7 +250,6 @@ def land(battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int) -> No
                     _burst(u, battle, tables, attacker)
     for u in range(units.shape[0]):
         if attacker[u] >= 0:
-            answer(u, attacker[u], battle, tables)
             call_for_help(u, attacker[u], battle, tables)
             attacker[u] = -1
 
