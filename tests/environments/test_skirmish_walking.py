@@ -161,6 +161,7 @@ def test_crowds_from_two_sides_of_a_gap_do_not_block_each_other_for_ever(players
     # two of a crowd who would overlap must not both wait
     environment = SkirmishEnvironment(load_scenario("2c_vs_64zg"), 4, 0)
     environment.units[:, :2, [f.X, f.Y]] = ((15.0, 15.0), (17.0, 15.0))
+    environment._tables.stats[:2, f.FIRES_FREELY] = 0.0
     for _ in range(32):
         environment.units[:, :2, f.HEALTH] = 1e6
         environment.step(players.stop_all(environment))
