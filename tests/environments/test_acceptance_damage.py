@@ -10,7 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from suite.environments.skirmish import fields as f
-from suite.environments.skirmish.scenario import load_unit_types
+from suite.environments.skirmish.environment import SkirmishEnvironment
+from suite.environments.skirmish.rules import Rules
+from suite.environments.skirmish.scenario import load_scenario, load_unit_types
 
 FAR = ("Marine", 1.5, 1.5)  # somebody else, out of everyone's sight
 LIFE = [f.HEALTH, f.SHIELD]
@@ -293,7 +295,7 @@ def test_beams_sweep_a_row_across_the_shot(
     places = zerglings(across=True, turn=turn)
     environment = arena.battle([("Colossus", 16, 16)], places, rules)
     arena.make_passive(environment, *range(1, 10))
-    arena.act(environment, f.FIRST_TARGET + 4)
+    arena.film(environment, 2, f.FIRST_TARGET + 4)
     taken = environment.units[0, 1:, f.TAKEN]
     expected = np.zeros(9)
     expected[4 - n_hit // 2 : 5 + n_hit // 2] = 30.0  # 10 + 5 by each of two beams
@@ -304,12 +306,70 @@ def test_beams_sweep_a_row_across_the_shot(
     assert (units[-1, 1:, f.HEALTH] == 0.0).sum() == n_hit  # the second volley kills
 
 
+def test_beams_hit_four_loops_after_they_touch(arena: Any) -> None:
+    # shot in loop 2; eleven probes .3632 loops apart, two or three in each of the loops 3 to 6;
+    # each beam begins at one end. Who stands at -1.5, -.75, 0, .75, 1.5 is first touched by probes
+    # 1, 1, 4, 7, 10 of the one and 10, 7, 4, 1, 1 of the other
+    environment = arena.battle([("Colossus", 16, 16)], zerglings(across=True, n=5))
+    arena.make_passive(environment, *range(1, 6))
+    units, shots = arena.film(environment, 2, f.FIRST_TARGET + 2)
+    assert np.flatnonzero(shots[:, 0] >= 0).tolist() == [1]
+    hits = [(np.flatnonzero(ways > 0.0) + 1).tolist() for ways in np.diff(units[:, 1:, f.TAKEN].T)]
+    assert hits == [[7, 10], [7, 9], [8], [7, 9], [7, 10]]
+
+
+def test_beams_sweep_where_the_target_was(arena: Any) -> None:
+    # it runs on along the shot: the line stays. The second of the four loops' probes are the first
+    # near enough; those .25 off the middle then reach .46 along the shot
+    for pace, taken in ((0.45, 30.0), (0.48, 0.0)):
+        environment = arena.battle(
+            [("Colossus", 16, 16)], [("Zergling", 20, 16)], goal=(30.0, 16.0)
+        )
+        arena.make_passive(environment, 1)
+        environment._tables.stats[1, f.SPEED] = pace
+        environment.orders[0, 1, f.ORDER] = f.MOVE
+        arena.film(environment, 2, f.FIRST_TARGET)
+        assert environment.units[0, 1, f.TAKEN] == taken
+
+
+# measured: whom two colossi kill that shoot at these zerglings (in order of creation) as soon as
+# the battle begins, and in which loop; here one more and one less, one of them a loop later
+VOLLEYS = [
+    ((22, 22), {22: 8, 18: 9, 6: 9, 38: 10, 55: 10, 3: 10}),  # two battles
+    ((23, 23), {23: 8, 15: 9, 7: 9, 43: 10, 56: 10}),
+    ((18, 18), {18: 8, 11: 9, 3: 9, 22: 10, 42: 10}),
+    ((11, 34), {11: 8}),
+    ((15, 43), {23: 9, 15: 10}),
+    ((14, 22), {6: 9, 38: 10, 22: 10}),
+    ((23, 39), {39: 8, 15: 9, 56: 10}),
+]
+
+
+def test_the_first_volleys_kill_whom_they_killed_in_starcraft() -> None:
+    rules = Rules(draws_enemy_ids=False)
+    environment = SkirmishEnvironment(load_scenario("2c_vs_64zg"), 1, 0, rules, records_loops=True)
+    n_same = n_real = n_here = 0
+    for targets, real in VOLLEYS:
+        environment.reset()
+        here: dict[int, int] = {}
+        for step in range(2):
+            attacks = np.array([targets]) + f.FIRST_TARGET
+            environment.step(attacks if step == 0 else np.array([[f.EAST, f.EAST]]))
+            for loop in range(f.LOOPS_PER_STEP):
+                for k in np.flatnonzero(environment.loop_units[0, loop, 2:, f.HEALTH] <= 0.0):
+                    here.setdefault(int(k), step * f.LOOPS_PER_STEP + loop + 1)
+        n_same += len(real.items() & here.items())
+        n_real += len(real)
+        n_here += len(here)
+    assert (n_same, n_real, n_here) == (23, 25, 25)
+
+
 def test_older_beams_kill_zerglings_at_once(arena: Any) -> None:
     rules = replace(arena.exact, weapon_profile="liberty_base")
     places = zerglings(across=True)
     environment = arena.battle([("Colossus", 16, 16)], places, rules)
     arena.make_passive(environment, *range(1, 10))
-    arena.act(environment, f.FIRST_TARGET + 4)
+    arena.film(environment, 2, f.FIRST_TARGET + 4)
     assert (environment.units[0, 1:, f.HEALTH] == 0.0).sum() == 5
 
 
@@ -318,7 +378,7 @@ def test_beams_hit_one_of_a_file_along_the_shot(arena: Any) -> None:
         places = zerglings(across=False, n=4, turn=turn)
         environment = arena.battle([("Colossus", 16, 16)], places)
         arena.make_passive(environment, *range(1, 5))
-        arena.act(environment, f.FIRST_TARGET)
+        arena.film(environment, 2, f.FIRST_TARGET)
         assert environment.units[0, 1:, f.TAKEN].tolist() == [30.0, 0.0, 0.0, 0.0]
         # within half a cell of the line: probe 0.15 + radius 0.375
         for ahead, is_hit in ((0.52, True), (0.53, False)):
@@ -328,7 +388,7 @@ def test_beams_hit_one_of_a_file_along_the_shot(arena: Any) -> None:
             environment.units[0, 2, f.X] += ahead * np.cos(turn)
             environment.units[0, 2, f.Y] += ahead * np.sin(turn)
             environment._tables.stats[1:, f.SEPARATION] = 0.0
-            arena.act(environment, f.FIRST_TARGET)
+            arena.film(environment, 2, f.FIRST_TARGET)
             assert (environment.units[0, 2, f.TAKEN] > 0.0) == is_hit
 
 
@@ -338,13 +398,125 @@ def test_beams_spare_their_own_side_and_the_air(arena: Any) -> None:
         [("Zergling", 21.5, 16), ("Medivac", 21.5, 16.8), ("Colossus", 21.5, 18.6)],
     )
     arena.make_passive(environment, 2, 3, 4)
-    arena.act(environment, f.FIRST_TARGET, f.STOP)
+    arena.film(environment, 2, f.FIRST_TARGET, f.STOP)
     # a colossus within 1.25 + 0.15 + 1 of the target is hit too: 10 by each beam
     assert environment.units[0, :, f.TAKEN].tolist() == [0.0, 0.0, 30.0, 0.0, 0.0]
     environment.units[0, 4, f.Y] = 18.3
     environment.units[0, 2, f.HEALTH] = 35.0
     arena.film(environment, 3, f.FIRST_TARGET, f.STOP)
     assert environment.units[0, :, f.TAKEN].tolist() == [0.0, 0.0, 60.0, 0.0, 20.0]
+
+
+def test_beams_of_a_dead_colossus_touch_nobody_more(arena: Any) -> None:
+    # it dies in loop 4: two of the four loops' probes are left out, what they touched is hit
+    environment = arena.battle([("Colossus", 16, 16)], zerglings(across=True, n=5))
+    arena.make_passive(environment, *range(1, 6))
+    environment._step_loops[:] = 4
+    arena.act(environment, f.FIRST_TARGET + 2)
+    environment.units[0, 0, f.HEALTH] = 0.0
+    environment._step_loops[:] = f.LOOPS_PER_STEP
+    environment._battles.is_over[0] = False
+    arena.film(environment, 1, f.STOP)
+    assert environment.units[0, 1:, f.TAKEN].tolist() == [15.0, 15.0, 30.0, 15.0, 15.0]
+
+
+def crowd(n: int = 3) -> list[tuple[str, float, float]]:
+    """Zerglings too far apart for beams to touch two of them."""
+    return [("Zergling", 20.0, 16.0), ("Zergling", 16.0, 21.0), ("Zergling", 10.0, 16.0)][:n]
+
+
+def shots_of(shots: Any) -> list[tuple[int, int]]:
+    """(loop from 1, at whom) of unit 0's shots."""
+    return [(int(loop) + 1, int(shots[loop, 0])) for loop in np.flatnonzero(shots[:, 0] >= 0)]
+
+
+def test_a_colossus_that_stands_fires_by_itself(arena: Any) -> None:
+    # data: its weapon fires without an attack order; measured: 85 volleys of stopped colossi
+    environment = arena.battle([("Colossus", 16, 16)], crowd())
+    arena.make_passive(environment, 1, 2, 3)
+    environment.orders[0, 0, f.RESCAN] = 4  # it looks in the fourth loop, and prepares two
+    _, shots = arena.film(environment, 4, f.STOP)
+    assert shots_of(shots) == [(5, 1), (29, 1)]  # the nearest, kept
+
+
+def test_units_with_other_weapons_wait_for_orders(arena: Any) -> None:
+    for kind, rules in (
+        ("Stalker", arena.exact),
+        ("Marine", arena.exact),
+        ("Colossus", replace(arena.exact, weapon_profile="liberty_base")),
+    ):
+        environment = arena.battle([(kind, 16, 16)], crowd(), rules)
+        arena.make_passive(environment, 1, 2, 3)
+        _, shots = arena.film(environment, 4, f.STOP)
+        assert shots_of(shots) == []
+
+
+def test_a_colossus_does_not_fire_while_it_walks(arena: Any) -> None:
+    # measured: no volley in 420 steps walked to the full, but within two loops of standing
+    environment = arena.battle([("Colossus", 10, 10)], [("Zergling", 15.0, 13.0)])
+    arena.make_passive(environment, 1)
+    environment.orders[0, 0, f.AIMED] = 1
+    _, shots = arena.film(environment, 3, f.EAST)
+    assert shots_of(shots) == []
+    _, shots = arena.film(environment, 1, f.STOP)
+    assert shots_of(shots) == [(2, 1)]  # measured: two loops after the order to stop
+
+
+def test_a_colossus_that_is_held_up_fires(arena: Any) -> None:
+    # measured: it does, where another one is in its way
+    environment = arena.battle(
+        [("Colossus", x, y) for x, y in ((12, 16), (13.94, 16), (13, 17.7), (13, 14.3))],
+        [("Zergling", 17.0, 18.0)],
+    )
+    arena.make_passive(environment, 4)
+    environment._tables.stats[1:4, f.SPEED] = 0.0
+    environment._tables.stats[1:4, f.FIRES_FREELY] = 0.0
+    environment.orders[0, 0, f.AIMED] = 4
+    units, shots = arena.film(environment, 2, f.EAST, f.STOP, f.STOP, f.STOP)
+    assert len(shots_of(shots)) == 1
+    assert units[-1, 0, f.X] < 12.3
+
+
+def test_a_shot_begun_is_not_lost_by_walking_on(arena: Any) -> None:
+    # measured: eight volleys one or two loops after an order to move; the walk is not delayed
+    environment = arena.battle([("Colossus", 12, 16)], [("Zergling", 17.0, 16.0)])
+    arena.make_passive(environment, 1)
+    environment.units[0, 0, f.COOLDOWN] = 8.5
+    _, shots = arena.film(environment, 1, f.FIRST_TARGET)
+    assert shots_of(shots) == []
+    units, shots = arena.film(environment, 1, f.WEST)
+    assert shots_of(shots) == [(1, 1)]
+    assert units[-1, 0, f.X] == pytest.approx(12.0 - 1.125)
+
+
+def test_a_colossus_keeps_whom_it_was_told_to_attack(arena: Any) -> None:
+    # measured: of 80 volleys without an order, the one it had attacked living, 66 killed that one
+    environment = arena.battle([("Colossus", 16, 16)], crowd())
+    arena.make_passive(environment, 1, 2, 3)
+    _, shots = arena.film(environment, 1, f.FIRST_TARGET + 2)
+    assert shots_of(shots) == [(2, 3)]
+    _, shots = arena.film(environment, 3, f.STOP)
+    assert shots_of(shots) == [(18, 3)]
+
+
+@pytest.mark.parametrize("is_dead", [True, False])
+def test_a_colossus_goes_on_with_who_is_nearest_to_its_last_target(
+    is_dead: bool, arena: Any
+) -> None:
+    # data (AcquirePrioritization ByDistanceFromTarget); measured, see the docs
+    places = [("Zergling", 20.0, 16.0), ("Zergling", 16.0, 21.0), ("Zergling", 14.0, 21.5)]
+    environment = arena.battle([("Colossus", 16, 16)], places)
+    arena.make_passive(environment, 1, 2, 3)
+    arena.act(environment, f.FIRST_TARGET + 2)
+    if is_dead:
+        environment.units[0, 3, f.HEALTH] = 0.0
+    else:
+        environment.units[0, 3, [f.X, f.Y]] = (11.0, 25.0)  # out of reach
+    _, shots = arena.film(environment, 3, f.EAST)  # it chooses at once, though it walks
+    assert shots_of(shots) == []
+    assert environment.orders[0, 0, f.AIMED] == 2
+    _, shots = arena.film(environment, 1, f.STOP)
+    assert shots_of(shots) == [(2, 2)]
 
 
 BLAST = 2.2  # cells from the baneling to whoever's edge

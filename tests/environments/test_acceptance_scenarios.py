@@ -249,6 +249,7 @@ def test_zerglings_go_round_the_ends_of_the_wall(players: Any) -> None:
     environment = make("2c_vs_64zg", 4, records_loops=True)
     environment.units[:, :2, [f.X, f.Y]] = ((15.0, 15.0), (17.0, 15.0))
     make_immortal(environment)
+    environment._tables.stats[:2, f.FIRES_FREELY] = 0.0
     is_free = load_scenario("2c_vs_64zg").terrain.ground(DEFAULT_RULES)
     seen = np.zeros(32, np.bool_)
     for _ in range(45):  # 32 to a side, one after the other

@@ -18,12 +18,14 @@ from suite.environments.skirmish.encoding import (
     remember_enemies,
 )
 from suite.environments.skirmish.fields import (
+    AIMED,
     ATTACK,
     ATTACK_MOVE,
     BACKSWING_LEFT,
     CLOSE_RANGE,
     DRAWS_ENEMY_IDS,
     EPISODE_LIMIT,
+    FIRES_FREELY,
     GOAL_SPREAD_X,
     GOAL_SPREAD_Y,
     GOAL_X,
@@ -34,11 +36,13 @@ from suite.environments.skirmish.fields import (
     HIT_TARGET,
     IDLE,
     IS_HEALER,
+    IS_HELD_UP,
     IS_SCANNING,
     MARCH_LOOPS,
     MISSILE_TARGET,
     MOVE,
     N_ALLIES,
+    N_BEAM_UNITS,
     ORDER,
     PACE,
     RADIUS,
@@ -56,7 +60,7 @@ from suite.environments.skirmish.fields import (
 )
 from suite.environments.skirmish.streams import draw_uniform, seed_stream
 from suite.environments.skirmish.tables import Tables
-from suite.environments.skirmish.targeting import can_heal, can_hit, reach, scan
+from suite.environments.skirmish.targeting import can_heal, can_hit, choose_freely, reach, scan
 from suite.environments.skirmish.walking import (
     END_X,
     END_Y,
@@ -76,6 +80,7 @@ from suite.environments.skirmish.weapons import (
     rest_weapon,
     second_hit,
     shoot,
+    sweep,
     tick_weapon,
 )
 
@@ -128,6 +133,7 @@ def _act(u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: in
             if close >= 0.0:
                 close += stats[u, RADIUS] + stats[target, RADIUS]
             is_close = close >= 0.0 and squared <= close * close
+            orders[u, AIMED] = target
             moment = tick_weapon(u, is_close, battle, tables)
             if moment >= 0.0:
                 shots[u] = target
@@ -146,20 +152,51 @@ def _act(u: int, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: in
         plan[STRIDE, u] = PLAN_LOOPS * stats[u, SPEED]
         if squared < plan[STRIDE, u] * plan[STRIDE, u]:  # walkers to a point stop on it
             plan[STRIDE, u] = math.sqrt(squared)
+    elif stats[u, FIRES_FREELY] > 0.0:
+        orders[u, IS_HELD_UP] = 0
+        return _fire_freely(u, True, battle, tables, scratch, n_strikes)
     else:
         rest_weapon(u, units)
         return n_strikes
-    rest_weapon(u, units)
-    if backswing > 0.0:
-        posture[u] = HOLDING
-        return n_strikes
-    if target >= 0:
-        units[u, WIND_UP] = -LOOPS_TO_STOP
+    if stats[u, FIRES_FREELY] > 0.0:
+        n_strikes = _fire_freely(u, False, battle, tables, scratch, n_strikes)
+    else:
+        rest_weapon(u, units)
+        if backswing > 0.0:
+            posture[u] = HOLDING
+            return n_strikes
+        if target >= 0:
+            units[u, WIND_UP] = -LOOPS_TO_STOP
     if squared > 0.0 and stats[u, SPEED] > 0.0:
         posture[u] = MOVING
     elif order == MOVE:  # it has arrived
         orders[u, ORDER] = IDLE
     return n_strikes
+
+
+@inlined
+def _fire_freely(
+    u: int, stands: bool, battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int
+) -> int:
+    """Let a loop pass for a weapon that needs no order; returns the number of strikes noted.
+
+    It fires when its unit stands, by order or because it is held up, but goes on with a shot that
+    it has begun to prepare.
+    """
+    units, orders = battle.units, battle.orders
+    target = choose_freely(u, battle, tables)
+    is_firing = stands or orders[u, IS_HELD_UP] > 0 or units[u, WIND_UP] > 0.0
+    if target < 0 or not is_firing:
+        rest_weapon(u, units)
+        return n_strikes
+    if stands:
+        scratch.posture[u] = HOLDING
+    moment = tick_weapon(u, False, battle, tables)
+    if moment < 0.0:
+        return n_strikes
+    units[u, BACKSWING_LEFT] = 0.0
+    scratch.shots[u] = target
+    return shoot(u, target, False, moment, battle, tables, scratch.strikes, n_strikes)
 
 
 @inlined
@@ -181,6 +218,7 @@ def advance_loop(
         for u in range(n_units):
             if orders[u, MISSILE_TARGET] >= 0:
                 n_strikes = fly(u, battle, tables, strikes, n_strikes)
+    n_hitting = sweep(battle, tables) if sizes[N_BEAM_UNITS] > 0 else NOTHING
     if is_changed:
         fill_rooms(battle, tables, scratch.rooms)
     n_movers = NOTHING
@@ -201,9 +239,9 @@ def advance_loop(
         finish_walks(battle, tables, scratch)
     if sizes[HAS_REGENERATION] > 0:
         regenerate(battle, tables)
-    if n_strikes > 0:
+    if n_strikes + n_hitting > 0:
         land(battle, tables, scratch, n_strikes)
-    return bool(n_strikes > 0)
+    return bool(n_strikes + n_hitting > 0)
 
 
 @compiled
@@ -255,8 +293,9 @@ def advance_batch(
 def battle_of(battles: Battles, slot: int, tables: Tables) -> Battle:
     """The battle of one slot, as views."""
     streams, n_allies = battles.streams, tables.sizes[N_ALLIES]
-    enemies = battles.enemies[slot]
-    return Battle(battles.units[slot], battles.orders[slot], streams[slot], enemies, n_allies)
+    enemies, touched = battles.enemies[slot], battles.touched[slot]
+    units, orders = battles.units[slot], battles.orders[slot]
+    return Battle(units, orders, streams[slot], enemies, touched, n_allies)
 
 
 @inlined

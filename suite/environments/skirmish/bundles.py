@@ -15,6 +15,8 @@ class Battles(NamedTuple):
     episode. is_over: (slots,) bool. previous: (slots, enemies) float64 of
     `encoding.remember_enemies`. last_actions: (slots, agents) int64, -1 after a reset.
     enemies: (slots, enemies) int64, the unit that each enemy id of this episode names.
+    touched: (slots, colossi, 2, units) int64, SWEEP of that colossus when its first, its second
+    beam touched the unit, 0 for not yet.
     """
 
     units: Array
@@ -25,17 +27,19 @@ class Battles(NamedTuple):
     previous: Array
     last_actions: Array
     enemies: Array
+    touched: Array
 
 
 class Battle(NamedTuple):
     """One battle of a batch: units (units, N_UNIT_FIELDS), orders (units, N_ORDER_FIELDS), stream
-    (1,), enemies (enemies,), the unit that each enemy id names, and how many of the units, the
-    first ones, are allies."""
+    (1,), enemies (enemies,), the unit that each enemy id names, touched (colossi, 2, units), and
+    how many of the units, the first ones, are allies."""
 
     units: Array
     orders: Array
     stream: Array
     enemies: Array
+    touched: Array
     n_allies: int
 
 

@@ -7,9 +7,11 @@ from typing import Any
 from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
+    AIMED,
     ATTACK,
     BACKSWING_LEFT,
     EAST,
+    FIRES_FREELY,
     FIRST_TARGET,
     FOLLOWS_UNHITTABLE,
     GOAL_X,
@@ -58,16 +60,18 @@ def give_order(u: int, action: int, battle: Battle, tables: Tables) -> None:
             target = battle.enemies[action - FIRST_TARGET]
             if rules[FOLLOWS_UNHITTABLE] == 0.0 and not can_hit(tables, u, target):
                 return
-        if orders[u, ORDER] != ATTACK or orders[u, TARGET] != target:
-            units[u, WIND_UP] = 0.0
+        is_new = orders[u, ORDER] != ATTACK or orders[u, TARGET] != target
+        if is_new:
             units[u, BACKSWING_LEFT] = 0.0
             forget_way(u, battle)
-        elif rules[REPEAT_RESTARTS] > 0.0:
+        aims_there = stats[u, FIRES_FREELY] > 0.0 and orders[u, AIMED] == target
+        if (is_new and not aims_there) or rules[REPEAT_RESTARTS] > 0.0:
             units[u, WIND_UP] = 0.0
         orders[u, ORDER] = ATTACK
         orders[u, TARGET] = target
         return
-    units[u, WIND_UP] = 0.0
+    if stats[u, FIRES_FREELY] == 0.0:  # a weapon that needs no order goes on with its shot
+        units[u, WIND_UP] = 0.0
     units[u, BACKSWING_LEFT] = 0.0
     forget_way(u, battle)
     orders[u, TARGET] = -1

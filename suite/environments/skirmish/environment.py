@@ -21,7 +21,7 @@ from suite.environments.skirmish.scenario import Scenario
 from suite.environments.skirmish.streams import derive_episode_seeds
 from suite.environments.skirmish.tables import Tables, build_tables
 from suite.environments.skirmish.walking import N_PLAN
-from suite.environments.skirmish.weapons import N_STRIKES_PER_UNIT
+from suite.environments.skirmish.weapons import N_BEAMS, N_STRIKES_PER_UNIT
 from suite.environments.validation import (
     check_actions,
     check_active,
@@ -169,6 +169,7 @@ def _new_battles(slots: int, tables: Tables) -> Battles:
         previous=np.zeros((slots, n_units - n_agents)),
         last_actions=np.full((slots, n_agents), -1, np.int64),
         enemies=np.zeros((slots, n_units - n_agents), np.int64),
+        touched=np.zeros((slots, tables.sizes[f.N_BEAM_UNITS], N_BEAMS, n_units), np.int64),
     )
 
 

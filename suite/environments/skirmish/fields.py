@@ -18,7 +18,9 @@ HIT_IN = 13  # loops until the second hit of a blow
 MISSILE_X, MISSILE_Y = 14, 15  # where the unit's missile is, if it has one in flight
 TAKEN, DEALT, HEALED, REGENERATED = 16, 17, 18, 19  # the ledger: points since the start
 BACKSWING_LEFT = 20  # loops until the unit may walk after its shot, unless it is told to
-N_UNIT_FIELDS = 21
+LINE_X, LINE_Y = 21, 22  # the middle of the line that a colossus' beams sweep
+ACROSS_X, ACROSS_Y = 23, 24  # unit vector along that line
+N_UNIT_FIELDS = 25
 
 # orders: (slots, units, N_ORDER_FIELDS) int64
 ORDER, TARGET, RESCAN = 0, 1, 2  # order code, unit index or -1, loops until the next scan
@@ -28,7 +30,9 @@ PATIENCE = 5  # plans until it forgets the side or, below 0, looks for a way aga
 WAYPOINT = 6  # corner the unit walks to, -1 for straight to the goal
 HIT_TARGET, MISSILE_TARGET = 7, 8  # who gets the second hit; whom the missile follows; or -1
 IS_HELD_UP = 9  # whether the unit wanted to walk and could not, at the last plan
-N_ORDER_FIELDS = 10
+AIMED = 10  # at whom the unit has aimed last, or -1
+SWEEP = 11  # of a colossus' beams: 1 in the loop of the shot, one more in each after; 0: none
+N_ORDER_FIELDS = 12
 # order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
 IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 
@@ -38,20 +42,21 @@ RADIUS, RANGE, RANGE_SLOP, SPEED, SEPARATION, LAYER, WEAPON, HITS_AIR = 0, 1, 2,
 IS_SCANNING, IS_HEALER, CLOSE_RANGE, DAMAGE_POINT, ACCELERATION = 8, 9, 10, 11, 12
 PERIOD, SCAN, KIND = 13, 14, 15
 HEALTH_MAX, SHIELD_MAX, ARMOR, HEALTH_REGENERATION = 16, 17, 18, 19
-MISSILE_SPEED, SECOND_HIT_DELAY, N_BEAMS = 20, 21, 22
+MISSILE_SPEED, SECOND_HIT_DELAY, FIRES_FREELY = 20, 21, 22
 SPLASH_RADIUS, SPLASH_HALF_LENGTH, CLOSE_PERIOD, CLOSE_DAMAGE_POINT = 23, 24, 25, 26
 IS_PATIENT, HEAL_RATE, HEAL_COST = 27, 28, 29
 ENERGY_MAX, ENERGY_REGENERATION, ENERGY_TO_SCAN = 30, 31, 32
 COOLDOWN_SCALE, SHIELD_SCALE, TYPE_INDEX, ALWAYS_THREATENS = 33, 34, 35, 36
-BACKSWING, CLEARANCE = 37, 38
-N_STATS = 39
+BACKSWING, CLEARANCE, PROBE_PERIOD, BEAM_DELAY = 37, 38, 39, 40
+N_STATS = 41
 GROUND, CLIFF, AIR = 0, 1, 2  # layers: units of different layers do not touch
 UNARMED, INSTANT, MISSILE, DOUBLE, BEAMS, BURST = 0, 1, 2, 3, 4, 5  # weapons
 
 # sizes: (N_SIZES,) int64, one scenario
 N_ALLIES, N_ENEMIES, ALLY_SHIELD, ENEMY_SHIELD, TYPE_BITS = 0, 1, 2, 3, 4
 EPISODE_LIMIT, MEDIVAC_RULES, HAS_REGENERATION, HAS_MISSILES, HAS_BURSTS = 5, 6, 7, 8, 9
-N_SIZES = 10
+N_BEAM_UNITS = 10
+N_SIZES = 11
 
 # rules: (N_RULES,) float64
 JITTER_LOW, JITTER_HIGH, SCAN_OWN_RADIUS, RESCAN_LOOPS, CHASE_LIMIT = 0, 1, 2, 3, 4

@@ -17,7 +17,9 @@ from suite.environments.skirmish.compilation import compiled, inlined
 
 Array = Any
 
-CORNER_DISTANCE = 0.5  # cells a route keeps from a wall's corner, along each axis
+CORNER_DISTANCE = 0.5  # cells from a wall's corner, along each axis, from which routes are measured
+MOST_CLEARANCE = 0.5  # cells a walker may keep from walls
+LAST_PART = 1.0  # cells of a way, before its end, on which a walker's width does not matter
 SIDE_STEPS = 2  # cells from a goal on a wall at which the ground beside it is looked for
 
 
@@ -26,10 +28,11 @@ class Routes(NamedTuple):
 
     has_walls: False if the free cells form a rectangle; the arrays are then placeholders.
     cell: (32, 32) int64 [x, y], number of the nearest free cell.
-    is_clear: (cells, cells) bool, every point of one cell sees every point of the other.
+    is_clear: (cells, cells) bool, from every point of one cell a walker can go straight to every
+    point of the other, if it keeps no more than MOST_CLEARANCE from walls.
     corners: (corners, 2) float64. onward: (corners, cells) length of the shortest way in cells.
-    bends: (corners, 5) float64, the wall's corner itself, the way straight away from it (one cell
-    along each axis), and how many such ways are free.
+    bends: (corners, 4) float64, the wall's corner itself, and the way straight away from it (one
+    cell along each axis).
     """
 
     has_walls: bool
@@ -53,9 +56,9 @@ def _build_routes(packed: bytes, shape: tuple[int, int]) -> Routes:
     number = _nearest(is_free, cells)
     if box.all():
         none = np.zeros((1, 1))
-        return Routes(False, number, none > 0, np.zeros((1, 2)), none, np.zeros((1, 5)))
+        return Routes(False, number, none > 0, np.zeros((1, 2)), none, np.zeros((1, 4)))
     is_clear = np.zeros((len(cells), len(cells)), np.bool_)
-    _find_clear(is_free, cells, is_clear)
+    _find_clear(is_free, cells, 0.0, is_clear)
     corners = _find_corners(is_free)
     length = np.full((len(corners), len(corners)), np.inf)
     _measure(is_free, corners, corners, length)
@@ -68,6 +71,7 @@ def _build_routes(packed: bytes, shape: tuple[int, int]) -> Routes:
         np.minimum(onward, length[:, k, None] + last[k], out=onward)
     is_used = np.zeros(len(corners), np.bool_)
     _mark_used(last, onward, is_clear, is_used)
+    _find_clear(is_free, cells, MOST_CLEARANCE, is_clear)
     bends = np.array([_bend(is_free, corner) for corner in corners[is_used]])
     return Routes(True, number, is_clear, corners[is_used], onward[is_used], bends)
 
@@ -104,11 +108,7 @@ def _bend(is_free: NDArray[np.bool_], corner: NDArray[np.float64]) -> tuple[floa
         for a, b in around
         if not is_free[a, b] and is_free[a, j] and is_free[i, b]
     )
-    wall = corner - CORNER_DISTANCE * away
-    room = 0
-    while is_free[tuple((wall + (room + 0.5) * away).astype(int))]:
-        room += 1
-    return (*wall, *away, float(room))
+    return (*(corner - CORNER_DISTANCE * away), *away)
 
 
 @compiled
@@ -131,17 +131,38 @@ def is_visible(is_free: Array, x: float, y: float, to_x: float, to_y: float) -> 
     while is_free[i, j]:
         if i == last_i and j == last_j:
             return True
-        if next_x < next_y:
-            if i == last_i:
-                return False
+        # at the very end of the line rounding must not lead past its last column or row
+        if j == last_j or (i != last_i and next_x < next_y):
             i += step_i
             next_x += step_i / dx
         else:
-            if j == last_j:
-                return False
             j += step_j
             next_y += step_j / dy
     return False
+
+
+@compiled
+def is_passable(
+    is_free: Array, x: float, y: float, to_x: float, to_y: float, clearance: float
+) -> bool:
+    """Whether a walker that keeps `clearance` from walls can go straight between two points.
+
+    On the LAST_PART of the way only its middle line must be free: goals may be near walls.
+    """
+    if not is_visible(is_free, x, y, to_x, to_y):
+        return False
+    dx = to_x - x
+    dy = to_y - y
+    length = math.sqrt(dx * dx + dy * dy)
+    if length <= LAST_PART:
+        return True
+    aside_x = -dy / length * clearance
+    aside_y = dx / length * clearance
+    to_x -= dx / length * LAST_PART
+    to_y -= dy / length * LAST_PART
+    return is_visible(
+        is_free, x + aside_x, y + aside_y, to_x + aside_x, to_y + aside_y
+    ) and is_visible(is_free, x - aside_x, y - aside_y, to_x - aside_x, to_y - aside_y)
 
 
 @compiled
@@ -150,12 +171,19 @@ def find_corner(
     cell: Array,
     corners: Array,
     onward: Array,
+    bends: Array,
     x: float,
     y: float,
     to_x: float,
     to_y: float,
+    clearance: float,
+    distance: float,
 ) -> int:
-    """Corner by which the shortest way from (x, y) to (to_x, to_y) goes; -1 if none is seen."""
+    """Corner by which the shortest way from (x, y) to (to_x, to_y) goes; -1 if none is seen.
+
+    clearance: what the walker keeps from walls; distance: at which it passes the wall's corner,
+    along each axis.
+    """
     goal = cell[_column(to_x), _column(to_y)]
     least = -1.0
     while True:
@@ -168,7 +196,11 @@ def find_corner(
             if least < length < best_length:
                 best = w
                 best_length = length
-        if best < 0 or is_visible(is_free, x, y, corners[best, 0], corners[best, 1]):
+        if best < 0:
+            return best
+        pass_x = bends[best, 0] + distance * bends[best, 2]
+        pass_y = bends[best, 1] + distance * bends[best, 3]
+        if is_passable(is_free, x, y, pass_x, pass_y, clearance):
             return best
         least = best_length
 
@@ -215,42 +247,51 @@ def cell_of(cell: Array, x: float, y: float) -> int:
 
 
 @compiled
-def _find_clear(is_free: Array, cells: Array, is_clear: Array) -> None:
-    """Fill is_clear: no blocked cell meets the square that slides from one cell to the other."""
+def _find_clear(is_free: Array, cells: Array, clearance: float, is_clear: Array) -> None:
+    """Fill is_clear: no blocked cell meets the square that slides from one cell to the other.
+
+    clearance: cells by which the square is larger than a cell, on each side.
+    """
     for c in range(len(cells)):
         for d in range(c, len(cells)):
-            clear = _slides_freely(is_free, cells[c, 0], cells[c, 1], cells[d, 0], cells[d, 1])
+            clear = _slides_freely(
+                is_free, cells[c, 0], cells[c, 1], cells[d, 0], cells[d, 1], clearance
+            )
             is_clear[c, d] = clear
             is_clear[d, c] = clear
 
 
 @inlined
-def _slides_freely(is_free: Array, i: int, j: int, last_i: int, last_j: int) -> bool:
+def _slides_freely(
+    is_free: Array, i: int, j: int, last_i: int, last_j: int, clearance: float
+) -> bool:
     dx = last_i - i
     dy = last_j - j
     length = max(abs(dx), abs(dy))
-    for k in range(min(i, last_i), max(i, last_i) + 1):
-        for m in range(min(j, last_j), max(j, last_j) + 1):
-            # the square meets a cell if its way passes within one cell of it on both axes
-            if not is_free[k, m] and _passes_within_one(k - i, m - j, dx, dy, length):
+    more = math.ceil(clearance)
+    size = is_free.shape[0]
+    for k in range(max(min(i, last_i) - more, 0), min(max(i, last_i) + more + 1, size)):
+        for m in range(max(min(j, last_j) - more, 0), min(max(j, last_j) + more + 1, size)):
+            # the square meets a cell if its way passes so near it on both axes
+            if not is_free[k, m] and _passes_within(1.0 + clearance, k - i, m - j, dx, dy, length):
                 return False
     return True
 
 
 @inlined
-def _passes_within_one(u: int, v: int, dx: int, dy: int, length: int) -> bool:
-    """Whether some t in [0, 1] has |u - t dx| < 1 and |v - t dy| < 1."""
+def _passes_within(near: float, u: int, v: int, dx: int, dy: int, length: int) -> bool:
+    """Whether some t in [0, 1] has |u - t dx| < near and |v - t dy| < near."""
     if length == 0:
-        return False
+        return abs(u) < near and abs(v) < near
     low = 0.0
     high = 1.0
     for offset, way in ((u, dx), (v, dy)):
         if way == 0:
-            if abs(offset) >= 1:
+            if abs(offset) >= near:
                 return False
         else:
-            first = (offset - 1.0) / way
-            last = (offset + 1.0) / way
+            first = (offset - near) / way
+            last = (offset + near) / way
             low = max(low, min(first, last))
             high = min(high, max(first, last))
     return low < high

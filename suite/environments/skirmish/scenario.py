@@ -30,11 +30,13 @@ REWARD_SCALE_RATE = 20.0
 class Splash:
     """Area of a weapon: a circle of `radius` round the unit (a baneling's burst), or a line across
     the shot, `half_length` to each side of the target (a colossus' beams), probed by circles of
-    `probe_radius`."""
+    `probe_radius`: one every `probe_period_loops`, whose hits come `delay_loops` later."""
 
     shape: Literal["circle", "line"]
     radius: float
     half_length: float
+    probe_period_loops: float
+    delay_loops: float
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,8 @@ class Weapon:
 
     bonus: extra damage per hit by attribute of the target. second_hit_delay_loops: a blow is two
     hits, the second this much later; None for hits at once. missile_speed_per_loop: cells per
-    loop, None for shots that arrive at once.
+    loop, None for shots that arrive at once. fires_freely: it also fires without an order, whenever
+    the unit stands.
     """
 
     damage: float
@@ -69,6 +72,7 @@ class Weapon:
     missile_speed_per_loop: float | None
     splash: Splash | None
     is_suicide: bool
+    fires_freely: bool
     close: CloseCombat | None
 
 
@@ -327,8 +331,11 @@ def _parse_weapon(raw: Mapping[str, Any]) -> Weapon:
             shape=splash["shape"],
             radius=splash.get("radius", splash.get("probe_radius")),
             half_length=splash.get("half_length", 0.0),
+            probe_period_loops=splash.get("probe_period_seconds", 0.0) * LOOPS_PER_SECOND,
+            delay_loops=splash.get("delay_seconds", 0.0) * LOOPS_PER_SECOND,
         ),
         is_suicide=raw.get("is_suicide", False),
+        fires_freely=raw.get("fires_freely", False),
         close=close
         and CloseCombat(
             range=close["range"],

@@ -25,17 +25,18 @@ from suite.environments.skirmish.fields import (
     Y,
 )
 from suite.environments.skirmish.paths import (
-    CORNER_DISTANCE,
     cell_of,
     find_corner,
     foot_of,
-    is_visible,
+    is_passable,
 )
 from suite.environments.skirmish.tables import Tables
 
 Array = Any
 
 ROUTE_PLANS = 4  # a walking unit looks for its route every so many plans
+CORNER_MARGIN = 0.0625  # cells by which a route passes a corner farther off than it must
+NEAR_CORNER = 0.5  # cells from a corner at which it does so at every plan
 TERRAIN_MARGIN = 1.0 / 4096.0  # grain of the game's positions; keeps centres off blocked cells
 
 
@@ -107,38 +108,37 @@ def turn_to_goal(u: int, battle: Battle, tables: Tables, goal_x: float, goal_y: 
         orders[u, REPLAN] -= 1
         if orders[u, REPLAN] <= 0:
             orders[u, REPLAN] = ROUTE_PLANS
-            orders[u, WAYPOINT] = _choose_corner(units[u, X], units[u, Y], tables, goal_x, goal_y)
+            orders[u, WAYPOINT] = _choose_corner(u, battle, tables, goal_x, goal_y)
     corner = orders[u, WAYPOINT]
     if corner >= 0:
-        goal_x, goal_y = _pass_corner(u, corner, battle, tables)
+        # it passes the wall's corner by its inner radius, however many others do
+        bend = tables.routes.bends[corner]
+        away = tables.stats[u, CLEARANCE] + CORNER_MARGIN
+        goal_x = bend[0] + away * bend[2]
+        goal_y = bend[1] + away * bend[3]
     to_x = goal_x - units[u, X]
     to_y = goal_y - units[u, Y]
     distance = math.sqrt(to_x * to_x + to_y * to_y)
     if distance > 0.0:
         units[u, HEADING_X] = to_x / distance
         units[u, HEADING_Y] = to_y / distance
+    if corner >= 0 and distance < NEAR_CORNER:
+        orders[u, REPLAN] = 0
 
 
 @inlined
-def _pass_corner(u: int, corner: int, battle: Battle, tables: Tables) -> tuple[float, float]:
-    """Where unit u goes past a corner: as far from it as it is from the wall, if there is room.
-
-    So a crowd goes round a corner abreast.
-    """
-    units, bend = battle.units, tables.routes.bends[corner]
-    across_x = (units[u, X] - bend[0]) * bend[2]
-    across_y = (units[u, Y] - bend[1]) * bend[3]
-    most = bend[4] - tables.stats[u, CLEARANCE] - TERRAIN_MARGIN
-    away = max(min(max(across_x, across_y), most), CORNER_DISTANCE)
-    return bend[0] + away * bend[2], bend[1] + away * bend[3]
-
-
-@inlined
-def _choose_corner(x: float, y: float, tables: Tables, to_x: float, to_y: float) -> int:
-    """The corner to walk to on the way from (x, y) to (to_x, to_y); -1 for straight on."""
+def _choose_corner(u: int, battle: Battle, tables: Tables, to_x: float, to_y: float) -> int:
+    """The corner by which unit u goes to (to_x, to_y); -1 for straight on."""
     is_free, routes = tables.is_free[GROUND], tables.routes
+    x, y = battle.units[u, X], battle.units[u, Y]
+    clearance = tables.stats[u, CLEARANCE]
     to_x, to_y = foot_of(is_free, x, y, to_x, to_y)
     is_straight = routes.is_clear[cell_of(routes.cell, x, y), cell_of(routes.cell, to_x, to_y)]
-    if is_straight or is_visible(is_free, x, y, to_x, to_y):
+    if is_straight or is_passable(is_free, x, y, to_x, to_y, clearance - TERRAIN_MARGIN):
         return -1
-    return find_corner(is_free, routes.cell, routes.corners, routes.onward, x, y, to_x, to_y)
+    corners, onward, bends = routes.corners, routes.onward, routes.bends
+    distance = clearance + CORNER_MARGIN
+    width = clearance - TERRAIN_MARGIN
+    return find_corner(
+        is_free, routes.cell, corners, onward, bends, x, y, to_x, to_y, width, distance
+    )

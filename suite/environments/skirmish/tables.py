@@ -59,6 +59,7 @@ def build_tables(scenario: Scenario, rules: Rules) -> Tables:
     ).any()
     sizes[f.HAS_MISSILES] = (stats[:, f.WEAPON] == f.MISSILE).any()
     sizes[f.HAS_BURSTS] = (stats[:, f.WEAPON] == f.BURST).any()
+    sizes[f.N_BEAM_UNITS] = (stats[:, f.WEAPON] == f.BEAMS).sum()
     is_free = np.stack([ground, scenario.terrain.cliff])
     return Tables(
         stats=stats,
@@ -106,6 +107,9 @@ def build_stats(
         row[f.IS_SCANNING] = not is_agent or rules.allies_use_enemy_ai
         if rules.weapon_profile in unit.weapons:
             _fill_weapon(row, unit.weapons[rules.weapon_profile])
+            row[f.FIRES_FREELY] = (
+                unit.weapons[rules.weapon_profile].fires_freely and not row[f.IS_SCANNING]
+            )
             if rules.whole_damage_points:
                 points = [f.DAMAGE_POINT, f.CLOSE_DAMAGE_POINT]
                 row[points] = np.ceil(row[points] - 1e-9)
@@ -136,7 +140,6 @@ def _fill_weapon(row: NDArray[np.float64], weapon: Weapon) -> None:
         row[f.WEAPON] = f.BURST
     elif weapon.splash is not None:
         row[f.WEAPON] = f.BEAMS
-        row[f.N_BEAMS] = weapon.n_hits
     elif weapon.second_hit_delay_loops is not None:
         row[f.WEAPON] = f.DOUBLE
         row[f.SECOND_HIT_DELAY] = weapon.second_hit_delay_loops
@@ -155,6 +158,8 @@ def _fill_weapon(row: NDArray[np.float64], weapon: Weapon) -> None:
     if weapon.splash is not None:
         row[f.SPLASH_RADIUS] = weapon.splash.radius
         row[f.SPLASH_HALF_LENGTH] = weapon.splash.half_length
+        row[f.PROBE_PERIOD] = weapon.splash.probe_period_loops
+        row[f.BEAM_DELAY] = weapon.splash.delay_loops
     row[f.CLOSE_RANGE] = -1.0
     if weapon.close is not None:
         row[f.CLOSE_RANGE] = weapon.close.range
@@ -256,7 +261,7 @@ def _start(
     for row, unit in zip(start, units, strict=True):
         heal = scenario.types[unit.type_name].heal
         row[f.ENERGY] = heal.energy_start if heal is not None else 0.0
-    orders[:, [f.TARGET, f.WAYPOINT, f.HIT_TARGET, f.MISSILE_TARGET]] = -1
+    orders[:, [f.TARGET, f.WAYPOINT, f.HIT_TARGET, f.MISSILE_TARGET, f.AIMED]] = -1
     goals = start[:, [f.X, f.Y]]
     if scenario.enemy_order.kind != "none":
         goals[n_allies:] += scenario.enemy_order.between[0] - goals[n_allies:].mean(0)

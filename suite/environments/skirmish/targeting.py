@@ -10,6 +10,7 @@ import numpy as np
 from suite.environments.skirmish.bundles import Battle
 from suite.environments.skirmish.compilation import inlined
 from suite.environments.skirmish.fields import (
+    AIMED,
     AIR,
     ALWAYS_THREATENS,
     ATTACK,
@@ -191,6 +192,43 @@ def choose_target(u: int, takes_anybody: bool, battle: Battle, tables: Tables) -
     if best >= 0:
         target = best
     set_target(u, target, battle)
+
+
+@inlined
+def choose_freely(u: int, battle: Battle, tables: Tables) -> int:
+    """At whom unit u, whose weapon needs no order, aims when it has none; -1 for nobody.
+
+    It keeps whom it has aimed at last, by order or not, while that one lives and is within reach;
+    else it takes at once, of those within reach, the nearest to that one. Who has never aimed takes
+    the nearest to itself when it is time to look. Equally near: the lower index.
+    """
+    units, orders, n_allies = battle.units, battle.orders, battle.n_allies
+    last = orders[u, AIMED]
+    middle = last
+    if last < 0:
+        orders[u, RESCAN] -= 1
+        if orders[u, RESCAN] > 0:
+            return -1
+        middle = u
+    elif units[last, HEALTH] > 0.0 and _is_in_reach(u, last, battle, tables):
+        return last
+    best = -1
+    least = math.inf
+    first = n_allies if u < n_allies else 0
+    for j in range(first, units.shape[0] if u < n_allies else n_allies):
+        distance = distance_between(units, middle, j)
+        is_there = units[j, HEALTH] > 0.0 and can_hit(tables, u, j)
+        if is_there and distance < least and _is_in_reach(u, j, battle, tables):
+            best = j
+            least = distance
+    if best >= 0:
+        orders[u, AIMED] = best
+    return best
+
+
+@inlined
+def _is_in_reach(u: int, j: int, battle: Battle, tables: Tables) -> bool:
+    return distance_between(battle.units, u, j) <= reach(battle, tables, u, j)
 
 
 @inlined

@@ -1,7 +1,8 @@
 """Shots, missiles, areas, and the damage they do. Columns in `fields`.
 
 During a loop everyone's strikes are noted; at its end all of them land, so that units that hit
-each other in the same loop may both die.
+each other in the same loop may both die. A colossus' beams sweep the ground for some loops after
+the shot, and what they touch is hit later.
 """
 
 from __future__ import annotations
@@ -10,12 +11,16 @@ import math
 from typing import Any
 
 from suite.environments.skirmish.bundles import Battle, Scratch
-from suite.environments.skirmish.compilation import inlined
+from suite.environments.skirmish.compilation import NOTHING, inlined
 from suite.environments.skirmish.fields import (
+    ACROSS_X,
+    ACROSS_Y,
+    AIMED,
     AIR,
     ARMOR,
     BACKSWING,
     BACKSWING_LEFT,
+    BEAM_DELAY,
     BEAMS,
     BURST,
     CALM,
@@ -41,14 +46,17 @@ from suite.environments.skirmish.fields import (
     JITTER_LOW,
     KIND,
     LAYER,
+    LINE_X,
+    LINE_Y,
     MISSILE,
     MISSILE_SPEED,
     MISSILE_TARGET,
     MISSILE_X,
     MISSILE_Y,
-    N_BEAMS,
+    N_BEAM_UNITS,
     ORDER,
     PERIOD,
+    PROBE_PERIOD,
     RADIUS,
     REGENERATED,
     SECOND_HIT_DELAY,
@@ -60,6 +68,7 @@ from suite.environments.skirmish.fields import (
     SPLASH_HALF_LENGTH,
     SPLASH_RADIUS,
     SPLASH_TO_EDGE,
+    SWEEP,
     TAKEN,
     WEAPON,
     WIND_UP,
@@ -74,6 +83,7 @@ Array = Any
 
 MIN_DAMAGE = 0.5  # of a hit, whatever the armor
 PROBE_STEP = 0.25  # cells between the probes along a colossus' line
+N_BEAMS = 2  # one sweeps the line from the left, one from the right
 STRIKER, STRUCK = 0, 1  # columns of a strike
 N_STRIKES_PER_UNIT = 4  # in one loop at most: two missiles, a second hit, a shot
 
@@ -125,7 +135,7 @@ def shoot(
 ) -> int:
     """Release a shot at `moment` of the loop; returns the number of strikes noted.
 
-    A missile starts its flight; everything else strikes in this loop.
+    A missile starts its flight, beams their sweep; everything else strikes in this loop.
     """
     units, orders, stats = battle.units, battle.orders, tables.stats
     if stats[u, WEAPON] == MISSILE and not is_close:
@@ -134,6 +144,10 @@ def shoot(
         orders[u, MISSILE_TARGET] = target
         units[u, MISSILE_X] = units[u, X]
         units[u, MISSILE_Y] = units[u, Y]
+        return n_strikes
+    if stats[u, WEAPON] == BEAMS:
+        orders[u, AIMED] = target
+        orders[u, SWEEP] = 1
         return n_strikes
     if stats[u, WEAPON] == DOUBLE:
         units[u, HIT_IN] = moment + stats[u, SECOND_HIT_DELAY]
@@ -187,6 +201,106 @@ def second_hit(u: int, battle: Battle, strikes: Array, n_strikes: int) -> int:
 
 
 @inlined
+def sweep(battle: Battle, tables: Tables) -> int:
+    """Let a loop pass for the beams of all colossi; returns how many colossi hit at its end.
+
+    Two beams sweep a line across the shot, one from each end, through where the target is when the
+    loop after the shot begins; whoever has left the line by then is not touched. Each beam notes
+    whom it touches once, on the ground and on the other side.
+    """
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    n_hitting = NOTHING
+    row = 0
+    for u in range(units.shape[0]):
+        if stats[u, WEAPON] != BEAMS:
+            continue
+        if orders[u, SWEEP] > 0:
+            orders[u, SWEEP] += 1
+            if orders[u, SWEEP] == 2:
+                _lay_line(u, orders[u, AIMED], battle, battle.touched[row])
+            if units[u, HEALTH] > 0.0:
+                _probe(u, battle, tables, battle.touched[row])
+            if _loop_due(u, battle, tables) > 0:
+                n_hitting += 1
+        row += 1
+    return int(n_hitting)
+
+
+@inlined
+def _loop_due(u: int, battle: Battle, tables: Tables) -> int:
+    """Whom u's beams touched in this loop after the shot is hit now; below 1 for nobody yet."""
+    return int(battle.orders[u, SWEEP] - 1 - tables.stats[u, BEAM_DELAY])
+
+
+@inlined
+def _lay_line(u: int, target: int, battle: Battle, touched: Array) -> None:
+    """Lay the line of u's beams across the shot at a target; nobody is touched yet."""
+    units = battle.units
+    to_x = units[target, X] - units[u, X]
+    to_y = units[target, Y] - units[u, Y]
+    distance = math.sqrt(to_x * to_x + to_y * to_y)
+    units[u, LINE_X] = units[target, X]
+    units[u, LINE_Y] = units[target, Y]
+    units[u, ACROSS_X] = to_y / distance if distance > 0.0 else 0.0
+    units[u, ACROSS_Y] = -to_x / distance if distance > 0.0 else 1.0
+    for beam in range(N_BEAMS):
+        for j in range(units.shape[0]):
+            touched[beam, j] = 0
+
+
+@inlined
+def _n_probes(u: int, tables: Tables) -> int:
+    """How many points of the line each of u's beams probes."""
+    return int(2.0 * tables.stats[u, SPLASH_HALF_LENGTH] / PROBE_STEP) + 1
+
+
+@inlined
+def _probe(u: int, battle: Battle, tables: Tables, touched: Array) -> None:
+    """Note whom u's beams touch in this loop, edge to edge: they probe a point every period."""
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    n_allies = battle.n_allies
+    first = n_allies if u < n_allies else 0
+    last = units.shape[0] if u < n_allies else n_allies
+    now = orders[u, SWEEP] - 1
+    for k in range(_n_probes(u, tables)):
+        if math.ceil((k + 1) * stats[u, PROBE_PERIOD]) != now:
+            continue
+        for beam in range(N_BEAMS):
+            along = PROBE_STEP * k - stats[u, SPLASH_HALF_LENGTH]
+            if beam == 1:
+                along = -along
+            x = units[u, LINE_X] + along * units[u, ACROSS_X]
+            y = units[u, LINE_Y] + along * units[u, ACROSS_Y]
+            for j in range(first, last):
+                if units[j, HEALTH] <= 0.0 or stats[j, LAYER] == AIR or touched[beam, j] > 0:
+                    continue
+                dx = units[j, X] - x
+                dy = units[j, Y] - y
+                limit = stats[u, SPLASH_RADIUS] + tables.rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
+                if dx * dx + dy * dy <= limit * limit:
+                    touched[beam, j] = now
+
+
+@inlined
+def _land_beams(battle: Battle, tables: Tables, attacker: Array) -> None:
+    """Hit whom beams have touched, BEAM_DELAY later; it does not matter where they are now."""
+    units, orders, stats = battle.units, battle.orders, tables.stats
+    row = 0
+    for u in range(units.shape[0]):
+        if stats[u, WEAPON] != BEAMS:
+            continue
+        due = _loop_due(u, battle, tables)
+        if orders[u, SWEEP] > 0 and due > 0:
+            for beam in range(N_BEAMS):
+                for j in range(units.shape[0]):
+                    if battle.touched[row, beam, j] == due:
+                        _hit(u, j, battle, tables, attacker)
+            if due >= _n_probes(u, tables) * stats[u, PROBE_PERIOD]:
+                orders[u, SWEEP] = 0
+        row += 1
+
+
+@inlined
 def heal(u: int, j: int, battle: Battle, tables: Tables) -> None:
     """Healer u heals j for one loop, as far as j lacks health and u has energy."""
     units, stats = battle.units, tables.stats
@@ -229,15 +343,15 @@ def land(battle: Battle, tables: Tables, scratch: Scratch, n_strikes: int) -> No
     strikes, attacker = scratch.strikes, scratch.attacker
     for k in range(n_strikes):
         u = strikes[k, STRIKER]
-        if stats[u, WEAPON] == BEAMS:
-            _sweep(u, strikes[k, STRUCK], battle, tables, attacker)
-        elif stats[u, WEAPON] == BURST:
+        if stats[u, WEAPON] == BURST:
             if units[u, HEALTH] > 0.0:
                 units[u, TAKEN] += units[u, HEALTH]
                 units[u, DEALT] += units[u, HEALTH]
                 units[u, HEALTH] = 0.0
         else:
             _hit(u, strikes[k, STRUCK], battle, tables, attacker)
+    if tables.sizes[N_BEAM_UNITS] > 0:
+        _land_beams(battle, tables, attacker)
     if tables.sizes[HAS_BURSTS] > 0:
         has_burst = True
         while has_burst:  # a burst may kill others that burst
@@ -273,40 +387,6 @@ def _hit(u: int, j: int, battle: Battle, tables: Tables, attacker: Array) -> Non
     units[j, CALM] = 0.0
     if attacker[j] < 0:
         attacker[j] = u
-
-
-@inlined
-def _sweep(u: int, target: int, battle: Battle, tables: Tables, attacker: Array) -> None:
-    """A colossus' beams: all enemies on the ground that the line through the target touches.
-
-    The line lies across the shot. Every unit touched is hit once per beam.
-    """
-    units, stats = battle.units, tables.stats
-    n_allies = battle.n_allies
-    to_x = units[target, X] - units[u, X]
-    to_y = units[target, Y] - units[u, Y]
-    distance = math.sqrt(to_x * to_x + to_y * to_y)
-    if distance > 0.0:
-        to_x /= distance
-        to_y /= distance
-    else:
-        to_x = 1.0
-    first = n_allies if u < n_allies else 0
-    last = units.shape[0] if u < n_allies else n_allies
-    half_length = stats[u, SPLASH_HALF_LENGTH]
-    for j in range(first, last):
-        if units[j, HEALTH] <= 0.0 or stats[j, LAYER] == AIR:
-            continue
-        dx = units[j, X] - units[target, X]
-        dy = units[j, Y] - units[target, Y]
-        across = dy * to_x - dx * to_y
-        along = dx * to_x + dy * to_y
-        probe = min(max(across, -half_length), half_length)
-        probe = math.floor(probe / PROBE_STEP + 0.5) * PROBE_STEP
-        limit = stats[u, SPLASH_RADIUS] + tables.rules[SPLASH_TO_EDGE] * stats[j, RADIUS]
-        if j == target or (across - probe) ** 2 + along * along <= limit * limit:
-            for _ in range(int(stats[u, N_BEAMS])):
-                _hit(u, j, battle, tables, attacker)
 
 
 @inlined
