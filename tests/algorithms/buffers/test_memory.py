@@ -70,7 +70,7 @@ def test_rows_of_episodes_being_played_count_as_far_as_they_were_used():
 
 
 def test_five_thousand_corridor_episodes_of_sixty_steps_fit_into_700_mb():
-    environment, random = make("skirmish/corridor", 16, seed=0), np.random.default_rng(0)
+    environment, random = make("skirmish/corridor", 64, seed=0), np.random.default_rng(0)
     info = environment.info
     having = {
         "observations": Field((info.n_agents, info.observation_size)),
@@ -78,9 +78,9 @@ def test_five_thousand_corridor_episodes_of_sixty_steps_fit_into_700_mb():
         "available_actions": Field((info.n_agents, info.n_actions), "bool"),
     }
     assert having["observations"].shape == (6, 156)
-    buffer = EpisodeBuffer(having, 1, 16, info.episode_limit)
-    slots, active = np.arange(16), np.ones(16, np.bool_)
-    writer = buffer.writer(np.zeros(16, np.int64), slots, slots)
+    buffer = EpisodeBuffer(having, 1, 64, info.episode_limit)
+    slots, active = np.arange(64), np.ones(64, np.bool_)
+    writer = buffer.writer(np.zeros(64, np.int64), slots, slots)
     writer.observe(0, slots, vars(environment))
     n_steps = t = 0
     while len(slots):
@@ -92,7 +92,7 @@ def test_five_thousand_corridor_episodes_of_sixty_steps_fit_into_700_mb():
         n_steps, t = n_steps + len(slots), t + 1
         active &= ~(step.terminated | step.truncated)
         slots = np.flatnonzero(active)
-    per_row = buffer._whole().n_bytes / (n_steps + 16)
+    per_row = buffer._whole().n_bytes / (n_steps + 64)
     assert 5_000 * 61 * per_row < 700e6
     assert bytes_per_episode(having, 60) == pytest.approx(61 * per_row, rel=0.2)
 
