@@ -228,6 +228,7 @@ def choose_freely(u: int, battle: Battle, tables: Tables) -> int:
 
 @inlined
 def _is_in_reach(u: int, j: int, battle: Battle, tables: Tables) -> bool:
+    """Whether u can act on j from where it is."""
     return distance_between(battle.units, u, j) <= reach(battle, tables, u, j)
 
 
