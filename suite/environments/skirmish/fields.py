@@ -26,13 +26,12 @@ N_UNIT_FIELDS = 25
 ORDER, TARGET, RESCAN = 0, 1, 2  # order code, unit index or -1, loops until the next scan
 DETOUR = 3  # side on which the unit walks round others: 1 left, -1 right, 0 straight on
 REPLAN = 4  # plans until the unit looks for its route
-PATIENCE = 5  # plans until it forgets the side or, below 0, looks for a way again
-WAYPOINT = 6  # corner the unit walks to, -1 for straight to the goal
-HIT_TARGET, MISSILE_TARGET = 7, 8  # who gets the second hit; whom the missile follows; or -1
-IS_HELD_UP = 9  # whether the unit wanted to walk and could not, at the last plan
-AIMED = 10  # at whom the unit has aimed last, or -1
-SWEEP = 11  # of a colossus' beams: 1 in the loop of the shot, one more in each after; 0: none
-N_ORDER_FIELDS = 12
+WAYPOINT = 5  # corner the unit walks to, -1 for straight to the goal
+HIT_TARGET, MISSILE_TARGET = 6, 7  # who gets the second hit; whom the missile follows; or -1
+IS_HELD_UP = 8  # whether the unit wanted to walk and could not, at the last plan
+AIMED = 9  # at whom the unit has aimed last, or -1
+SWEEP = 10  # of a colossus' beams: 1 in the loop of the shot, one more in each after; 0: none
+N_ORDER_FIELDS = 11
 # order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
 IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 

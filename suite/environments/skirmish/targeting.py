@@ -30,7 +30,6 @@ from suite.environments.skirmish.fields import (
     LAYER,
     MAP_EXTENT,
     ORDER,
-    PATIENCE,
     RADIUS,
     RANGE,
     RANGE_SLOP,
@@ -106,7 +105,6 @@ def forget_way(u: int, battle: Battle) -> None:
     orders = battle.orders
     orders[u, DETOUR] = 0
     orders[u, REPLAN] = 0
-    orders[u, PATIENCE] = 0
     orders[u, WAYPOINT] = -1
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from suite.environments.skirmish.bundles import Battle, Scratch
 from suite.environments.skirmish.compilation import NOTHING, inlined
-from suite.environments.skirmish.contacts import TOLERANCE, find_touching
+from suite.environments.skirmish.contacts import find_touching
 from suite.environments.skirmish.fields import (
     ACCELERATION,
     ATTACK_MOVE,
@@ -29,7 +29,6 @@ from suite.environments.skirmish.fields import (
     LAYER,
     ORDER,
     PACE,
-    PATIENCE,
     SEPARATION,
     SPEED,
     TARGET,
@@ -52,17 +51,16 @@ LATE, TOUCHES, WALKS = 9, 10, 11
 N_PLAN = 12
 
 PLAN_LOOPS = 2  # walks are planned for so many loops
-MEMORY_PLANS = 4  # who went round somebody keeps to that side so long
 HELD_UP_SHARE = 0.25  # of a stride; who gets on by less is held up
-WAIT_PLANS = 3  # who has found no way looks for one again after so many
-TRIES = 3  # how many units one after the other a walker tries to go round, on each side
+TRIES = 2  # how many units one after the other a walker tries to go round, on each side
 LEAST_SHARE = 0.5  # of a stride, that must be left on the terrain for a way round to count
 NEAR_END = 3.0  # cells from its goal at which a blocked attack-mover is content
 EVEN = 1e-9  # cells; a smaller difference is none, whatever way it was rounded
-BACKWARD = -0.8  # cosine of the largest turn away from the goal
+AGAINST = -0.5  # cosine below which two headings, or a way and the goal, are against each other
 IDLE_SHARE = 0.9  # of an overlap, by which an idle friend makes place
 MARGIN = 0.01  # cells by which who is parted goes farther than it must: fewer part again
 SLACK = 0.02  # cells two units may overlap after a loop
+MOST_CUT = 0.08  # cells two units may overlap that stop in the middle of a plan
 PARTINGS = 6  # times in a plan that who touches is parted; with fewer, columns lose pace
 
 
@@ -85,8 +83,6 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
         plan[WALKS, u] = 1.0
         turn_to_goal(u, battle, tables, plan[END_X, u], plan[END_Y, u])
         _gather_speed(u, battle, tables, scratch)
-        if orders[u, PATIENCE] < 0:  # it has found no way lately, and waits
-            continue
         dx = units[u, HEADING_X] * plan[STRIDE, u]
         dy = units[u, HEADING_Y] * plan[STRIDE, u]
         x, y = place_after(u, dx, dy, battle, tables)
@@ -98,9 +94,6 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
     n_near = NOTHING
     for k in range(n_movers):
         u = movers[k]
-        if orders[u, PATIENCE] < 0:
-            orders[u, PATIENCE] += 1
-            continue
         row = rooms[int(stats[u, LAYER])]
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
         n_found = find_touching(
@@ -111,13 +104,11 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
             scratch.near[n_near] = u
             scratch.is_near[u] = True
             n_near += 1
-            b = _who_is_there(u, -1, x, y, n_found, battle, tables, scratch, row)
+            b = _who_is_there(u, -1, x, y, n_found, battle, tables, scratch, row, True)
         if b >= 0:
             _go_round(u, b, battle, tables, scratch, row)
-        elif orders[u, PATIENCE] > 0:
-            orders[u, PATIENCE] -= 1
-            if orders[u, PATIENCE] == 0:
-                orders[u, DETOUR] = 0
+        else:
+            orders[u, DETOUR] = 0
     if n_near > 0:
         n_near = _part(n_near, battle, tables, scratch)
     for k in range(n_near):
@@ -154,10 +145,45 @@ def finish_walks(battle: Battle, tables: Tables, scratch: Scratch) -> None:
                 scratch.stayers[n_stayers] = u
                 n_stayers += 1
     if n_stayers > 0:
-        _hold_back_others(n_stayers, battle, tables, scratch)
+        n_stayers = _hold_back_others(n_stayers, battle, tables, scratch)
+        _part_stayers(n_stayers, battle, tables, scratch)
     for u in range(units.shape[0]):
         units[u, X] = plan[NEXT_X, u]
         units[u, Y] = plan[NEXT_Y, u]
+
+
+@inlined
+def _part_stayers(n_stayers: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
+    """Part those of scratch.stayers, by halves, who overlap by more than MOST_CUT.
+
+    Ways of two loops cut corners, and only their ends are apart.
+    """
+    units, stats, plan, stayers = battle.units, tables.stats, scratch.plan, scratch.stayers
+    for k in range(n_stayers):
+        plan[PUSHED_X, stayers[k]] = 0.0
+        plan[PUSHED_Y, stayers[k]] = 0.0
+    for k in range(n_stayers):
+        u = stayers[k]
+        for m in range(k):
+            b = stayers[m]
+            dx = units[u, X] - units[b, X]
+            dy = units[u, Y] - units[b, Y]
+            squared = dx * dx + dy * dy
+            apart = stats[u, SEPARATION] + stats[b, SEPARATION] - MOST_CUT
+            is_apart = squared >= apart * apart or squared == 0.0
+            if is_apart or stats[u, LAYER] != stats[b, LAYER]:
+                continue
+            share = 0.5 * (apart / math.sqrt(squared) - 1.0)
+            plan[PUSHED_X, u] += dx * share
+            plan[PUSHED_Y, u] += dy * share
+            plan[PUSHED_X, b] -= dx * share
+            plan[PUSHED_Y, b] -= dy * share
+    for k in range(n_stayers):
+        u = stayers[k]
+        dx = plan[PUSHED_X, u]
+        dy = plan[PUSHED_Y, u]
+        if dx != 0.0 or dy != 0.0:
+            plan[NEXT_X, u], plan[NEXT_Y, u] = place_after(u, dx, dy, battle, tables)
 
 
 @inlined
@@ -198,20 +224,21 @@ def _who_is_there(
     tables: Tables,
     scratch: Scratch,
     row: Array,
+    follows: bool,
 ) -> int:
     """Who of scratch.found is most in walker u's way to (x, y), or -1.
 
-    Whom it moves away from is not, nor who walks its way, nor idle friends, who make place.
-    passed: a unit that is no matter. row: rooms of its layer.
+    Whom it moves away from is not, nor who makes place. passed: a unit that is no matter. row:
+    rooms of its layer. follows: whether who walks on, but not against it, is no matter.
     """
     units, stats = battle.units, tables.stats
     found = scratch.found
     own = stats[u, SEPARATION]
     most = -1
-    deepest = TOLERANCE
+    deepest = SLACK
     for k in range(n_found):
         b = found[k]
-        if b in (u, passed) or _walks_along(u, b, battle, scratch):
+        if b in (u, passed) or (follows and _walks_along(u, b, battle, scratch)):
             continue
         if _makes_way(u, b, battle, tables, scratch):
             continue
@@ -235,7 +262,7 @@ def _place_of(u: int, b: int, battle: Battle, scratch: Scratch) -> tuple[float, 
     """Where walker u takes b to be at the end of the plan."""
     units, plan = battle.units, scratch.plan
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
-    if along > -0.5:
+    if along > AGAINST:
         return plan[AHEAD_X, b], plan[AHEAD_Y, b]
     return units[b, X], units[b, Y]
 
@@ -259,19 +286,44 @@ def _is_forced_back(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
 
 @inlined
 def _walks_along(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
-    """Whether unit b walks on, and rather the same way as walker u."""
+    """Whether unit b walks on, and not against walker u."""
     units, orders = battle.units, battle.orders
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
-    return scratch.posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and along > EVEN
+    return scratch.posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and along > AGAINST
 
 
 @inlined
 def _walks_against(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
-    """Whether unit b, a friend, walks rather against walker u."""
+    """Whether unit b, a friend, walks against walker u."""
     units, n_allies = battle.units, battle.n_allies
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
     is_friend = (u < n_allies) == (b < n_allies)
-    return scratch.posture[b] == MOVING and along < -EVEN and is_friend
+    return scratch.posture[b] == MOVING and along < AGAINST and is_friend
+
+
+@inlined
+def _is_free_beside(
+    u: int,
+    b: int,
+    side: int,
+    battle: Battle,
+    tables: Tables,
+    scratch: Scratch,
+    row: Array,
+) -> bool:
+    """Whether nobody stands in the place beside b by which walker u would pass it."""
+    units, plan = battle.units, scratch.plan
+    room = tables.stats[u, SEPARATION]
+    apart = room + row[b]
+    at_x, at_y = _place_of(u, b, battle, scratch)
+    x = at_x - side * apart * units[u, HEADING_Y]
+    y = at_y + side * apart * units[u, HEADING_X]
+    room -= SLACK  # b itself is just not touched
+    n_found = find_touching(plan[AHEAD_X], plan[AHEAD_Y], row, x, y, room, scratch.found)
+    n_others = NOTHING
+    for k in range(n_found):
+        n_others += scratch.found[k] not in (u, b)
+    return bool(n_others == 0)
 
 
 @inlined
@@ -280,8 +332,9 @@ def _go_round(
 ) -> None:
     """Let walker u go round who blocks it, along its edge; if somebody is there, round that one.
 
-    It keeps to the side that it has taken before, else it takes that of the smaller turn, of equal
-    ones the right one; then the other; else it stays, and waits before it tries again.
+    It tries the side that it has taken before, as long as there is somebody to go round; else that
+    of the smaller turn, of equal ones the right one, unless somebody stands there and nobody on the
+    other; then the other; else it stays.
     """
     units, orders, stats = battle.units, battle.orders, tables.stats
     plan = scratch.plan
@@ -289,69 +342,60 @@ def _go_round(
     y = units[u, Y]
     to_x = units[u, HEADING_X]
     to_y = units[u, HEADING_Y]
+    room = stats[u, SEPARATION]
     stride = plan[STRIDE, u]
-    at_x, at_y = _place_of(u, blocker, battle, scratch)
-    turn = (at_x - x) * to_y - (at_y - y) * to_x
     side = orders[u, DETOUR]
-    n_sides = 1
     if side == 0:
-        n_sides = 2
-        side = 1 if turn > EVEN else -1
-    b = blocker
-    n_tries = 0
-    while True:
-        # the stride that ends on the edge of b, to the side: a part along the way to b, and a part
-        # across it, as shares of that way
-        at_x, at_y = _place_of(u, b, battle, scratch)
-        dx = at_x - x
-        dy = at_y - y
-        apart = stats[u, SEPARATION] + row[b]
-        is_mutual = _walks_against(u, b, battle, scratch)
-        if is_mutual:  # each gives way by half
-            dx *= 0.5
-            dy *= 0.5
-            apart *= 0.5
-        squared = dx * dx + dy * dy
-        part = 0.5 * (squared + stride * stride - apart * apart) / squared
-        rest = stride * stride / squared - part * part
-        across = math.sqrt(max(rest, 0.0)) * side
-        if rest < 0.0:  # no such stride: straight away from b, or to it
-            part = math.copysign(stride / math.sqrt(squared), part)
-        step_x = dx * part - dy * across
-        step_y = dy * part + dx * across
-        n_tries += 1
-        passed = b if is_mutual else -1
-        b = -1
-        if step_x * to_x + step_y * to_y >= BACKWARD * stride:
-            at_x, at_y = place_after(u, step_x, step_y, battle, tables)
-            if (at_x - x) * step_x + (at_y - y) * step_y >= LEAST_SHARE * stride * stride:
-                n_found = find_touching(
-                    plan[AHEAD_X],
-                    plan[AHEAD_Y],
-                    row,
-                    at_x,
-                    at_y,
-                    stats[u, SEPARATION],
-                    scratch.found,
-                )
-                b = _who_is_there(u, passed, at_x, at_y, n_found, battle, tables, scratch, row)
-                if b < 0:
-                    plan[NEXT_X, u] = at_x
-                    plan[NEXT_Y, u] = at_y
-                    orders[u, DETOUR] = side
-                    orders[u, PATIENCE] = MEMORY_PLANS
-                    return
-        if b < 0 or n_tries == TRIES:
+        at_x, at_y = _place_of(u, blocker, battle, scratch)
+        side = 1 if (at_x - x) * to_y - (at_y - y) * to_x > EVEN else -1
+        if (
+            not _walks_against(u, blocker, battle, scratch)
+            and not _is_free_beside(u, blocker, side, battle, tables, scratch, row)
+            and _is_free_beside(u, blocker, -side, battle, tables, scratch, row)
+        ):
             side = -side
-            n_sides -= 1
-            if n_sides == 0:
+    for _ in range(2):
+        b = blocker
+        for _ in range(TRIES):
+            # the stride that ends on the edge of b, to the side: a part along the way to b, and a
+            # part across it, as shares of that way
+            at_x, at_y = _place_of(u, b, battle, scratch)
+            dx = at_x - x
+            dy = at_y - y
+            apart = room + row[b]
+            is_mutual = _walks_against(u, b, battle, scratch)
+            if is_mutual:  # each gives way by half
+                dx *= 0.5
+                dy *= 0.5
+                apart *= 0.5
+            squared = dx * dx + dy * dy
+            part = 0.5 * (squared + stride * stride - apart * apart) / squared
+            rest = stride * stride / squared - part * part
+            across = math.sqrt(max(rest, 0.0)) * side
+            if rest < 0.0:  # no such stride: straight away from b, or to it
+                part = math.copysign(stride / math.sqrt(squared), part)
+            step_x = dx * part - dy * across
+            step_y = dy * part + dx * across
+            if step_x * to_x + step_y * to_y < AGAINST * stride:
                 break
-            b = blocker
-            n_tries = 0
+            at_x, at_y = place_after(u, step_x, step_y, battle, tables)
+            if (at_x - x) * step_x + (at_y - y) * step_y < LEAST_SHARE * stride * stride:
+                break
+            n_found = find_touching(
+                plan[AHEAD_X], plan[AHEAD_Y], row, at_x, at_y, room, scratch.found
+            )
+            passed = b if is_mutual else -1
+            b = _who_is_there(
+                u, passed, at_x, at_y, n_found, battle, tables, scratch, row, is_mutual
+            )
+            if b < 0:
+                plan[NEXT_X, u] = at_x
+                plan[NEXT_Y, u] = at_y
+                orders[u, DETOUR] = side
+                return
+        side = -side
     plan[NEXT_X, u] = x
     plan[NEXT_Y, u] = y
-    orders[u, DETOUR] = 0
-    orders[u, PATIENCE] = -WAIT_PLANS
     end_dx = plan[END_X, u] - x
     end_dy = plan[END_Y, u] - y
     is_near_end = end_dx * end_dx + end_dy * end_dy < NEAR_END * NEAR_END
@@ -555,8 +599,8 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
 
 
 @inlined
-def _hold_back_others(n_stayers: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
-    """Let those stay too who would overlap with scratch.stayers, and so on."""
+def _hold_back_others(n_stayers: int, battle: Battle, tables: Tables, scratch: Scratch) -> int:
+    """Let those stay too who would overlap with scratch.stayers, and so on; returns how many."""
     units, stats = battle.units, tables.stats
     plan, rooms, found, stayers = scratch.plan, scratch.rooms, scratch.found, scratch.stayers
     k = NOTHING
@@ -575,3 +619,4 @@ def _hold_back_others(n_stayers: int, battle: Battle, tables: Tables, scratch: S
                 plan[NEXT_Y, b] = units[b, Y]
                 stayers[n_stayers] = b
                 n_stayers += 1
+    return n_stayers
