@@ -26,13 +26,20 @@ Array = Any
 TOLERANCE = 1e-6  # cells two units may overlap without being in contact
 WORD = 64  # units told by one word of bits
 BLOCK = 16  # units tested at a time; rows are filled up to multiples of it
+_LINE = 8  # numbers in a cache line
 _BLOCK = ir.VectorType(ir.DoubleType(), BLOCK)
 NO_BITS, FIRST_BIT, ALL_BITS = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
 
 
-def padded(n_units: int) -> int:
-    """Length of the rows in which `n_units` are looked for."""
-    return -(-n_units // BLOCK) * BLOCK
+def new_rows(n_rows: int, n_units: int, value: float) -> Array:
+    """Rows (n_rows, padded units) float64 in which units are looked for, filled with a value.
+
+    Each begins on a cache line: vectors that lie across two of them take twice as long to load.
+    """
+    size = n_rows * -(-n_units // BLOCK) * BLOCK
+    memory = np.full(size + _LINE, value)
+    first = -(memory.ctypes.data // memory.itemsize) % _LINE
+    return memory[first : first + size].reshape(n_rows, -1)
 
 
 def n_words(n_units: int) -> int:

@@ -13,7 +13,7 @@ from suite.environments.skirmish.battle import advance_batch, begin_episodes
 from suite.environments.skirmish.bundles import Battles, Outputs, Scratch
 from suite.environments.skirmish.commands import ALL_LEGAL
 from suite.environments.skirmish.compilation import bind
-from suite.environments.skirmish.contacts import n_words, padded
+from suite.environments.skirmish.contacts import n_words, new_rows
 from suite.environments.skirmish.encoding import encode_unlimited_sight
 from suite.environments.skirmish.extras import check_extra, extra_observation_size
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
@@ -177,8 +177,8 @@ def _new_scratch(tables: Tables) -> Scratch:
     n_units = len(tables.stats)
     n_layers = int(tables.stats[:, f.LAYER].max()) + 1
     return Scratch(
-        plan=np.zeros((N_PLAN, padded(n_units))),
-        rooms=np.full((n_layers, padded(n_units)), np.nan),
+        plan=new_rows(N_PLAN, n_units, 0.0),
+        rooms=new_rows(n_layers, n_units, np.nan),
         strikes=np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
         posture=np.zeros(n_units, np.int64),
         movers=np.zeros(n_units, np.int64),
