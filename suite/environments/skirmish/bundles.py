@@ -48,8 +48,8 @@ class Scratch(NamedTuple):
 
     plan: (N_PLAN, padded units) float64, rows in `walking`. rooms: (layers, padded units) float64
     of `contacts.fill_rooms`. strikes: (N_STRIKES_PER_UNIT * units, 2) int64, columns in `weapons`.
-    is_near: (units,) bool, whether the unit is in `near`. The others are (units,) int64. posture:
-    codes in `walking`. movers: who walks. found, stayers, near: lists of units. attacker: who hit
+    sets: (N_SETS, words) uint64, sets of units in `walking`. The others are (units,) int64.
+    posture: codes in `walking`. movers: who walks. stayers, near: lists of units. attacker: who hit
     the unit first in this loop, or -1. shots: whom the unit shot at or healed, or -1.
     """
 
@@ -58,10 +58,9 @@ class Scratch(NamedTuple):
     strikes: Array
     posture: Array
     movers: Array
-    found: Array
     stayers: Array
     near: Array
-    is_near: Array
+    sets: Array
     attacker: Array
     shots: Array
 

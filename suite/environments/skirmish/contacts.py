@@ -2,7 +2,8 @@
 
 Centres of two units of one layer stay at least the sum of their separation radii apart. Whom a
 place touches is worked out for a block of units at a time, as the bits of a word, in vector
-instructions; lists of near units, whose branches a processor cannot foresee, are slower.
+instructions; lists of near units, whose branches a processor cannot foresee, are slower. For the
+same reason sets of units are words of bits, from which those who do not matter are taken out.
 """
 
 from __future__ import annotations
@@ -25,12 +26,25 @@ Array = Any
 TOLERANCE = 1e-6  # cells two units may overlap without being in contact
 WORD = 64  # units told by one word of bits
 BLOCK = 16  # units tested at a time; rows are filled up to multiples of it
-_NONE, _ONE = np.uint64(0), np.uint64(1)
+_LINE = 8  # numbers in a cache line
+_BLOCK = ir.VectorType(ir.DoubleType(), BLOCK)
+NO_BITS, FIRST_BIT, ALL_BITS = np.uint64(0), np.uint64(1), np.uint64(2**64 - 1)
 
 
-def padded(n_units: int) -> int:
-    """Length of the rows in which `n_units` are looked for."""
-    return -(-n_units // BLOCK) * BLOCK
+def new_rows(n_rows: int, n_units: int, value: float) -> Array:
+    """Rows (n_rows, padded units) float64 in which units are looked for, filled with a value.
+
+    Each begins on a cache line: vectors that lie across two of them take twice as long to load.
+    """
+    size = n_rows * -(-n_units // BLOCK) * BLOCK
+    memory = np.full(size + _LINE, value)
+    first = -(memory.ctypes.data // memory.itemsize) % _LINE
+    return memory[first : first + size].reshape(n_rows, -1)
+
+
+def n_words(n_units: int) -> int:
+    """How many words hold a bit for each of `n_units`."""
+    return -(-n_units // WORD)
 
 
 @inlined
@@ -57,6 +71,28 @@ def _lowest_bit(typing: Any, bits: Any) -> Any:
     return types.int64(types.uint64), generate
 
 
+def _load_block(context: Any, builder: Any, signature: Any, arguments: Any, k: int) -> Any:
+    """BLOCK numbers of argument k, an array, from `start` on, the last argument but three."""
+    start = arguments[len(arguments) - 4]
+    data = context.make_array(signature.args[k])(context, builder, arguments[k]).data
+    place = builder.gep(data, [start])
+    return builder.load(builder.bitcast(place, _BLOCK.as_pointer()), align=8)
+
+
+def _spread(builder: Any, value: Any) -> Any:
+    """A number BLOCK times."""
+    nothing = ir.Constant(_BLOCK, ir.Undefined)
+    one = builder.insert_element(nothing, value, ir.Constant(ir.IntType(32), 0))
+    everywhere = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), [0] * BLOCK)
+    return builder.shuffle_vector(one, nothing, everywhere)
+
+
+def _bits_where(builder: Any, less: Any, more: Any) -> Any:
+    """The bits of those of BLOCK numbers that are less than the others."""
+    bits = builder.bitcast(builder.fcmp_ordered("<", less, more), ir.IntType(BLOCK))
+    return builder.zext(bits, ir.IntType(64))
+
+
 @intrinsic  # type: ignore[untyped-decorator, unused-ignore]
 def _touching_bits(
     typing: Any, xs: Any, ys: Any, rooms: Any, start: Any, x: Any, y: Any, room: Any
@@ -67,50 +103,91 @@ def _touching_bits(
     """
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        vector = ir.VectorType(ir.DoubleType(), BLOCK)
-
-        def load(k: int) -> Any:
-            data = context.make_array(signature.args[k])(context, builder, arguments[k]).data
-            place = builder.gep(data, [arguments[3]])
-            return builder.load(builder.bitcast(place, vector.as_pointer()), align=8)
-
-        def spread(value: Any) -> Any:
-            one = builder.insert_element(
-                ir.Constant(vector, ir.Undefined), value, ir.Constant(ir.IntType(32), 0)
-            )
-            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), BLOCK), [0] * BLOCK)
-            return builder.shuffle_vector(one, ir.Constant(vector, ir.Undefined), everywhere)
-
-        dx = builder.fsub(load(0), spread(arguments[4]))
-        dy = builder.fsub(load(1), spread(arguments[5]))
-        apart = builder.fadd(load(2), spread(arguments[6]))
+        block_x, block_y, block_rooms = (
+            _load_block(context, builder, signature, arguments, k) for k in range(3)
+        )
+        dx = builder.fsub(block_x, _spread(builder, arguments[4]))
+        dy = builder.fsub(block_y, _spread(builder, arguments[5]))
+        apart = builder.fadd(block_rooms, _spread(builder, arguments[6]))
         squared = builder.fadd(builder.fmul(dx, dx), builder.fmul(dy, dy))
-        is_touching = builder.fcmp_ordered("<", squared, builder.fmul(apart, apart))
-        bits = builder.bitcast(is_touching, ir.IntType(BLOCK))
-        return builder.zext(bits, ir.IntType(64))
+        return _bits_where(builder, squared, builder.fmul(apart, apart))
 
     number = types.float64
     return types.uint64(xs, ys, rooms, types.int64, number, number, number), generate
 
 
-@inlined
-def find_touching(
-    xs: Array, ys: Array, rooms: Array, x: float, y: float, room: float, found: Array
-) -> int:
-    """List the units of a layer that touch one of separation radius `room` at (x, y).
+@intrinsic  # type: ignore[untyped-decorator, unused-ignore]
+def _along_bits(typing: Any, xs: Any, ys: Any, start: Any, x: Any, y: Any, least: Any) -> Any:
+    """Bits of those of the BLOCK ways from start whose product with (x, y) is over `least`."""
 
-    xs, ys, rooms: (padded units,), rooms of `fill_rooms`. found: (units,) int64 gets the units;
-    returns how many.
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        block_x, block_y = (
+            _load_block(context, builder, signature, arguments, k) for k in range(2)
+        )
+        part_x = builder.fmul(block_x, _spread(builder, arguments[3]))
+        part_y = builder.fmul(block_y, _spread(builder, arguments[4]))
+        least = _spread(builder, arguments[5])
+        return _bits_where(builder, least, builder.fadd(part_x, part_y))
+
+    number = types.float64
+    return types.uint64(xs, ys, types.int64, number, number, number), generate
+
+
+@inlined
+def mark_touching(
+    xs: Array, ys: Array, rooms: Array, x: float, y: float, room: float, touching: Array
+) -> None:
+    """Mark the units of a layer that touch one of separation radius `room` at (x, y).
+
+    xs, ys, rooms: (padded units,), rooms of `fill_rooms`. touching: (words,) gets their bits.
     """
     own = room - TOLERANCE
-    count = 0
-    for word in range(0, len(xs), WORD):
-        bits = _NONE
-        for start in range(word, min(len(xs), word + WORD), BLOCK):
+    for w in range(len(touching)):
+        bits = NO_BITS
+        for start in range(WORD * w, min(len(xs), WORD * w + WORD), BLOCK):
             block = _touching_bits(xs, ys, rooms, start, x, y, own)
-            bits |= block << np.uint64(start - word)
-        while bits != _NONE:
-            found[count] = word + _lowest_bit(bits)
-            bits &= bits - _ONE
-            count += 1
-    return count
+            bits |= block << np.uint64(start - WORD * w)
+        touching[w] = bits
+
+
+@inlined
+def mark_along(xs: Array, ys: Array, x: float, y: float, least: float, along: Array) -> None:
+    """Mark the units whose way (xs, ys), (padded units,) each, goes along (x, y) by over `least`.
+
+    along: (words,) gets their bits.
+    """
+    for w in range(len(along)):
+        bits = NO_BITS
+        for start in range(WORD * w, min(len(xs), WORD * w + WORD), BLOCK):
+            block = _along_bits(xs, ys, start, x, y, least)
+            bits |= block << np.uint64(start - WORD * w)
+        along[w] = bits
+
+
+@inlined
+def bit_of(u: int) -> Any:
+    """The bit of unit u in its word."""
+    return FIRST_BIT << np.uint64(u % WORD)
+
+
+@inlined
+def lowest_unit(word: int, bits: Any) -> int:
+    """The first unit of those marked in a word; bits: not 0."""
+    return WORD * word + _lowest_bit(bits)
+
+
+@inlined
+def without_lowest(bits: Any) -> Any:
+    """The units marked in a word but the first one."""
+    return bits & (bits - FIRST_BIT)
+
+
+@inlined
+def bits_after(u: int, word: int) -> Any:
+    """The units of a word that come after unit u."""
+    last = u - WORD * word
+    if last < 0:
+        return ALL_BITS
+    if last >= WORD:
+        return NO_BITS
+    return (ALL_BITS << np.uint64(last)) << FIRST_BIT

@@ -13,14 +13,14 @@ from suite.environments.skirmish.battle import advance_batch, begin_episodes
 from suite.environments.skirmish.bundles import Battles, Outputs, Scratch
 from suite.environments.skirmish.commands import ALL_LEGAL
 from suite.environments.skirmish.compilation import bind
-from suite.environments.skirmish.contacts import padded
+from suite.environments.skirmish.contacts import n_words, new_rows
 from suite.environments.skirmish.encoding import encode_unlimited_sight
 from suite.environments.skirmish.extras import check_extra, extra_observation_size
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import Scenario
 from suite.environments.skirmish.streams import derive_episode_seeds
 from suite.environments.skirmish.tables import Tables, build_tables
-from suite.environments.skirmish.walking import N_PLAN
+from suite.environments.skirmish.walking import N_PLAN, N_SETS
 from suite.environments.skirmish.weapons import N_BEAMS, N_STRIKES_PER_UNIT
 from suite.environments.validation import (
     check_actions,
@@ -177,15 +177,14 @@ def _new_scratch(tables: Tables) -> Scratch:
     n_units = len(tables.stats)
     n_layers = int(tables.stats[:, f.LAYER].max()) + 1
     return Scratch(
-        plan=np.zeros((N_PLAN, padded(n_units))),
-        rooms=np.full((n_layers, padded(n_units)), np.nan),
+        plan=new_rows(N_PLAN, n_units, 0.0),
+        rooms=new_rows(n_layers, n_units, np.nan),
         strikes=np.zeros((N_STRIKES_PER_UNIT * n_units, 2), np.int64),
         posture=np.zeros(n_units, np.int64),
         movers=np.zeros(n_units, np.int64),
-        found=np.zeros(n_units, np.int64),
         stayers=np.zeros(n_units, np.int64),
         near=np.zeros(n_units, np.int64),
-        is_near=np.zeros(n_units, np.bool_),
+        sets=np.zeros((N_SETS, n_words(n_units)), np.uint64),
         attacker=np.full(n_units, -1, np.int64),
         shots=np.zeros(n_units, np.int64),
     )

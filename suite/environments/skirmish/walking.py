@@ -15,7 +15,16 @@ from typing import Any
 
 from suite.environments.skirmish.bundles import Battle, Scratch
 from suite.environments.skirmish.compilation import NOTHING, inlined
-from suite.environments.skirmish.contacts import find_touching
+from suite.environments.skirmish.contacts import (
+    NO_BITS,
+    WORD,
+    bit_of,
+    bits_after,
+    lowest_unit,
+    mark_along,
+    mark_touching,
+    without_lowest,
+)
 from suite.environments.skirmish.fields import (
     ACCELERATION,
     ATTACK_MOVE,
@@ -44,11 +53,17 @@ Array = Any
 STANDING, MOVING, HOLDING = 0, 1, 2  # idle; walking; aiming
 
 # rows of a plan (N_PLAN, padded units), in cells: the goal, the way of these loops; where the unit
-# would be if it went straight on, where it will be; how it is pushed, whether only lately;
-# whether it walks
+# would be if it went straight on, where it will be; how it is pushed; whether it touches somebody,
+# whether it walks; its heading, if it does
 END_X, END_Y, STRIDE, AHEAD_X, AHEAD_Y, NEXT_X, NEXT_Y, PUSHED_X, PUSHED_Y = range(9)
-LATE, TOUCHES, WALKS = 9, 10, 11
-N_PLAN = 12
+TOUCHES, WALKS, WAY_X, WAY_Y = 9, 10, 11, 12
+N_PLAN = 13
+
+# sets of units (N_SETS, words), as bits: who touches the place looked at; who walks on, who walks
+# and is held up, who stands idle and could walk; of the walker looked at, who comes against it,
+# whom it follows, who may be in its way; who is in `near`, who was at the start of the round
+TOUCHING, GOING, STUCK, IDLERS, AGAINST, FOLLOWED, MATTERING, NEAR, KNOWN = range(9)
+N_SETS = 9
 
 PLAN_LOOPS = 2  # walks are planned for so many loops
 HELD_UP_SHARE = 0.25  # of a stride; who gets on by less is held up
@@ -56,7 +71,7 @@ TRIES = 2  # how many units one after the other a walker tries to go round, on e
 LEAST_SHARE = 0.5  # of a stride, that must be left on the terrain for a way round to count
 NEAR_END = 3.0  # cells from its goal at which a blocked attack-mover is content
 EVEN = 1e-9  # cells; a smaller difference is none, whatever way it was rounded
-AGAINST = -0.5  # cosine below which two headings, or a way and the goal, are against each other
+COSINE_AGAINST = -0.5  # below it, a heading is against another, or a way against the goal
 IDLE_SHARE = 0.9  # of an overlap, by which an idle friend makes place
 MARGIN = 0.01  # cells by which who is parted goes farther than it must: fewer part again
 SLACK = 0.02  # cells two units may overlap after a loop
@@ -71,8 +86,11 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
     n_movers: how many of scratch.movers walk.
     """
     units, orders, stats = battle.units, battle.orders, tables.stats
-    plan, rooms, movers = scratch.plan, scratch.rooms, scratch.movers
+    plan, rooms, movers, sets = scratch.plan, scratch.rooms, scratch.movers, scratch.sets
+    sets[:] = NO_BITS
     for u in range(units.shape[0]):
+        if _is_idle(u, tables, scratch):
+            sets[IDLERS, u // WORD] |= bit_of(u)
         plan[AHEAD_X, u] = units[u, X]
         plan[AHEAD_Y, u] = units[u, Y]
         plan[NEXT_X, u] = units[u, X]
@@ -82,6 +100,9 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
         u = movers[k]
         plan[WALKS, u] = 1.0
         turn_to_goal(u, battle, tables, plan[END_X, u], plan[END_Y, u])
+        plan[WAY_X, u] = units[u, HEADING_X]
+        plan[WAY_Y, u] = units[u, HEADING_Y]
+        sets[GOING if orders[u, IS_HELD_UP] == 0 else STUCK, u // WORD] |= bit_of(u)
         _gather_speed(u, battle, tables, scratch)
         dx = units[u, HEADING_X] * plan[STRIDE, u]
         dy = units[u, HEADING_Y] * plan[STRIDE, u]
@@ -96,23 +117,21 @@ def plan_walks(n_movers: int, battle: Battle, tables: Tables, scratch: Scratch) 
         u = movers[k]
         row = rooms[int(stats[u, LAYER])]
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
-        n_found = find_touching(
-            plan[AHEAD_X], plan[AHEAD_Y], row, x, y, stats[u, SEPARATION], scratch.found
-        )
+        room = stats[u, SEPARATION]
+        mark_touching(plan[AHEAD_X], plan[AHEAD_Y], row, x, y, room, sets[TOUCHING])
         b = -1
-        if n_found > 1 or orders[u, IS_HELD_UP] != 0:
+        if _touches_others(u, sets[TOUCHING]) or orders[u, IS_HELD_UP] != 0:
             scratch.near[n_near] = u
-            scratch.is_near[u] = True
+            sets[NEAR, u // WORD] |= bit_of(u)
             n_near += 1
-            b = _who_is_there(u, -1, x, y, n_found, battle, tables, scratch, row, True)
+            _mark_mattering(u, battle, scratch)
+            b = _who_is_there(u, -1, x, y, battle, tables, scratch, row, True)
         if b >= 0:
             _go_round(u, b, battle, tables, scratch, row)
         else:
             orders[u, DETOUR] = 0
     if n_near > 0:
-        n_near = _part(n_near, battle, tables, scratch)
-    for k in range(n_near):
-        scratch.is_near[scratch.near[k]] = False
+        _part(n_near, battle, tables, scratch)
     for k in range(n_movers):
         u = movers[k]
         dx = plan[NEXT_X, u] - units[u, X]
@@ -214,46 +233,80 @@ def _gather_speed(u: int, battle: Battle, tables: Tables, scratch: Scratch) -> N
 
 
 @inlined
+def _touches_others(u: int, touching: Array) -> bool:
+    """Whether anybody but unit u is marked."""
+    others = touching[u // WORD] & ~bit_of(u)
+    for w in range(len(touching)):
+        if w != u // WORD:
+            others |= touching[w]
+    return bool(others != NO_BITS)
+
+
+@inlined
+def _mark_mattering(u: int, battle: Battle, scratch: Scratch) -> None:
+    """Mark whom walker u follows, and who may be in its way.
+
+    The one is who walks on, but not against it. The other is not who makes place: idle friends
+    and, if it is not held up, those who are and come against it.
+    """
+    plan, sets = scratch.plan, scratch.sets
+    x = battle.units[u, HEADING_X]
+    y = battle.units[u, HEADING_Y]
+    mark_along(plan[WAY_X], plan[WAY_Y], x, y, COSINE_AGAINST, sets[FOLLOWED])
+    mark_along(plan[WAY_X], plan[WAY_Y], -x, -y, -COSINE_AGAINST, sets[AGAINST])
+    for w in range(sets.shape[1]):
+        sets[FOLLOWED, w] &= sets[GOING, w]
+        enemies = bits_after(battle.n_allies - 1, w)
+        friends = ~enemies if u < battle.n_allies else enemies
+        placing = sets[IDLERS, w]
+        if battle.orders[u, IS_HELD_UP] == 0:
+            placing |= sets[STUCK, w] & sets[AGAINST, w]
+        sets[MATTERING, w] = ~(friends & placing)
+    sets[MATTERING, u // WORD] &= ~bit_of(u)
+
+
+@inlined
 def _who_is_there(
     u: int,
     passed: int,
     x: float,
     y: float,
-    n_found: int,
     battle: Battle,
     tables: Tables,
     scratch: Scratch,
     row: Array,
     follows: bool,
 ) -> int:
-    """Who of scratch.found is most in walker u's way to (x, y), or -1.
+    """Who, of those who touch it and matter, is most in walker u's way to (x, y), or -1.
 
-    Whom it moves away from is not, nor who makes place. passed: a unit that is no matter. row:
-    rooms of its layer. follows: whether who walks on, but not against it, is no matter.
+    Whom it moves away from is not. passed: a unit that is no matter. row: rooms of its layer.
+    follows: whether who walks on, but not against it, is no matter.
     """
-    units, stats = battle.units, tables.stats
-    found = scratch.found
-    own = stats[u, SEPARATION]
+    units, sets = battle.units, scratch.sets
+    own = tables.stats[u, SEPARATION]
     most = -1
     deepest = SLACK
-    for k in range(n_found):
-        b = found[k]
-        if b in (u, passed) or (follows and _walks_along(u, b, battle, scratch)):
-            continue
-        if _makes_way(u, b, battle, tables, scratch):
-            continue
-        at_x, at_y = _place_of(u, b, battle, scratch)
-        dx = at_x - x
-        dy = at_y - y
-        squared = dx * dx + dy * dy
-        apart = own + row[b]
-        now_dx = units[b, X] - units[u, X]
-        now_dy = units[b, Y] - units[u, Y]
-        if squared < apart * apart and squared < now_dx * now_dx + now_dy * now_dy - EVEN:
-            depth = apart - math.sqrt(squared)
-            if depth > deepest + EVEN:
-                most = b
-                deepest = depth
+    for w in range(sets.shape[1]):
+        bits = sets[TOUCHING, w] & sets[MATTERING, w]
+        if follows:
+            bits &= ~sets[FOLLOWED, w]
+        while bits != NO_BITS:
+            b = lowest_unit(w, bits)
+            bits = without_lowest(bits)
+            if b == passed:
+                continue
+            at_x, at_y = _place_of(u, b, battle, scratch)
+            dx = at_x - x
+            dy = at_y - y
+            squared = dx * dx + dy * dy
+            apart = own + row[b]
+            now_dx = units[b, X] - units[u, X]
+            now_dy = units[b, Y] - units[u, Y]
+            if squared < apart * apart and squared < now_dx * now_dx + now_dy * now_dy - EVEN:
+                depth = apart - math.sqrt(squared)
+                if depth > deepest + EVEN:
+                    most = b
+                    deepest = depth
     return most
 
 
@@ -262,18 +315,15 @@ def _place_of(u: int, b: int, battle: Battle, scratch: Scratch) -> tuple[float, 
     """Where walker u takes b to be at the end of the plan."""
     units, plan = battle.units, scratch.plan
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
-    if along > AGAINST:
+    if along > COSINE_AGAINST:
         return plan[AHEAD_X, b], plan[AHEAD_Y, b]
     return units[b, X], units[b, Y]
 
 
 @inlined
-def _makes_way(u: int, b: int, battle: Battle, tables: Tables, scratch: Scratch) -> bool:
-    """Whether unit b, idle or forced back, is pushed out of the way of walker u, its friend."""
-    n_allies = battle.n_allies
-    is_friend = (u < n_allies) == (b < n_allies)
-    is_idle = scratch.posture[b] == STANDING and tables.stats[b, SPEED] > 0.0
-    return is_friend and (is_idle or _is_forced_back(u, b, battle, scratch))
+def _is_idle(u: int, tables: Tables, scratch: Scratch) -> bool:
+    """Whether unit u stands idle and could walk."""
+    return scratch.posture[u] == STANDING and tables.stats[u, SPEED] > 0.0
 
 
 @inlined
@@ -285,20 +335,12 @@ def _is_forced_back(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
 
 
 @inlined
-def _walks_along(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
-    """Whether unit b walks on, and not against walker u."""
-    units, orders = battle.units, battle.orders
-    along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
-    return scratch.posture[b] == MOVING and orders[b, IS_HELD_UP] == 0 and along > AGAINST
-
-
-@inlined
 def _walks_against(u: int, b: int, battle: Battle, scratch: Scratch) -> bool:
     """Whether unit b, a friend, walks against walker u."""
     units, n_allies = battle.units, battle.n_allies
     along = units[b, HEADING_X] * units[u, HEADING_X] + units[b, HEADING_Y] * units[u, HEADING_Y]
     is_friend = (u < n_allies) == (b < n_allies)
-    return scratch.posture[b] == MOVING and along < AGAINST and is_friend
+    return scratch.posture[b] == MOVING and along < COSINE_AGAINST and is_friend
 
 
 @inlined
@@ -318,12 +360,11 @@ def _is_free_beside(
     at_x, at_y = _place_of(u, b, battle, scratch)
     x = at_x - side * apart * units[u, HEADING_Y]
     y = at_y + side * apart * units[u, HEADING_X]
-    room -= SLACK  # b itself is just not touched
-    n_found = find_touching(plan[AHEAD_X], plan[AHEAD_Y], row, x, y, room, scratch.found)
-    n_others = NOTHING
-    for k in range(n_found):
-        n_others += scratch.found[k] not in (u, b)
-    return bool(n_others == 0)
+    touching = scratch.sets[TOUCHING]
+    # b itself is just not touched
+    mark_touching(plan[AHEAD_X], plan[AHEAD_Y], row, x, y, room - SLACK, touching)
+    touching[b // WORD] &= ~bit_of(b)
+    return not _touches_others(u, touching)
 
 
 @inlined
@@ -376,18 +417,15 @@ def _go_round(
                 part = math.copysign(stride / math.sqrt(squared), part)
             step_x = dx * part - dy * across
             step_y = dy * part + dx * across
-            if step_x * to_x + step_y * to_y < AGAINST * stride:
+            if step_x * to_x + step_y * to_y < COSINE_AGAINST * stride:
                 break
             at_x, at_y = place_after(u, step_x, step_y, battle, tables)
             if (at_x - x) * step_x + (at_y - y) * step_y < LEAST_SHARE * stride * stride:
                 break
-            n_found = find_touching(
-                plan[AHEAD_X], plan[AHEAD_Y], row, at_x, at_y, room, scratch.found
-            )
+            touching = scratch.sets[TOUCHING]
+            mark_touching(plan[AHEAD_X], plan[AHEAD_Y], row, at_x, at_y, room, touching)
             passed = b if is_mutual else -1
-            b = _who_is_there(
-                u, passed, at_x, at_y, n_found, battle, tables, scratch, row, is_mutual
-            )
+            b = _who_is_there(u, passed, at_x, at_y, battle, tables, scratch, row, is_mutual)
             if b < 0:
                 plan[NEXT_X, u] = at_x
                 plan[NEXT_Y, u] = at_y
@@ -405,61 +443,61 @@ def _go_round(
 
 
 @inlined
-def _part(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) -> int:
+def _part(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
     """Part who would touch: whoever goes into the other gives way, by as much as it did.
 
     Who aims is not moved, who stands idle by friends only. Who would overlap nevertheless stays
-    where it is. n_near: how many of scratch.near may touch; returns how many are left there.
+    where it is. n_near: how many of scratch.near may touch.
     """
-    plan, near = scratch.plan, scratch.near
+    plan, near, sets = scratch.plan, scratch.near, scratch.sets
     for _ in range(PARTINGS):
         for k in range(n_near):
             plan[PUSHED_X, near[k]] = 0.0
             plan[PUSHED_Y, near[k]] = 0.0
             plan[TOUCHES, near[k]] = 0.0
+        for w in range(sets.shape[1]):
+            sets[KNOWN, w] = sets[NEAR, w]
         before = n_near
         for k in range(before):
             u = near[k]
             row = scratch.rooms[int(tables.stats[u, LAYER])]
             x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
             room = tables.stats[u, SEPARATION]
-            n_found = find_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, scratch.found)
-            for m in range(n_found):
-                b = scratch.found[m]
-                is_known = scratch.is_near[b] and plan[LATE, b] == 0.0
-                if b == u or (is_known and b < u):  # each two once
-                    continue
-                plan[TOUCHES, u] = 1.0
-                plan[TOUCHES, b] = 1.0
-                dx, dy, share = _push(u, b, room + row[b], battle, tables, scratch)
-                plan[PUSHED_X, u] += dx * share
-                plan[PUSHED_Y, u] += dy * share
-                if share < 1.0:
-                    if not scratch.is_near[b]:
-                        scratch.is_near[b] = True
-                        near[n_near] = b
-                        n_near += 1
-                        plan[PUSHED_X, b] = 0.0
-                        plan[PUSHED_Y, b] = 0.0
-                        plan[TOUCHES, b] = 1.0
-                        plan[LATE, b] = 1.0
-                    plan[PUSHED_X, b] -= dx * (1.0 - share)
-                    plan[PUSHED_Y, b] -= dy * (1.0 - share)
+            mark_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, sets[TOUCHING])
+            for w in range(sets.shape[1]):
+                # each two once
+                bits = sets[TOUCHING, w] & (bits_after(u, w) | ~sets[KNOWN, w])
+                while bits != NO_BITS:
+                    b = lowest_unit(w, bits)
+                    bits = without_lowest(bits)
+                    plan[TOUCHES, u] = 1.0
+                    plan[TOUCHES, b] = 1.0
+                    dx, dy, share = _push(u, b, room + row[b], battle, tables, scratch)
+                    plan[PUSHED_X, u] += dx * share
+                    plan[PUSHED_Y, u] += dy * share
+                    if share < 1.0:
+                        if not sets[NEAR, w] & bit_of(b):
+                            sets[NEAR, w] |= bit_of(b)
+                            near[n_near] = b
+                            n_near += 1
+                            plan[PUSHED_X, b] = 0.0
+                            plan[PUSHED_Y, b] = 0.0
+                        plan[PUSHED_X, b] -= dx * (1.0 - share)
+                        plan[PUSHED_Y, b] -= dy * (1.0 - share)
         n_left = 0
         for k in range(n_near):
             u = near[k]
-            plan[LATE, u] = 0.0
             if plan[TOUCHES, u] > 0.0:
                 if plan[PUSHED_X, u] != 0.0 or plan[PUSHED_Y, u] != 0.0:
                     _give_way(u, battle, tables, scratch)
                 near[n_left] = u
                 n_left += 1
             else:
-                scratch.is_near[u] = False
+                sets[NEAR, u // WORD] &= ~bit_of(u)
         n_near = n_left
         if n_near == 0:
-            return n_near
-    return _hold_back(n_near, battle, tables, scratch)
+            return
+    _hold_back(n_near, battle, tables, scratch)
 
 
 @inlined
@@ -557,14 +595,14 @@ def _is_gone(u: int, battle: Battle, scratch: Scratch) -> bool:
 
 
 @inlined
-def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) -> int:
+def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) -> None:
     """Let those stay where they are who would still overlap, then who would overlap with them.
 
     Of two, it is the one that goes into the other more: if both stayed, they might do so for ever.
-    n_near: how many of scratch.near may touch; returns how many are there in the end.
+    n_near: how many of scratch.near may touch.
     """
     units, stats = battle.units, tables.stats
-    plan, rooms, found, stayers = scratch.plan, scratch.rooms, scratch.found, scratch.stayers
+    plan, rooms, stayers, sets = scratch.plan, scratch.rooms, scratch.stayers, scratch.sets
     n_stayers = NOTHING
     k = 0
     while k < n_near:
@@ -574,18 +612,21 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
         row = rooms[int(stats[u, LAYER])]
         x, y = plan[NEXT_X, u], plan[NEXT_Y, u]
         room = stats[u, SEPARATION] - SLACK
-        n_found = find_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, found)
+        mark_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, sets[TOUCHING])
         stays = False
-        for m in range(n_found):
-            b = found[m]
-            if b == u or not _comes_nearer(u, b, battle, scratch):
-                continue
-            if is_gone and _goes_in(u, b, battle, scratch):
-                stays = True
-            elif not scratch.is_near[b]:
-                scratch.is_near[b] = True
-                scratch.near[n_near] = b
-                n_near += 1
+        for w in range(sets.shape[1]):
+            bits = sets[TOUCHING, w]
+            while bits != NO_BITS:
+                b = lowest_unit(w, bits)
+                bits = without_lowest(bits)
+                if b == u or not _comes_nearer(u, b, battle, scratch):
+                    continue
+                if is_gone and _goes_in(u, b, battle, scratch):
+                    stays = True
+                elif not sets[NEAR, w] & bit_of(b):
+                    sets[NEAR, w] |= bit_of(b)
+                    scratch.near[n_near] = b
+                    n_near += 1
         if stays:
             stayers[n_stayers] = u
             n_stayers += 1
@@ -595,14 +636,13 @@ def _hold_back(n_near: int, battle: Battle, tables: Tables, scratch: Scratch) ->
         plan[NEXT_Y, u] = units[u, Y]
     if n_stayers > 0:
         _hold_back_others(n_stayers, battle, tables, scratch)
-    return n_near
 
 
 @inlined
 def _hold_back_others(n_stayers: int, battle: Battle, tables: Tables, scratch: Scratch) -> int:
     """Let those stay too who would overlap with scratch.stayers, and so on; returns how many."""
     units, stats = battle.units, tables.stats
-    plan, rooms, found, stayers = scratch.plan, scratch.rooms, scratch.found, scratch.stayers
+    plan, rooms, stayers, sets = scratch.plan, scratch.rooms, scratch.stayers, scratch.sets
     k = NOTHING
     while k < n_stayers:
         u = stayers[k]
@@ -610,13 +650,16 @@ def _hold_back_others(n_stayers: int, battle: Battle, tables: Tables, scratch: S
         row = rooms[int(stats[u, LAYER])]
         room = stats[u, SEPARATION] - SLACK
         x, y = units[u, X], units[u, Y]
-        n_found = find_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, found)
-        for m in range(n_found):
-            b = found[m]
-            is_next = _is_gone(b, battle, scratch) and _comes_nearer(u, b, battle, scratch)
-            if b != u and is_next:
-                plan[NEXT_X, b] = units[b, X]
-                plan[NEXT_Y, b] = units[b, Y]
-                stayers[n_stayers] = b
-                n_stayers += 1
+        mark_touching(plan[NEXT_X], plan[NEXT_Y], row, x, y, room, sets[TOUCHING])
+        for w in range(sets.shape[1]):
+            bits = sets[TOUCHING, w]
+            while bits != NO_BITS:
+                b = lowest_unit(w, bits)
+                bits = without_lowest(bits)
+                is_next = _is_gone(b, battle, scratch) and _comes_nearer(u, b, battle, scratch)
+                if b != u and is_next:
+                    plan[NEXT_X, b] = units[b, X]
+                    plan[NEXT_Y, b] = units[b, Y]
+                    stayers[n_stayers] = b
+                    n_stayers += 1
     return n_stayers
