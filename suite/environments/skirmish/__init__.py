@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from suite.environments.skirmish.episodes import EncodedEpisode
 
-SKIRMISH_VERSION = "4.1"
+SKIRMISH_VERSION = "4.2"
 """Version of the rules. Any change that can move a trajectory or an encoding raises it."""
 
 

@@ -49,6 +49,7 @@ from suite.environments.skirmish.fields import (
     REPLAN,
     RESCAN,
     RESCAN_LOOPS,
+    SEEN_TARGET,
     SIGHT_RANGE,
     SPEED,
     TARGET,
@@ -221,6 +222,8 @@ def advance_loop(
     n_hitting = sweep(battle, tables) if sizes[N_BEAM_UNITS] > 0 else NOTHING
     if is_changed:
         fill_rooms(battle, tables, scratch.rooms)
+    for u in range(n_units):
+        orders[u, SEEN_TARGET] = orders[u, TARGET]
     n_movers = NOTHING
     for u in range(n_units):
         posture[u] = STANDING

@@ -31,7 +31,8 @@ HIT_TARGET, MISSILE_TARGET = 6, 7  # who gets the second hit; whom the missile f
 IS_HELD_UP = 8  # whether the unit wanted to walk and could not, at the last plan
 AIMED = 9  # at whom the unit has aimed last, or -1
 SWEEP = 10  # of a colossus' beams: 1 in the loop of the shot, one more in each after; 0: none
-N_ORDER_FIELDS = 11
+SEEN_TARGET = 11  # the target that the others know of: as it was when the loop began
+N_ORDER_FIELDS = 12
 # order codes; ATTACK of a healer heals; SPENT: a dead unit whose burst is done
 IDLE, MOVE, ATTACK, ATTACK_MOVE, SPENT = 0, 1, 2, 3, 4
 

@@ -38,6 +38,7 @@ from suite.environments.skirmish.fields import (
     RESCAN_LOOPS,
     SCAN,
     SCAN_OWN_RADIUS,
+    SEEN_TARGET,
     TARGET,
     UNARMED,
     WAYPOINT,
@@ -116,7 +117,7 @@ def is_threat(j: int, u: int, battle: Battle, tables: Tables) -> bool:
     """
     orders, stats = battle.orders, tables.stats
     is_attacking = orders[j, ORDER] == ATTACK or stats[j, IS_SCANNING] > 0.0
-    return stats[j, ALWAYS_THREATENS] > 0.0 or (is_attacking and orders[j, TARGET] == u)
+    return stats[j, ALWAYS_THREATENS] > 0.0 or (is_attacking and orders[j, SEEN_TARGET] == u)
 
 
 @inlined
