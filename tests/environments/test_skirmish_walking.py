@@ -71,6 +71,64 @@ def test_who_is_held_up_is_forced_back_by_a_friend_who_comes_against_it(arena: A
     assert np.hypot(*(west - (-0.97, 0.28))) < 0.2
 
 
+def test_who_crosses_the_way_is_not_walked_round(arena: Any) -> None:
+    # measured in the first step of 16 battles of 3m: the middle one, told east with the one beside
+    # it while the one ahead goes north, gets (+.99, -.02), the one ahead (+.12, +1.09)
+    places = [(9, 16 - PITCH), (9, 16), (9 + PITCH, 16)]
+    beside, middle, ahead = moved(arena, places, [f.EAST, f.EAST, f.NORTH])
+    assert beside == pytest.approx([1.125, 0.0], abs=0.02)
+    assert np.hypot(*(middle - (0.99, -0.02))) < 0.15
+    assert np.hypot(*(ahead - (0.12, 1.09))) < 0.15
+
+
+# 8m in the third step: three aim, the three behind them are told to go east (places by
+# replays); where those are when told again and where two of them are a step later
+FRONT = [(13.0635, 16.0), (13.125, 15.25), (13.125, 16.75)]
+SECOND = [(12.375, 15.3115), (12.375, 16.0), (12.375, 16.6885)]
+
+
+def test_a_second_row_walks_round_who_aims_on_the_free_side_at_once(arena: Any) -> None:
+    # measured in 14 battles: the one on the right is at (12.78, 14.58) after a step and at
+    # (13.13, 14.53) after two; the one on the left at (13.11, 17.45) after two; the middle one
+    # follows the right one: (12.14, 15.08) to (12.49, 15.04) after one
+    agents = [("Marine", *place) for place in FRONT + SECOND]
+    environment = arena.battle(agents, [("Marine", 18.79, 15.98)])
+    environment.units[0, 6, f.HEALTH] = 1e6
+    environment._tables.stats[6, f.SPEED] = 0.0
+    units, _ = arena.film(environment, 1, *[f.FIRST_TARGET] * 3, *[f.EAST] * 3)
+    np.testing.assert_array_equal(units[-1, :3, :2], FRONT)
+    right, middle, left = units[-1, 3:6, :2]
+    assert np.hypot(*(right - (12.78, 14.58))) < 0.4
+    assert np.hypot(*(middle - (12.35, 15.06))) < 0.2
+    assert np.hypot(*(left - (13.11, 17.45))) < 0.1
+
+
+def test_who_comes_behind_two_who_aim_goes_round_the_outer_one_alone(arena: Any) -> None:
+    # measured on 3m in the same battles: enemies behind the upper one of two that aim, (-.31,
+    # +.47), (-.22, +.33), (-.27, +.40), never round both
+    places = [(14.98, 15.44), (14.98, 16.13), (15.67, 16.13)]
+    enemies = [("Marine", *place) for place in places]
+    environment = arena.battle([("Marine", 9.8, 15.2)], enemies)
+    environment.units[0, 0, f.HEALTH] = 1e6
+    environment.orders[0, 1:, f.RESCAN] = 1
+    environment._tables.stats[1:3, f.SPEED] = 0.0
+    environment._tables.stats[1:3, f.RANGE] += 1.0  # they are in reach
+    units, _ = arena.film(environment, 1, f.STOP)
+    assert units[-1, 3, f.Y] > 16.13 + 0.3
+    assert units[-1, 3, f.X] < 15.67
+
+
+def test_who_nearly_fits_goes_through(arena: Any) -> None:
+    # between two that aim 1.36 cells from each other, where 1.375 are wanted
+    agents = [("Marine", 13.0, 15.32), ("Marine", 13.0, 16.68), ("Marine", 12.0, 16.0)]
+    environment = arena.battle(agents, [("Marine", 18.0, 16.0)])
+    environment.units[0, 3, f.HEALTH] = 1e6
+    environment._tables.stats[3, f.SPEED] = 0.0
+    units, _ = arena.film(environment, 2, f.FIRST_TARGET, f.FIRST_TARGET, f.EAST)
+    np.testing.assert_array_equal(units[-1, :2, :2], [(13.0, 15.32), (13.0, 16.68)])
+    assert units[-1, 2, f.X] > 13.5
+
+
 def test_an_idle_friend_is_pushed_ahead_of_a_walker(arena: Any) -> None:
     # measured in the first step of corridor: by .9 cells where the walker walks 1.0
     walker, friend = moved(arena, [(9, 16), (9.6875, 16)], [f.EAST, f.STOP], 3)
