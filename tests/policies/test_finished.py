@@ -51,7 +51,7 @@ def test_the_default_is_that_each_agent_acts_alone(cadp_on_3m: Any) -> None:
     run_id, directory = cadp_on_3m.spec.run_id, cadp_on_3m.runs_dir
     default = find_policy(run_id, "skirmish/3m", directory, seed=0)
     assert default.name == run_id
-    told = "cadp_vdn α=0.5 T=200 trained for 800 steps with seed 2, greedy, decentralised"
+    told = "cadp_vdn α=0.5 T=200 trained for 800 steps with seed 1, greedy, decentralised"
     assert default.description == told
     central = find_policy(run_id, "skirmish/3m", directory, seed=0, mode="centralised")
     assert central.name == f"{run_id}-centralised"
