@@ -325,3 +325,29 @@ def test_who_aims_is_never_moved(name: str, players: Any) -> None:
             n_looked_at += aims.sum()
         environment.reset(np.flatnonzero(result.terminated | result.truncated))
     assert n_looked_at > 1000
+
+
+def test_who_is_in_another_s_place_to_be_has_a_place_itself(arena: Any) -> None:
+    # a friend arrives in the walker's own place in this plan, and somebody else is in its way
+    environment = arena.battle(
+        [("Marine", 16, 16), ("Marine", 16.5, 15.7), ("Zergling", 16, 16.34)], [FAR]
+    )
+    environment._tables.stats[1, f.SPEED] = 0.0
+    environment.orders[0, 2, f.ORDER] = f.MOVE
+    environment.units[0, 2, [f.GOAL_X, f.GOAL_Y]] = (16, 16)
+    environment.available_actions[:] = True
+    environment.step(np.array([[f.EAST, f.STOP, f.NO_OP]]))
+    assert np.isfinite(environment.units).all()
+
+
+def test_a_pile_parts_no_faster_than_its_units_walk(arena: Any) -> None:
+    rng = np.random.default_rng(0)
+    places = 16.0 + 0.02 * rng.random((20, 2))
+    environment = arena.battle(
+        [("Marine", *place) for place in places], [("Marine", 16 + 5.8, 16.0)]
+    )
+    environment.units[0, :, f.HEALTH] = 1e6
+    pace = environment._tables.stats[0, f.SPEED]
+    units, _ = arena.film(environment, 3, *[f.FIRST_TARGET] * 20)
+    ways = np.hypot(*np.moveaxis(np.diff(units[:, :20, :2], axis=0), -1, 0))
+    assert ways.max() <= 2.0 * pace + 1e-9  # of the two loops of a plan

@@ -70,7 +70,8 @@ def encode_available_actions(
     """Fill available (agents, actions) bool.
 
     A dead agent may only do nothing; a living one may stop, move where the cell one ahead is free,
-    and aim at living enemies (a healer: at living agents that are no healers) within 6 cells.
+    and aim at living enemies (a healer: at living agents that are no healers) within 6 cells. There
+    are as many actions to aim as enemies: agents beyond cannot be healed (SMAC itself fails there).
     """
     stats, sizes = tables.stats, tables.sizes
     is_free = tables.is_free[GROUND]
@@ -89,7 +90,8 @@ def encode_available_actions(
         row[EAST] = _is_walkable(is_free, x + MOVE_PROBE, y)
         row[WEST] = _is_walkable(is_free, x - MOVE_PROBE, y)
         is_healer = stats[a, IS_HEALER] > 0.0
-        for j in range(n_allies if is_healer else sizes[N_ENEMIES]):
+        n_enemies = sizes[N_ENEMIES]
+        for j in range(min(n_allies, n_enemies) if is_healer else n_enemies):
             u = j if is_healer else enemies[j]
             if units[u, HEALTH] <= 0.0 or (is_healer and stats[u, IS_HEALER] > 0.0):
                 continue

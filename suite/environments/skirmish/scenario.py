@@ -17,6 +17,7 @@ from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.environments.skirmish.extras import EXTRA_OBSERVATIONS
 from suite.environments.skirmish.fields import PLAYABLE_HIGH, PLAYABLE_LOW, SIGHT_RANGE
 from suite.environments.skirmish.rules import Rules
+from suite.errors import InputError
 
 DATA_FORMAT = 2
 LOOPS_PER_SECOND = 16.0  # game seconds at "Normal" speed, the unit of the game's own data
@@ -192,6 +193,18 @@ class Scenario:
     enemies: tuple[Placement, ...]
     lattice: NDArray[np.float64] | None
     types: Mapping[str, UnitType]
+
+    def __post_init__(self) -> None:
+        """InputError if a side has no units, or one stands outside the map."""
+        for side, units in (("allies", self.allies), ("enemies", self.enemies)):
+            where = f"scenario {self.name}, {side}"
+            if not units:
+                raise InputError("nobody is there", where=where, cure="place a unit")
+            for unit in units:
+                if not (0.0 <= unit.x < MAP_SIZE and 0.0 <= unit.y < MAP_SIZE):
+                    value, cure = (unit.x, unit.y), f"choose x and y from 0 up to {MAP_SIZE}"
+                    what = f"a {unit.type_name} outside the map"
+                    raise InputError(what, where=where, value=value, cure=cure)
 
     @property
     def ally_type_order(self) -> tuple[str, ...]:

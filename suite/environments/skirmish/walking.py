@@ -199,10 +199,8 @@ def _part_stayers(n_stayers: int, battle: Battle, tables: Tables, scratch: Scrat
             plan[PUSHED_Y, b] -= dy * share
     for k in range(n_stayers):
         u = stayers[k]
-        dx = plan[PUSHED_X, u]
-        dy = plan[PUSHED_Y, u]
-        if dx != 0.0 or dy != 0.0:
-            plan[NEXT_X, u], plan[NEXT_Y, u] = place_after(u, dx, dy, battle, tables)
+        if plan[PUSHED_X, u] != 0.0 or plan[PUSHED_Y, u] != 0.0:
+            _give_way(u, battle, tables, scratch)
 
 
 @inlined
@@ -410,6 +408,8 @@ def _go_round(
                 dy *= 0.5
                 apart *= 0.5
             squared = dx * dx + dy * dy
+            if squared == 0.0:  # b comes to where it stands
+                break
             part = 0.5 * (squared + stride * stride - apart * apart) / squared
             rest = stride * stride / squared - part * part
             across = math.sqrt(max(rest, 0.0)) * side
