@@ -59,10 +59,7 @@ from suite.environments.skirmish.fields import (
     X,
     Y,
 )
-from suite.environments.skirmish.streams import draw_uniform, seed_stream
-from suite.environments.skirmish.tables import Tables
-from suite.environments.skirmish.targeting import can_heal, can_hit, choose_freely, reach, scan
-from suite.environments.skirmish.walking import (
+from suite.environments.skirmish.plans import (
     END_X,
     END_Y,
     HOLDING,
@@ -70,9 +67,11 @@ from suite.environments.skirmish.walking import (
     PLAN_LOOPS,
     STANDING,
     STRIDE,
-    finish_walks,
-    plan_walks,
 )
+from suite.environments.skirmish.streams import draw_uniform, seed_stream
+from suite.environments.skirmish.tables import Tables
+from suite.environments.skirmish.targeting import can_heal, can_hit, choose_freely, reach, scan
+from suite.environments.skirmish.walking import finish_walks, plan_walks
 from suite.environments.skirmish.weapons import (
     fly,
     heal,

@@ -46,10 +46,10 @@ class Battle(NamedTuple):
 class Scratch(NamedTuple):
     """What one loop of one battle needs; nothing of it lasts longer than a step.
 
-    plan: (N_PLAN, padded units) float64, rows in `walking`. rooms: (layers, padded units) float64
+    plan: (N_PLAN, padded units) float64, rows in `plans`. rooms: (layers, padded units) float64
     of `contacts.fill_rooms`. strikes: (N_STRIKES_PER_UNIT * units, 2) int64, columns in `weapons`.
     sets: (N_SETS, words) uint64, sets of units in `walking`. The others are (units,) int64.
-    posture: codes in `walking`. movers: who walks. stayers, near: lists of units. attacker: who hit
+    posture: codes in `plans`. movers: who walks. stayers, near: lists of units. attacker: who hit
     the unit first in this loop, or -1. shots: whom the unit shot at or healed, or -1.
     """
 

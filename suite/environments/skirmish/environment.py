@@ -16,11 +16,11 @@ from suite.environments.skirmish.compilation import bind
 from suite.environments.skirmish.contacts import n_words, new_rows
 from suite.environments.skirmish.encoding import encode_unlimited_sight
 from suite.environments.skirmish.extras import check_extra, extra_observation_size
+from suite.environments.skirmish.plans import N_PLAN, N_SETS
 from suite.environments.skirmish.rules import DEFAULT_RULES, Rules
 from suite.environments.skirmish.scenario import Scenario
 from suite.environments.skirmish.streams import derive_episode_seeds
 from suite.environments.skirmish.tables import Tables, build_tables
-from suite.environments.skirmish.walking import N_PLAN, N_SETS
 from suite.environments.skirmish.weapons import N_BEAMS, N_STRIKES_PER_UNIT
 from suite.environments.validation import (
     check_actions,
