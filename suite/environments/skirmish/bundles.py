@@ -48,7 +48,7 @@ class Scratch(NamedTuple):
 
     plan: (N_PLAN, padded units) float64, rows in `plans`. rooms: (layers, padded units) float64
     of `contacts.fill_rooms`. strikes: (N_STRIKES_PER_UNIT * units, 2) int64, columns in `weapons`.
-    sets: (N_SETS, words) uint64, sets of units in `walking`. The others are (units,) int64.
+    sets: (N_SETS, words) uint64, sets of units in `plans`. The others are (units,) int64.
     posture: codes in `plans`. movers: who walks. stayers, near: lists of units. attacker: who hit
     the unit first in this loop, or -1. shots: whom the unit shot at or healed, or -1.
     """
