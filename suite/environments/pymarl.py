@@ -20,7 +20,8 @@ from suite.environments import ActionError, BatchedEnvironment, backend_of, make
 class PyMARLEnvironment:
     """One environment of a scenario, as PyMARL's runners use it.
 
-    n_agents, n_actions, episode_limit (steps): sizes. All arrays returned are copies.
+    n_agents, n_actions, episode_limit (steps): sizes. is_timeout: whether the last step was cut by
+    the time limit. All arrays returned are copies.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ class PyMARLEnvironment:
         self._seed = seed
         self._reports_episode_limit = reports_episode_limit
         self._names = [f"agent {i}" for i in range(self._batch.info.n_agents)]
-        self._is_playing = False
+        self._is_playing = self.is_timeout = False
         self._n_played = self._n_won = self._n_timeouts = 0
         self.n_agents = self._batch.info.n_agents
         self.n_actions = self._batch.info.n_actions
@@ -46,9 +47,14 @@ class PyMARLEnvironment:
 
     def reset(self) -> tuple[list[NDArray[np.float32]], NDArray[np.float32]]:
         """Start a new episode; returns `get_obs()` and `get_state()`."""
-        self._batch.reset()
-        self._is_playing = True
+        self.begin()
         return self.get_obs(), self.get_state()
+
+    def begin(self, episode_seed: int | None = None) -> None:
+        """Start a new episode: the one of this seed, or the next that the class's seed fixes."""
+        seeds = None if episode_seed is None else np.array([episode_seed])
+        self._batch.reset(episode_seeds=seeds)
+        self._is_playing, self.is_timeout = True, False
 
     def step(self, actions: Iterable[object]) -> tuple[float, bool, dict[str, bool | int]]:
         """Play one step; actions: one available integer per agent, in any iterable.
@@ -62,14 +68,14 @@ class PyMARLEnvironment:
             raise ActionError("no episode is running; call reset first")
         result = self._batch.step(legal_actions(self._batch, list(actions), self._names))
         info = battle_info(self._batch, bool(result.won[0]))
-        is_timeout = bool(result.truncated[0])
-        if is_timeout and self._reports_episode_limit:
+        self.is_timeout = bool(result.truncated[0])
+        if self.is_timeout and self._reports_episode_limit:
             info["episode_limit"] = True
-        has_ended = is_timeout or bool(result.terminated[0])
+        has_ended = self.is_timeout or bool(result.terminated[0])
         self._is_playing = not has_ended
         self._n_played += has_ended
         self._n_won += info["battle_won"]
-        self._n_timeouts += is_timeout
+        self._n_timeouts += self.is_timeout
         return float(result.reward[0]), has_ended, info
 
     def get_obs(self) -> list[NDArray[np.float32]]:
