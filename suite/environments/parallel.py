@@ -6,7 +6,8 @@ them raises MissingDependencyError.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import copy
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -168,13 +169,23 @@ class ParallelEnvironment(ParallelEnv[str, Observation, int]):
 class AvailableActions(spaces.Discrete):
     """The n_actions integers from 0; a sample without a mask is one that is available right now.
 
-    So programs that sample without knowing of masks play legally.
+    So programs that sample without knowing of masks play legally. A copy asks the same environment,
+    or the copy of it that it is part of; pickled, it is a plain `Discrete`, since the environment
+    does not travel with it.
     """
 
     def __init__(self, batch: BatchedEnvironment, agent: int) -> None:
         super().__init__(batch.info.n_actions)
         self._batch = batch
         self._agent = agent
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AvailableActions:
+        copied = AvailableActions(memo.get(id(self._batch), self._batch), self._agent)
+        copied._np_random = copy.deepcopy(self._np_random, memo)
+        return copied
+
+    def __reduce__(self) -> tuple[Callable[..., spaces.Discrete], tuple[Any, ...]]:
+        return plain_actions, (int(self.n), self._np_random)
 
     def sample(
         self,
@@ -185,6 +196,14 @@ class AvailableActions(spaces.Discrete):
         if mask is None and probability is None:
             mask = self._batch.available_actions[0, self._agent].astype(np.int8)
         return super().sample(mask, probability)
+
+
+def plain_actions(n_actions: int, random: np.random.Generator | None) -> spaces.Discrete:
+    """What is left of `AvailableActions` where its environment is not."""
+    actions = spaces.Discrete(n_actions)
+    if random is not None:
+        actions._np_random = random
+    return actions
 
 
 def agent_names(batch: BatchedEnvironment) -> list[str]:

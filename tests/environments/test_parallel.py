@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 import re
 import subprocess
 import sys
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from gymnasium import spaces
 from pettingzoo.test import api_test, parallel_api_test, parallel_seed_test
 from pettingzoo.utils.conversions import parallel_to_aec
 
-from suite.environments import ActionError, available, make
+from suite.environments import ActionError, available, make, skirmish_v4
 from suite.environments.parallel import ParallelEnvironment, parallel_env
+from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.environments.skirmish.fields import HEALTH
 from suite.errors import InputError
 
@@ -238,3 +241,40 @@ def test_examples_of_the_documentation_run(
 ) -> None:
     exec(compile(example, "docs/environments.md", "exec"), {})
     assert capsys.readouterr().out
+
+
+def test_a_copied_action_space_samples_what_is_available_now() -> None:
+    environment = parallel_env("skirmish/3m")
+    environment.reset(seed=0)
+    space = environment.action_space("marine_0")
+    space.seed(1)
+    copied = copy.deepcopy(space)
+    assert copied.sample() == space.sample()  # each from its own generator in one state
+    assert copied is not space
+    assert copied == space
+    for _ in range(60):
+        if not environment.agents:
+            environment.reset()
+        mask = environment._batch.available_actions[0, 0]
+        drawn = copied.sample()
+        assert mask[drawn]
+        environment.step(sample_all(environment) | {"marine_0": int(drawn)})
+
+
+def test_a_pickled_action_space_does_not_carry_the_environment() -> None:
+    environment = parallel_env("skirmish/27m_vs_30m")
+    packed = pickle.dumps(environment.action_space("marine_0"))
+    assert len(packed) < 2000
+    space = pickle.loads(packed)
+    assert type(space) is spaces.Discrete
+    assert space.n == 36
+
+
+def test_the_name_that_carries_the_rules_version() -> None:
+    assert SKIRMISH_VERSION.split(".")[0] == skirmish_v4.RULES
+    assert skirmish_v4.__name__.endswith(f"_v{skirmish_v4.RULES}")
+    ours, theirs = skirmish_v4.parallel_env("5m_vs_6m", seed=4), parallel_env("skirmish/5m_vs_6m")
+    first, _ = ours.reset(seed=9)
+    second, _ = theirs.reset(seed=9)
+    for agent in ours.agents:
+        np.testing.assert_array_equal(first[agent]["observation"], second[agent]["observation"])
