@@ -1,8 +1,8 @@
 """Whether learners find a simulator's maps hard in the order in which they find the game's hard.
 
 Each RUNS_DIR holds finished runs; those of one scenario and arm are averaged over seeds. The
-published win rates come from a CSV file with the columns map and win_rate (percent); of others,
-and of maps that are not in it, nothing is used.
+published win rates come from a CSV file with the columns map (`3m` or `skirmish/3m`) and win_rate
+(percent); maps that are not in it are not used.
 
 \b
 won       test win rate, mean of the last third of the tests, percent
@@ -51,23 +51,26 @@ app = make_app()
 
 def read_published(path: Path) -> dict[str, float]:
     """Win rates in percent by map; InputError for what is no such file."""
-    text = read_file(path, "a CSV file with the columns map and win_rate").decode(
-        "utf-8", "replace"
-    )
+    what = "a CSV file with the columns map and win_rate"
+    lines = csv.DictReader(io.StringIO(read_file(path, what).decode("utf-8-sig", "replace")))
+    if not {"map", "win_rate"} <= set(lines.fieldnames or ()):
+        found = ", ".join(lines.fieldnames or ()) or "nothing"
+        raise InputError("no such columns", where=str(path), value=found, cure=f"give {what}")
     rates: dict[str, float] = {}
-    for line, row in enumerate(csv.DictReader(io.StringIO(text)), 2):
+    for line, row in enumerate(lines, 2):
         where = f"{path}, line {line}"
         cure = "one line a map: its name and a win rate from 0 to 100"
-        name, value = row.get("map"), row.get("win_rate")
+        name, value = (row["map"] or "").rpartition("/")[2], row["win_rate"]
         try:
             rate = float(value or "")
         except ValueError:
             raise InputError("no win rate", where=where, value=value, cure=cure) from None
         if not name or name in rates or not 0.0 <= rate <= 100.0:
-            raise InputError(
-                "not a map of its own with its rate", where=where, value=row, cure=cure
-            )
+            problem = "not a map of its own with its rate"
+            raise InputError(problem, where=where, value=row, cure=cure)
         rates[name] = rate
+    if not rates:
+        raise InputError("no win rates", where=str(path), cure=f"give {what}")
     return rates
 
 
@@ -118,12 +121,13 @@ def correlation(values: list[float], published: list[float]) -> dict[str, float]
 def main(runs_dirs: Directories, published: Published, json: Json = False) -> None:
     """The help is the module's docstring."""
     rates = read_published(published)
-    records = [
-        record
+    runs = {  # a run that is in two folders counts once
+        record.run_id: record
         for folder in runs_dirs
         for record in RecordStore.open(folder).load()
         if record.status == "finished"
-    ]
+    }
+    records = list(runs.values())
     rows = [
         {
             "arm": arm,

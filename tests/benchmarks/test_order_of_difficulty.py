@@ -55,7 +55,7 @@ def test_the_last_third_of_the_tests_counts_for_every_seed() -> None:
 
 def test_published_rates_are_read_by_map(tmp_path: Path) -> None:
     path = tmp_path / "published.csv"
-    path.write_text("map,win_rate,source\n3m,97,x\n8m,95.5,y\n")
+    path.write_text("\ufeffmap,win_rate,source\n3m,97,x\nskirmish/8m,95.5,y\n", "utf-8")
     assert read_published(path) == {"3m": 97.0, "8m": 95.5}
 
 
@@ -64,6 +64,23 @@ def test_what_is_no_win_rate_is_said_with_its_line(line: str, tmp_path: Path) ->
     path = tmp_path / "published.csv"
     path.write_text(f"map,win_rate\n{line}\n")
     with pytest.raises(InputError, match="line"):
+        read_published(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "nothing"),
+        ("Map;win_rate\n3m;97\n", "Map;win_rate"),
+        ("map,win_rate\n", "no win rates"),
+    ],
+)
+def test_a_file_without_columns_or_lines_is_said_to_be_so(
+    text: str, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "published.csv"
+    path.write_text(text)
+    with pytest.raises(InputError, match=said):
         read_published(path)
 
 

@@ -233,9 +233,9 @@ def _is_in_reach(u: int, j: int, battle: Battle, tables: Tables) -> bool:
 
 @inlined
 def choose_patient(u: int, battle: Battle, tables: Tables) -> None:
-    """Choose whom automatic healer u heals until that one is whole: the nearest it can.
+    """Choose whom automatic healer u heals until that one is whole: who has the least of its life.
 
-    Equally near: the lower index. It needs some energy to begin.
+    Of equal ones the nearest, then the lower index. It needs some energy to begin.
     """
     units, stats = battle.units, tables.stats
     rules, n_allies = tables.rules, battle.n_allies
