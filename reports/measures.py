@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from reports.data import History, RunView
-from suite.environments import backend_of
+from suite.environments import backend_of, counts_wins
 from suite.environments.backend import Backend
 from suite.runs import metrics
 from suite.runs.metrics import test_key
@@ -75,4 +75,5 @@ def measures(scenario: str) -> tuple[Measure, ...]:
     return tuple(
         _KNOWN.get(quantity) or Measure(quantity, f"test {quantity}")
         for quantity in backend(scenario).measures
+        if quantity != metrics.WIN_RATE or counts_wins(scenario)
     )

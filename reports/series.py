@@ -18,6 +18,7 @@ from reports.statistics.intervals import (
     stratified_interval,
 )
 from reports.statistics.performance import Performance, summarise
+from suite.environments import counts_wins
 from suite.runs.modes import ExecutionMode
 
 # Fixed, so that the same records give the same report to the last byte.
@@ -190,9 +191,9 @@ def evaluate_all(data: ReportData) -> list[SeriesResult]:
 
 
 def win_rates(data: ReportData, results: Iterable[SeriesResult]) -> dict[SeriesKey, SeriesResult]:
-    """Every series on its win rate, also where the backend has it not tabulated."""
+    """Every series of scenarios that count wins on its win rate, tabulated or not."""
     found = {result.key: result for result in results if result.measure is WIN_RATE}
-    for scenario in data.scenarios:
+    for scenario in filter(counts_wins, data.scenarios):
         for key in series_keys(data, scenario):
             found[key] = found.get(key) or evaluate(data, key, WIN_RATE)
     return found
