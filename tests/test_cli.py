@@ -316,6 +316,18 @@ def test_doctor_names_missing_packages(call, monkeypatch: pytest.MonkeyPatch) ->
     assert "MISSING: pip install no-such-package" in out
 
 
+def test_doctor_says_what_a_backend_lacks(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is optional leaves the rest usable."""
+    assert "pettingzoo     usable: " in call("doctor")[1]
+    assert f"gymnasium {doctor.package_version('gymnasium')}" in call("doctor")[1]
+    needs = ("pettingzoo", "no-such-package")
+    monkeypatch.setattr("suite.environments.pettingzoo.backend.PettingZooBackend.needs", needs)
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "pettingzoo     not usable: " in out
+    assert "cure: pip install no-such-package" in out
+
+
 @pytest.mark.parametrize(
     ("header", "value", "is_smac3"),
     [

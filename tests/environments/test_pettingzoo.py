@@ -1,7 +1,9 @@
-"""Environments of others behind PettingZoo's parallel interface: what `test_contract` cannot know."""
+"""Environments of others, through PettingZoo: what `test_contract` cannot know."""
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
 import os
 import subprocess
 import sys
@@ -17,6 +19,7 @@ from suite.environments.pettingzoo.naming import Source, parse
 from suite.errors import InputError
 
 EXAMPLES = Path(__file__).parent / "examples"
+ROOT = Path(__file__).parents[2]
 
 
 def example(name: str) -> str:
@@ -87,6 +90,14 @@ def test_what_cannot_be_used_is_refused_in_one_line(name: str, said: str) -> Non
             call(f"pettingzoo/{name}")
         assert caught.value.cure
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("package", ["pettingzoo", "gymnasium"])
+def test_a_missing_package_is_named(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(declared, "find_spec", lambda name: None if name == package else name)
+    declared._tried.cache_clear()
+    with pytest.raises(InputError, match=f"{package} is not installed; run: pip install"):
+        describe(example("Walk"))
 
 
 def test_names_of_scenarios() -> None:
@@ -209,7 +220,7 @@ def test_an_engine_that_dies_says_so_and_can_be_reset() -> None:
     environment = make(example("Breaking?max_cycles=40"), 2, 0)
     for _ in range(30):
         step(environment, 0, 0)
-    with pytest.raises(InputError, match="step fails .ZeroDivisionError: the engine is gone"):
+    with pytest.raises(InputError, match=r"step fails .ZeroDivisionError: the engine is gone"):
         step(environment, 0, 0)
     environment.reset(np.array([0]))
     step(environment, 0, 0)
@@ -289,6 +300,7 @@ def test_a_plan_refuses_in_one_line(tmp_path: Path, scenario: str, more: str, sa
     assert scenario in line
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_and_reported(tmp_path: Path) -> None:
     """Without wins its report has returns and no win rate; what it is is recorded."""
     study, runs = written(tmp_path, example("Race?n=3")), str(tmp_path / "runs")
@@ -306,3 +318,18 @@ def test_a_study_is_trained_and_reported(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "return" in done.stdout
     assert "win rate" not in done.stdout
+
+
+@pytest.mark.slow
+def test_the_example_study_runs(tmp_path: Path) -> None:
+    """Needs the package mpe2, from PyPI."""
+    pytest.importorskip("mpe2", reason="the package mpe2 is not installed")
+    study, runs = str(ROOT / "studies" / "pettingzoo_example.toml"), str(tmp_path / "runs")
+    done = run("plan", study)
+    assert done.returncode == 0, done.stderr
+    version = importlib.metadata.version("mpe2")
+    assert f"version mpe2 {version}, adapter {declared.ADAPTER_VERSION}" in done.stdout
+    done = run("run", study, "--profile", "smoke", "--runs-dir", runs, "--workers", "1")
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(run("status", study, "--runs-dir", runs, "--json").stdout)
+    assert [one["state"] for one in shown["runs"]] == ["finished"] * 2

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from suite.environments.backend import Backend
 from suite.environments.interface import BatchedEnvironment, EnvironmentInfo
-from suite.environments.pettingzoo.naming import FORM, parse
+from suite.environments.pettingzoo.naming import parse
+from suite.errors import MissingDependencyError
 from suite.runs.metrics import EPISODE_LENGTH, RETURN, WIN_RATE
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ class PettingZooBackend(Backend):
 
     name = "pettingzoo"
     title = "PettingZoo"
-    description = f"any parallel environment of PettingZoo, as {FORM}"
+    description = "parallel environments of others, as pettingzoo/<module>:<name>"
     version_word = "version"
     needs = ("pettingzoo", "gymnasium")
     takes_any_name = True
@@ -61,6 +63,13 @@ BACKEND = PettingZooBackend()
 def _tried(scenario: str) -> tuple[EnvironmentInfo, Layout]:
     """What a scenario is; found out once in a process."""
     source = parse(scenario)
+    for needed in BACKEND.needs:
+        if find_spec(needed) is None:
+            raise MissingDependencyError(
+                f"the package {needed} is not installed",
+                where="scenario of pettingzoo",
+                cure="run: pip install pettingzoo",
+            )
     from suite.environments.pettingzoo.environment import check_seeding
     from suite.environments.pettingzoo.layout import layout_of
     from suite.environments.pettingzoo.making import version_of

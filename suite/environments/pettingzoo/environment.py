@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -53,7 +53,8 @@ class PettingZooEnvironment:
         self.state = np.zeros((n_environments, info.state_size), np.float32)
         self.available_actions = np.zeros((*shape, info.n_actions), np.bool_)
         self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
-        self._is_playing = np.zeros(shape, np.bool_)  # (slots, agents) who has not ended
+        self._no_op = np.arange(info.n_actions) == NO_OP
+        self._playing: list[list[int]] = [[] for _ in self._made]  # who has not ended
         self._length = np.zeros(n_environments, np.int64)
         self._is_over = np.ones(n_environments, np.bool_)
         self.reset()
@@ -99,88 +100,74 @@ class PettingZooEnvironment:
         made = self._made[slot]
         self._is_over[slot] = True
         observations, infos = made.reset(seed=seed)
-        left = set(made.agents)
-        playing = np.array([agent.name in left for agent in self._layout.agents])
-        if not playing.any():
+        self._playing[slot] = playing = self._present(made.agents)
+        if not playing:
             refuse(self.source, "no agent is there after a reset", _CURE)
-        self._is_playing[slot] = playing
         self._length[slot] = 0
         self._show(slot, playing, observations, infos, is_over=False)
         self._is_over[slot] = False
 
     def _advance(self, slot: int, actions: list[int]) -> tuple[float, tuple[bool, bool, bool]]:
         """Reward, and whether terminated, truncated and won, of a step of one environment."""
-        made, agents, was_playing = self._made[slot], self._layout.agents, self._is_playing[slot]
-        chosen = {
-            agent.name: agent.first_action + action
-            for agent, action, is_playing in zip(agents, actions, was_playing, strict=True)
-            if is_playing
-        }
+        made, agents, played = self._made[slot], self._layout.agents, self._playing[slot]
+        chosen = {agents[i].name: agents[i].first_action + actions[i] for i in played}
         observations, rewards, terminations, truncations, infos = made.step(chosen)
         self._length[slot] += 1
-        left = set(made.agents)
-        has_ended = np.array([bool(terminations.get(agent.name)) for agent in agents])
-        was_cut = np.array([bool(truncations.get(agent.name)) for agent in agents]) & ~has_ended
-        playing = np.array([agent.name in left for agent in agents]) & ~has_ended & ~was_cut
-        is_last = not playing.any()
-        is_cut = (
-            bool(was_cut.any()) if is_last else bool(self._length[slot] >= self.info.episode_limit)
-        )
-        is_over = is_last or is_cut
+        ended = {name for name, is_so in terminations.items() if is_so}
+        cut = {name for name, is_so in truncations.items() if is_so} - ended
+        self._playing[slot] = playing = self._present({*made.agents} - ended - cut)
+        is_cut = bool(self._length[slot] >= self.info.episode_limit) if playing else bool(cut)
+        is_over = is_cut or not playing
         shown = playing
-        if is_last:
-            shown = was_playing & ~has_ended if is_cut else was_playing.copy()
-        self._is_playing[slot] = playing
+        if not playing:
+            shown = [i for i in played if not (is_cut and agents[i].name in ended)]
         self._is_over[slot] = is_over
         self._show(slot, shown, observations, infos, is_over=is_over)
-        total = float(sum(float(reward) for reward in rewards.values()))
+        total = float(sum(map(float, rewards.values())))
         if self.source.team_reward == "mean":
             total /= len(agents)
-        won = self.source.won
-        has_won = (
-            won is not None
-            and is_over
-            and not is_cut
-            and any(bool(info.get(won)) for info in infos.values())
-        )
-        return total, (is_over and not is_cut, is_cut, has_won)
+        is_terminated = is_over and not is_cut
+        has_won = is_terminated and any(info.get(self.source.won) for info in infos.values())
+        return total, (is_terminated, is_cut, has_won)
+
+    def _present(self, names: Collection[Any]) -> list[int]:
+        """Numbers of the agents with these names."""
+        return [i for i, agent in enumerate(self._layout.agents) if agent.name in names]
 
     def _show(
         self,
         slot: int,
-        shown: NDArray[np.bool_],
+        shown: list[int],
         observations: Mapping[Any, Any],
         infos: Mapping[Any, Mapping[str, Any]],
         *,
         is_over: bool,
     ) -> None:
-        """Write what the agents in `shown` (agents,) see and may do, and the state."""
+        """Write what the agents in `shown` see and may do, and the state."""
         seen, available = self.observations[slot], self.available_actions[slot]
         seen[:] = 0.0
-        available[:] = False
-        for i, agent in enumerate(self._layout.agents):
-            if not shown[i] or (is_over and agent.name not in observations):
-                available[i, NO_OP] = True
+        available[:] = self._no_op
+        for i in shown:
+            agent = self._layout.agents[i]
+            if is_over and agent.name not in observations:
                 continue
             observation = observations[agent.name]
-            seen[i, : agent.observation_size] = _of_size(
-                agent.observation_size, agent.flat(observation), "an observation"
-            )
+            size = agent.observation_size
+            seen[i, :size] = _of_size(size, agent.flat(observation), "an observation")
             mask = agent.mask(observation, infos.get(agent.name, {}))
-            available[i, : agent.n_actions] = True if mask is None else mask
-            if not available[i].any():
-                if not is_over:
-                    refuse(self.source, f"agent {agent.name} has no available action", _CURE)
-                available[i, NO_OP] = True
+            if mask is None:
+                available[i, : agent.n_actions] = True
+            elif mask.any():
+                available[i, : agent.n_actions] = mask
+            elif not is_over:
+                refuse(self.source, f"agent {agent.name} has no available action", _CURE)
         if self._layout.has_state:
             given = np.asarray(self._made[slot].state()).ravel()
             self.state[slot] = _of_size(self.info.state_size, given, "the state")
-            return
-        first = 0
-        for i, agent in enumerate(self._layout.agents):
-            last = first + agent.observation_size
-            self.state[slot, first:last] = seen[i, : agent.observation_size]
-            first = last
+        else:
+            parts = zip(seen, self._layout.agents, strict=True)
+            own = [part[: agent.observation_size] for part, agent in parts]
+            np.concatenate(own, out=self.state[slot])
 
     def _check_legal(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
         over = np.flatnonzero(active & self._is_over)

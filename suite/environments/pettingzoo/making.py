@@ -11,18 +11,11 @@ from functools import cache
 from importlib import import_module
 from typing import Any, NoReturn
 
-from suite.environments.pettingzoo.naming import Source
-from suite.errors import InputError, MissingDependencyError
-from suite.plugins import module_sources
+from pettingzoo import AECEnv, ParallelEnv
 
-try:
-    from pettingzoo import AECEnv, ParallelEnv
-except ImportError as error:
-    raise MissingDependencyError(
-        f"the package {error.name} is not installed",
-        where="scenarios of pettingzoo",
-        cure="run: pip install pettingzoo",
-    ) from error
+from suite.environments.pettingzoo.naming import Source
+from suite.errors import InputError
+from suite.plugins import module_sources
 
 # What a distribution calls itself has no bound; a recorded version has one of 100.
 _LONGEST = 60

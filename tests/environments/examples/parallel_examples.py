@@ -169,7 +169,7 @@ class Forgetful(Walk):
 
     def reset(self, seed: int | None = None, options: Any = None) -> Any:
         before = getattr(self, "time", 0)
-        seen, infos = super().reset(seed)
+        _, infos = super().reset(seed)
         self.where += before
         return self.observed(), infos
 
