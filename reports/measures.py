@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from reports.data import History, RunView
-from suite.environments import backend_of, counts_wins
+from suite.environments import backend_of, short_name
 from suite.environments.backend import Backend
 from suite.runs import metrics
 from suite.runs.metrics import test_key
@@ -67,6 +67,11 @@ _KNOWN = {one.quantity: one for one in (WIN_RATE, RETURN, EPISODE_LENGTH)}
 def backend(scenario: str) -> Backend:
     """The program behind a scenario."""
     return backend_of(scenario)
+
+
+def counts_wins(scenario: str) -> bool:
+    """Whether a win rate means something there."""
+    return backend(scenario).counts_wins(short_name(scenario))
 
 
 @cache

@@ -9,7 +9,7 @@ import numpy as np
 
 from reports.checks import mixed
 from reports.data import MethodView, ReportData, RunView, condition
-from reports.measures import WIN_RATE, Measure, measures
+from reports.measures import WIN_RATE, Measure, counts_wins, measures
 from reports.statistics.intervals import (
     Estimate,
     interquartile_mean,
@@ -18,7 +18,6 @@ from reports.statistics.intervals import (
     stratified_interval,
 )
 from reports.statistics.performance import Performance, summarise
-from suite.environments import counts_wins
 from suite.runs.modes import ExecutionMode
 
 # Fixed, so that the same records give the same report to the last byte.

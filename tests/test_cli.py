@@ -305,7 +305,8 @@ def test_doctor_as_json(call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report["is_usable"]
     assert report["packages"]["optuna"]
     usable = {entry["name"]: entry["is_usable"] for entry in report["environments"]}
-    assert usable == {"skirmish": True, "matrix": True, "starcraft": False, "football": False}
+    ours = {"skirmish": True, "matrix": True, "pettingzoo": True}
+    assert usable == {**ours, "starcraft": False, "football": False}
     assert "ready" in call("doctor")[1]
 
 

@@ -83,10 +83,11 @@ class _Checks:
             full = [name for name in known if name.lower().endswith(ending)]
             cure = nearest(full[0] if full else scenario, known, noun="scenarios")
             self._fail("unknown scenario", keys, scenario, cure)
-        try:
-            describe(scenario)
-        except InputError as error:
-            self._fail(error.what, keys, scenario, error.cure)
+        if backend_of(scenario).takes_any_name:
+            try:
+                describe(scenario)
+            except InputError as error:
+                self._fail(error.what, keys, scenario, error.cure)
 
     def _check_profile(self, keys: list[str | int], profile: Profile) -> None:
         for key in ("scenarios", "arms", "seeds"):
