@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.environments import counts_wins, describe, full_name, is_scenario, make
+from suite.environments import ActionError, counts_wins, describe, full_name, is_scenario, make
 from suite.environments.pettingzoo import backend as declared
 from suite.environments.pettingzoo.naming import Source, parse
 from suite.errors import InputError
@@ -216,11 +217,36 @@ def test_an_end_by_our_limit_is_truncated_unless_the_rules_end_it_too() -> None:
     assert step(environment, 0, 0)[1:] == (True, False, False)
 
 
+@pytest.mark.parametrize(("ends", "flags", "is_seen"), [
+    ("over=[0]&cut=[1]", (False, True, False), [False, True]),
+    ("over=[0]&cut=[0,1]", (False, True, False), [False, True]),
+    ("over=[0,1]&cut=[0,1]", (True, False, True), [True, True]),
+    ("over=[0,1]&cut=[]&shows=false", (True, False, True), [False, False]),
+])  # fmt: skip
+def test_agents_may_end_together_in_different_ways(
+    ends: str, flags: tuple[bool, ...], is_seen: list[bool]
+) -> None:
+    """Truncated if anyone is only cut; to win is to end by the rules."""
+    environment = make(example(f"Careless?{ends}#won=won"), 1, 0)
+    assert step(environment, 0, 0)[1:] == (False, False, False)
+    assert step(environment, 0, 0)[1:] == flags
+    assert environment.observations[0].any(-1).tolist() == is_seen
+
+
+def test_who_has_ended_is_out_even_if_still_listed() -> None:
+    environment = make(example("Careless?over=[0]&cut=[]"), 1, 0)
+    for _ in range(3):
+        assert step(environment, 0, 0)[1:] == (False, False, False)
+    assert made(environment).received[-1] == {"walker_1": 5}
+
+
 def test_an_engine_that_dies_says_so_and_can_be_reset() -> None:
     environment = make(example("Breaking?max_cycles=40"), 2, 0)
     for _ in range(30):
         step(environment, 0, 0)
     with pytest.raises(InputError, match=r"step fails .ZeroDivisionError: the engine is gone"):
+        step(environment, 0, 0)
+    with pytest.raises(ActionError, match="slot 0: its episode is over"):
         step(environment, 0, 0)
     environment.reset(np.array([0]))
     step(environment, 0, 0)
@@ -298,6 +324,12 @@ def test_a_plan_refuses_in_one_line(tmp_path: Path, scenario: str, more: str, sa
     (line,) = done.stderr.splitlines()
     assert said in line
     assert scenario in line
+
+
+def test_a_plan_names_the_version_of_each(tmp_path: Path) -> None:
+    done = run("plan", written(tmp_path, f'{example("Walk")}", "{example("Race")}'))
+    (line,) = [one for one in done.stdout.splitlines() if one.startswith("Environment:")]
+    assert re.search(r"version (.*), adapter 1; \1, adapter 1, observations as state$", line)
 
 
 @pytest.mark.slow

@@ -132,6 +132,30 @@ class Guarded(Walk):
         return self.ended(dict.fromkeys(actions, 2.0), over, cut)
 
 
+class Careless(Walk):
+    """In step 2 agents `over` end by the rules, `cut` by time, and all stay in the list of agents.
+
+    Everybody always says to have won; shows: whether the last observations are given.
+    """
+
+    def __init__(self, over: list[int], cut: list[int], shows: bool = True) -> None:
+        super().__init__()
+        self.over, self.cut = ({self.possible_agents[i] for i in which} for which in (over, cut))
+        self.shows = shows
+
+    def step(self, actions: dict[str, int]) -> Any:
+        self.received.append(actions)
+        self.time += 1
+        now = self.time == 2
+        here, told = list(self.agents), (self.over, self.cut) if now else (set(), set())
+        result = self.ended(dict.fromkeys(actions, 1.0), *told)
+        self.agents = here
+        return result if self.shows or not now else ({}, *result[1:])
+
+    def infos(self, over: set[str]) -> dict[str, Any]:
+        return {agent: {"won": True} for agent in self.agents}
+
+
 class Endless(Walk):
     """Says nothing of a limit."""
 
