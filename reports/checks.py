@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.data import RunView
+from reports.measures import backend
 
 NOT_RECORDED = "not recorded"
 STARTED = "started"
@@ -48,7 +49,7 @@ def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
         by_value: dict[str, dict[str, None]] = {}
         shared: dict[str, set[str]] = {}
         for run_id, run in recorded.items():
-            sharing = run.backend if key in OF_A_BACKEND else ""
+            sharing = _sharing(run) if key in OF_A_BACKEND else ""
             for sitting in run.sittings:
                 value = sitting.get(key, f"({NOT_RECORDED})")
                 by_value.setdefault(value, {})[run_id] = None
@@ -57,6 +58,11 @@ def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
         ids_by_value = {value: tuple(ids) for value, ids in by_value.items()}
         entries.append(ProvenanceEntry(key, ids_by_value, is_odd))
     return entries
+
+
+def _sharing(run: RunView) -> str:
+    """Which runs share a version: those of a backend, or of a scenario that is a program itself."""
+    return run.scenario if backend(run.scenario).takes_any_name else run.backend
 
 
 def changes(run: RunView) -> Mapping[str, tuple[str, ...]]:

@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 
 from reports.data import History, RunView
-from suite.environments import backend_of
+from suite.environments import backend_of, short_name
 from suite.environments.backend import Backend
 from suite.runs import metrics
 from suite.runs.metrics import test_key
@@ -69,10 +69,16 @@ def backend(scenario: str) -> Backend:
     return backend_of(scenario)
 
 
+def counts_wins(scenario: str) -> bool:
+    """Whether a win rate means something there."""
+    return backend(scenario).counts_wins(short_name(scenario))
+
+
 @cache
 def measures(scenario: str) -> tuple[Measure, ...]:
     """What its backend wants tabulated; the first is what to draw."""
     return tuple(
         _KNOWN.get(quantity) or Measure(quantity, f"test {quantity}")
         for quantity in backend(scenario).measures
+        if quantity != metrics.WIN_RATE or counts_wins(scenario)
     )

@@ -9,7 +9,7 @@ import numpy as np
 
 from reports.checks import mixed
 from reports.data import MethodView, ReportData, RunView, condition
-from reports.measures import WIN_RATE, Measure, measures
+from reports.measures import WIN_RATE, Measure, counts_wins, measures
 from reports.statistics.intervals import (
     Estimate,
     interquartile_mean,
@@ -190,9 +190,9 @@ def evaluate_all(data: ReportData) -> list[SeriesResult]:
 
 
 def win_rates(data: ReportData, results: Iterable[SeriesResult]) -> dict[SeriesKey, SeriesResult]:
-    """Every series on its win rate, also where the backend has it not tabulated."""
+    """Every series of scenarios that count wins on its win rate, tabulated or not."""
     found = {result.key: result for result in results if result.measure is WIN_RATE}
-    for scenario in data.scenarios:
+    for scenario in filter(counts_wins, data.scenarios):
         for key in series_keys(data, scenario):
             found[key] = found.get(key) or evaluate(data, key, WIN_RATE)
     return found

@@ -129,9 +129,15 @@ def _environments() -> list[dict[str, Any]]:
         usable |= dict(plugin.brings)
     embedded = []
     for name, backend in usable.items():
+        versions = {needed: package_version(needed) for needed in backend.needs}
+        missing = [needed for needed, version in versions.items() if version is None]
         names = sorted(f"{name}/{scenario}" for scenario in backend.scenarios())
-        detail = f"{backend.description}; {', '.join(names)}"
-        embedded.append({"name": name, "is_usable": True, "detail": detail, "cure": None})
+        needed = [f"{needed} {version or 'is missing'}" for needed, version in versions.items()]
+        detail = "; ".join(
+            part for part in (backend.description, *map(", ".join, (names, needed))) if part
+        )
+        cure = f"pip install {' '.join(missing)}" if missing else None
+        embedded.append({"name": name, "is_usable": not missing, "detail": detail, "cure": cure})
     return [*embedded, _starcraft(), _football()]
 
 

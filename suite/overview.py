@@ -26,10 +26,12 @@ _SHORT = 10
 
 def environment_lines(plan: Plan) -> list[str]:
     """`skirmish (embedded simulator, not StarCraft II), rules version 1`, one per backend."""
-    versions = {info.backend: info.backend_version for info in plan.environments.values()}
+    versions: dict[str, dict[str, None]] = {}
+    for info in plan.environments.values():
+        versions.setdefault(info.backend, {})[info.backend_version] = None
     found = [backends()[name] for name in plan.backends]
     return [
-        f"{b.name} ({b.description}), {b.version_word} {versions[b.name]}"
+        f"{b.name} ({b.description}), {b.version_word} {'; '.join(versions[b.name])}"
         + ("" if b.seeds_episodes else "; seeds do not fix its episodes: no run can be repeated")
         for b in found
     ]

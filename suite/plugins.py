@@ -101,11 +101,11 @@ def plugin_sources() -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for point in _points():
-        found |= _module_sources(point.module)
+        found |= module_sources(point.module)
         if point.dist is None:
             continue
         for name in (point.dist.read_text("top_level.txt") or "").split():
-            found |= _module_sources(name)
+            found |= module_sources(name)
         for file in point.dist.files or ():
             path = Path(str(point.dist.locate_file(file)))
             if path.suffix in SOURCES and ".dist-info" not in str(file) and path.is_file():
@@ -113,7 +113,7 @@ def plugin_sources() -> dict[str, Path]:
     return found
 
 
-def _module_sources(module: str) -> dict[str, Path]:
+def module_sources(module: str) -> dict[str, Path]:
     """The file of a module, or all of the package that it lies in; none if there is no such."""
     first, *parts = module.split(".")
     spec = importlib.util.find_spec(first)

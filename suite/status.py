@@ -10,6 +10,7 @@ from typing import Any, Literal
 from rich.console import Console
 
 from suite.algorithms.registry import modes_of, run_point
+from suite.environments import counts_wins
 from suite.printing import make_table, print_table, say
 from suite.records.layout import reason_line
 from suite.records.store import RecordStore, RunRecord
@@ -67,7 +68,7 @@ def _run_document(
             state = "interrupted"
         for key, (steps, values) in record.histories.items():
             env_steps = max(env_steps, int(steps[-1]))
-            if (mode := tested_mode(key, WIN_RATE)) is not None:
+            if (mode := tested_mode(key, WIN_RATE)) is not None and counts_wins(run.scenario):
                 win_rate[mode] = float(values[-1])
     return {
         "run_id": run.run_id,

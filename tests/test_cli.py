@@ -305,7 +305,8 @@ def test_doctor_as_json(call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report["is_usable"]
     assert report["packages"]["optuna"]
     usable = {entry["name"]: entry["is_usable"] for entry in report["environments"]}
-    assert usable == {"skirmish": True, "matrix": True, "starcraft": False, "football": False}
+    ours = {"skirmish": True, "matrix": True, "pettingzoo": True}
+    assert usable == {**ours, "starcraft": False, "football": False}
     assert "ready" in call("doctor")[1]
 
 
@@ -314,6 +315,18 @@ def test_doctor_names_missing_packages(call, monkeypatch: pytest.MonkeyPatch) ->
     code, out, _ = call("doctor")
     assert code == 2
     assert "MISSING: pip install no-such-package" in out
+
+
+def test_doctor_says_what_a_backend_lacks(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is optional leaves the rest usable."""
+    assert "pettingzoo     usable: " in call("doctor")[1]
+    assert f"gymnasium {doctor.package_version('gymnasium')}" in call("doctor")[1]
+    needs = ("pettingzoo", "no-such-package")
+    monkeypatch.setattr("suite.environments.pettingzoo.backend.PettingZooBackend.needs", needs)
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "pettingzoo     not usable: " in out
+    assert "cure: pip install no-such-package" in out
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Environments: batches of independent copies of a scenario; the contract is `interface`.
 
-Importing this package, `available` and `describe` load no simulator; `make` does.
+Importing this package, `available` and `describe` load no simulator; `make` does. (To describe one
+of PettingZoo's environments it has to be made.)
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from suite.environments.registry import (
     available,
     backend_of,
     backends,
+    counts_wins,
     describe,
     full_name,
+    is_scenario,
     short_name,
 )
 from suite.environments.validation import check_batch, check_count, check_seed
@@ -27,8 +30,10 @@ __all__ = [
     "available",
     "backend_of",
     "backends",
+    "counts_wins",
     "describe",
     "full_name",
+    "is_scenario",
     "make",
     "short_name",
 ]

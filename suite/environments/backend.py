@@ -27,6 +27,9 @@ class Backend(ABC):
     measures: tested quantities to tabulate, the one to draw first.
     few_results: whether tests of runs that learned differently may well give the same numbers.
     is_battle: whether `cadp-suite watch` can show its episodes.
+    needs: distributions without which nothing of it can be used.
+    takes_any_name: whether other names than those of `scenarios` may be scenarios too; `describe`
+        raises InputError for those that are not.
     """
 
     name: str
@@ -41,6 +44,8 @@ class Backend(ABC):
     measures: tuple[str, ...] = (WIN_RATE,)
     few_results: bool = False
     is_battle: bool = False
+    needs: tuple[str, ...] = ()
+    takes_any_name: bool = False
 
     @abstractmethod
     def scenarios(self) -> Sequence[str]:
@@ -59,6 +64,10 @@ class Backend(ABC):
     def return_bounds(self, scenario: str) -> tuple[float, float]:
         """Possible range of an episode's return."""
         return float("-inf"), float("inf")
+
+    def counts_wins(self, scenario: str) -> bool:
+        """Whether it says which episodes were won; if not, a win rate of 0 means nothing."""
+        return True
 
     def agent_kinds(self, scenario: str) -> Sequence[str]:
         """What each agent is, in agent order, for agents' names."""

@@ -17,7 +17,11 @@ from suite.errors import InputError
 from suite.plugins import Plugin, joined, load_plugins
 from suite.text import close_names
 
-_HOMES = ("suite.environments.skirmish.backend", "suite.environments.matrix")
+_HOMES = (
+    "suite.environments.skirmish.backend",
+    "suite.environments.matrix",
+    "suite.environments.pettingzoo.backend",
+)
 ENTRY_POINTS = "cadp_suite.environments"
 
 
@@ -48,11 +52,19 @@ def _read(found: object) -> Iterator[tuple[str, Backend]]:
 
 
 def available() -> list[str]:
-    """Full names of all scenarios, sorted."""
+    """Full names of all scenarios that backends list, sorted."""
     return sorted(
         f"{name}/{scenario}"
         for name, backend in backends().items()
         for scenario in backend.scenarios()
+    )
+
+
+def is_scenario(name: str) -> bool:
+    """Whether `name` is one of `available()`, or of a backend that takes any name."""
+    backend = backends().get(name.partition("/")[0]) if isinstance(name, str) else None
+    return backend is not None and (
+        backend.takes_any_name or short_name(name) in backend.scenarios()
     )
 
 
@@ -72,11 +84,16 @@ def describe(name: str) -> EnvironmentInfo:
     return backend_of(name).describe(short_name(name))
 
 
+def counts_wins(name: str) -> bool:
+    """Whether a scenario by its full name says which episodes were won (`Backend.counts_wins`)."""
+    return backend_of(name).counts_wins(short_name(name))
+
+
 def full_name(name: str, *, where: str) -> str:
     """A scenario's full name, from that or from its name within the only backend that has it."""
-    names = available()
-    if name in names:
+    if is_scenario(name):
         return name
+    names = available()
     same = [full for full in names if short_name(full) == name]
     if len(same) == 1:
         return same[0]
@@ -84,10 +101,9 @@ def full_name(name: str, *, where: str) -> str:
 
 
 def check_name(name: str, *, where: str = "scenario") -> None:
-    """Raise InputError unless `name` is one of `available()`."""
-    names = available()
-    if name not in names:
-        _raise_unknown(str(name), names, where)
+    """Raise InputError unless `name` is a scenario."""
+    if not is_scenario(name):
+        _raise_unknown(str(name), available(), where)
 
 
 def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments import backend_of, describe, make, short_name
+from suite.environments import backend_of, counts_wins, describe, make, short_name
 from suite.policies.policy import Policy
 from suite.runs.intervals import CONFIDENCE, is_constant, t_half_width, wilson_interval
 from suite.runs.metrics import EPISODE_LENGTH, RETURN, WIN_RATE
@@ -66,10 +66,14 @@ def play_episodes(
 
 
 def estimates(scenario: str, outcomes: Outcomes) -> Mapping[str, Estimate]:
-    """Win rate, return and episode length with their intervals, by the names of metrics."""
+    """Win rate, return and episode length with their intervals, by the names of metrics.
+
+    No win rate where nothing says which episodes were won.
+    """
     backend, info = backend_of(scenario), describe(scenario)
+    wins = {WIN_RATE: _fraction(outcomes.won)} if counts_wins(scenario) else {}
     return {
-        WIN_RATE: _fraction(outcomes.won),
+        **wins,
         RETURN: _mean(outcomes.total_reward, backend.return_bounds(short_name(scenario))),
         EPISODE_LENGTH: _mean(outcomes.length.astype(np.float64), (1, info.episode_limit)),
     }

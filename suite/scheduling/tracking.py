@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from suite.algorithms.registry import modes_of, run_point
+from suite.environments import counts_wins
 from suite.runs.metrics import WIN_RATE, tested_mode
 from suite.runs.spec import RunSpec
 from suite.training.events import Measured, Progress
@@ -114,7 +115,7 @@ class Tracker:
                 if run.first_env_steps is None:
                     # Speed counts from the first report on: what lies before may be a checkpoint's.
                     run.first_env_steps, run.started = run.env_steps, self._now()
-            case Measured():
+            case Measured() if counts_wins(run.spec.scenario):
                 for key, _, value in event.points:
                     if (mode := tested_mode(key, WIN_RATE)) is not None:
                         run.win_rates[mode] = value

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import NoReturn
 
 from suite.algorithms.registry import hyperparameters, hyperparameters_of, method_of, modes_of
-from suite.environments import EnvironmentInfo, available, backend_of, describe, short_name
+from suite.environments import (
+    EnvironmentInfo,
+    available,
+    backend_of,
+    counts_wins,
+    describe,
+    is_scenario,
+    short_name,
+)
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
 from suite.study.cost import SHORTEST_EPISODE, n_episodes
@@ -32,7 +40,6 @@ class _Checks:
     def __init__(self, study: StudyDefinition, path: Path) -> None:
         self.study = study
         self.path = path
-        self.known_scenarios = frozenset(available())
 
     def run(self) -> None:
         self._check_arms()
@@ -70,11 +77,17 @@ class _Checks:
             seen.add(value)
 
     def _check_scenario(self, keys: Keys, scenario: str) -> None:
-        if scenario not in self.known_scenarios:
+        if not is_scenario(scenario):
+            known = available()
             ending = f"/{scenario}".lower()  # its backend was forgotten
-            full = [name for name in self.known_scenarios if name.lower().endswith(ending)]
-            cure = nearest(full[0] if full else scenario, self.known_scenarios, noun="scenarios")
+            full = [name for name in known if name.lower().endswith(ending)]
+            cure = nearest(full[0] if full else scenario, known, noun="scenarios")
             self._fail("unknown scenario", keys, scenario, cure)
+        if backend_of(scenario).takes_any_name:
+            try:
+                describe(scenario)
+            except InputError as error:
+                self._fail(error.what, keys, scenario, error.cure)
 
     def _check_profile(self, keys: list[str | int], profile: Profile) -> None:
         for key in ("scenarios", "arms", "seeds"):
@@ -263,6 +276,11 @@ class _Checks:
         self._check_no_repeats([*keys, "scenarios"], claim.scenarios or ())
         for scenario in claim.scenarios or ():
             self._check_scenario([*keys, "scenarios"], scenario)
+        everywhere = (one for profile in self.study.profiles.values() for one in profile.scenarios)
+        for scenario in claim.scenarios or everywhere:
+            if not counts_wins(scenario):
+                cure = "list in scenarios only such as say which episodes are won"
+                self._fail("no win rate to compare", [*keys, "scenarios"], scenario, cure)
 
     def _check_side(self, keys: list[str | int], side: str) -> None:
         arm, _, mode = side.partition("/")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -34,6 +36,9 @@ from suite.environments.skirmish.scenario import (
     load_scenario,
     load_terrains,
 )
+
+# So that scenarios of the backend `pettingzoo` can name what lies there.
+sys.path.insert(0, str(Path(__file__).parent / "examples"))
 
 Actions = NDArray[np.int64]
 Place = tuple[str, float, float]

@@ -1,5 +1,7 @@
 """One contract for all environments; every scenario must pass it, those of plug-ins too.
 
+Of the backend that takes any name, small environments written for it stand for all.
+
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`).
 """
 
@@ -13,7 +15,11 @@ import pytest
 from suite.environments import ActionError, available, backend_of, describe, make, short_name
 from suite.errors import InputError
 
-pytestmark = pytest.mark.parametrize("name", available())
+EXAMPLES = [
+    f"pettingzoo/parallel_examples:{example}"
+    for example in ("Walk", "Walk?n=3#episode_limit=4", "Race?n=3", "Guarded", "talkative")
+]
+pytestmark = pytest.mark.parametrize("name", [*available(), *EXAMPLES])
 
 
 def snapshot(environment: Any) -> list[np.ndarray]:
@@ -89,6 +95,8 @@ def test_episodes_end_within_the_limit_by_rule_or_by_time(name: str, players: An
     environment = make(name, 8, 0)
     trace = rollout(environment, list(range(8)), 3, players)
     assert len(trace) - 1 <= environment.info.episode_limit
+    for step in trace:
+        assert step[2].any(-1).all(), "someone has no available action"
     for step in trace[1:]:
         terminated, truncated, won = step[4:7]
         assert not (terminated & truncated).any()
@@ -228,6 +236,27 @@ def test_finished_slot_is_refused_until_reset(name: str, players: Any) -> None:
     environment.step(actions, np.array([True, False]))
     environment.reset(np.array([1]))
     environment.step(players.random_actions(environment, rng), active)
+
+
+def test_what_is_handed_out_is_its_own(name: str, players: Any) -> None:
+    """Two batches share no memory, nor do the arrays of one; writing into a step changes none."""
+    environment, other = make(name, 2, 0), make(name, 2, 0)
+    step = environment.step(players.random_actions(environment, np.random.default_rng(0)))
+    arrays = [environment.observations, environment.state, environment.available_actions]
+    others = [other.observations, other.state, other.available_actions]
+    for i, array in enumerate(arrays):
+        for one in [*arrays[:i], *others, *vars(step).values()]:
+            assert not np.shares_memory(array, one)
+
+
+def test_close_can_be_the_last_word(name: str, players: Any) -> None:
+    """At the start of an episode and in it; other batches go on."""
+    first, second, third = (make(name, 2, seed) for seed in range(3))
+    first.close()
+    second.step(players.random_actions(second, np.random.default_rng(0)))
+    second.close()
+    third.step(players.random_actions(third, np.random.default_rng(0)))
+    third.close()
 
 
 def test_bad_reset_arguments_are_refused(name: str) -> None:

@@ -204,7 +204,7 @@ def test_minus_zero_is_zero(make_study) -> None:
 
 
 @pytest.mark.parametrize("raised", [MemoryError(), RecursionError("too deep"), KeyError("x" * 999)])
-@pytest.mark.parametrize("where", ["parsing.place", "checks.available", "plan.describe"])
+@pytest.mark.parametrize("where", ["parsing.place", "checks.is_scenario", "plan.describe"])
 def test_whatever_is_raised_is_one_line(
     raised: Exception, where: str, make_study, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,1 @@
+"""Other people's environments: whatever speaks PettingZoo's parallel interface, as a backend."""
