@@ -76,12 +76,15 @@ class Step:
     reward: (slots,) float64. terminated: (slots,) bool, ended by the rules of the task.
     truncated: (slots,) bool, cut by the step limit alone. won: (slots,) bool, the task's own
     success flag (battle won; optimum reached in a matrix game), meaningful where the episode ended.
+    lost: (slots,) bool, the game broke down and the episode with it: it has to be played anew, and
+    the slot's other entries mean nothing; None where that cannot be.
     """
 
     reward: NDArray[np.float64]
     terminated: NDArray[np.bool_]
     truncated: NDArray[np.bool_]
     won: NDArray[np.bool_]
+    lost: NDArray[np.bool_] | None = None
 
 
 class BatchedEnvironment(Protocol):

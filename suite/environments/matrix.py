@@ -16,11 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.environments.backend import Backend
-from suite.environments.interface import ActionError, BatchedEnvironment, EnvironmentInfo, Step
+from suite.environments.interface import BatchedEnvironment, EnvironmentInfo, Step
 from suite.environments.validation import (
     check_actions,
     check_active,
     check_episode_seeds,
+    check_legal,
     check_slots,
 )
 from suite.runs.metrics import RETURN, WIN_RATE
@@ -115,7 +116,7 @@ class MatrixEnvironment:
         """Play one joint action in every active slot; see `interface.BatchedEnvironment`."""
         joint = check_actions(actions, (self.n_environments, N_AGENTS))
         moving = check_active(active, self.n_environments)
-        self._check_legal(joint, moving)
+        check_legal(joint, moving, self.available_actions, self._is_over)
         position = self._position
         payoff = self._game.payoff[position, joint[:, 0] * moving, joint[:, 1] * moving]
         successor = self._game.successor[position, joint[:, 0] * moving]
@@ -131,19 +132,6 @@ class MatrixEnvironment:
             truncated=np.zeros_like(terminated),
             won=terminated & (self._return == self._game.optimum),
         )
-
-    def _check_legal(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
-        over = np.flatnonzero(active & self._is_over)
-        if len(over):
-            raise ActionError(f"slot {over[0]}: its episode is over; reset the slot first")
-        n_actions = self.info.n_actions
-        illegal = np.argwhere(((actions < 0) | (actions >= n_actions)) & active[:, None])
-        if len(illegal):
-            slot, agent = illegal[0]
-            raise ActionError(
-                f"slot {slot}, agent {agent}: action {actions[slot, agent]} is not available; "
-                f"available: {list(range(n_actions))}"
-            )
 
     def _encode(self) -> None:
         self.state[:] = np.arange(self.info.state_size) == self._position[:, None]

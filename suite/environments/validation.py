@@ -101,6 +101,31 @@ def check_active(active: object, n_environments: int) -> NDArray[np.bool_]:
     return np.ascontiguousarray(given)
 
 
+def check_legal(
+    actions: NDArray[np.int64],
+    active: NDArray[np.bool_],
+    available: NDArray[np.bool_],
+    is_over: NDArray[np.bool_],
+) -> None:
+    """ActionError for an active slot whose episode is over, or an action that is not available.
+
+    actions: (slots, agents). active, is_over: (slots,). available: (slots, agents, n_actions).
+    """
+    over = np.flatnonzero(active & is_over)
+    if len(over):
+        raise ActionError(f"slot {over[0]}: its episode is over; reset the slot first")
+    given = np.clip(actions, 0, available.shape[-1] - 1)
+    can = np.take_along_axis(available, given[..., None], -1)[..., 0]
+    illegal = np.argwhere(~(can & (given == actions)) & active[:, None])
+    if len(illegal):
+        slot, agent = illegal[0]
+        choices = np.flatnonzero(available[slot, agent]).tolist()
+        raise ActionError(
+            f"slot {slot}, agent {agent}: action {actions[slot, agent]} is not available; "
+            f"available: {choices}"
+        )
+
+
 def check_batch(
     batch: BatchedEnvironment, info: EnvironmentInfo, n_environments: int, extra: Sequence[str]
 ) -> None:

@@ -244,8 +244,9 @@ def test_what_is_handed_out_is_its_own(name: str, players: Any) -> None:
     step = environment.step(players.random_actions(environment, np.random.default_rng(0)))
     arrays = [environment.observations, environment.state, environment.available_actions]
     others = [other.observations, other.state, other.available_actions]
+    given = [array for array in vars(step).values() if array is not None]
     for i, array in enumerate(arrays):
-        for one in [*arrays[:i], *others, *vars(step).values()]:
+        for one in [*arrays[:i], *others, *given]:
             assert not np.shares_memory(array, one)
 
 

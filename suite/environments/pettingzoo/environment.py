@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.interface import ActionError, EnvironmentInfo, Step
+from suite.environments.interface import EnvironmentInfo, Step
 from suite.environments.pettingzoo.layout import Layout
 from suite.environments.pettingzoo.making import failure, foreign_code, make_one, refuse
 from suite.environments.validation import (
@@ -16,6 +16,7 @@ from suite.environments.validation import (
     check_actions,
     check_active,
     check_episode_seeds,
+    check_legal,
     check_slots,
 )
 from suite.errors import InputError
@@ -77,7 +78,7 @@ class PettingZooEnvironment:
         """Play one joint action in every active slot; InputError if an environment fails."""
         joint = check_actions(actions, (self.n_environments, self.info.n_agents))
         moving = check_active(active, self.n_environments)
-        self._check_legal(joint, moving)
+        check_legal(joint, moving, self.available_actions, self._is_over)
         reward = np.zeros(self.n_environments)
         flags = np.zeros((3, self.n_environments), np.bool_)
         for slot in np.flatnonzero(moving).tolist():
@@ -169,22 +170,6 @@ class PettingZooEnvironment:
             own = [part[: agent.observation_size] for part, agent in parts]
             np.concatenate(own, out=self.state[slot])
 
-    def _check_legal(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
-        over = np.flatnonzero(active & self._is_over)
-        if len(over):
-            raise ActionError(f"slot {over[0]}: its episode is over; reset the slot first")
-        n = self.info.n_actions
-        given = np.clip(actions, 0, n - 1)
-        can = np.take_along_axis(self.available_actions, given[..., None], -1)[..., 0]
-        illegal = np.argwhere(~(can & (given == actions)) & active[:, None])
-        if len(illegal):
-            slot, agent = illegal[0]
-            choices = np.flatnonzero(self.available_actions[slot, agent]).tolist()
-            raise ActionError(
-                f"slot {slot}, agent {agent}: action {actions[slot, agent]} is not available; "
-                f"available: {choices}"
-            )
-
 
 def check_seeding(info: EnvironmentInfo, layout: Layout) -> None:
     """InputError unless one seed gives one episode, whatever was played before and beside it.
@@ -211,7 +196,7 @@ def check_seeding(info: EnvironmentInfo, layout: Layout) -> None:
 def _check_alike(batch: PettingZooEnvironment, step: Step | None = None) -> None:
     """InputError if the two environments of a batch are not in the same state."""
     arrays = [batch.observations, batch.state, batch.available_actions]
-    arrays += [] if step is None else vars(step).values()
+    arrays += [] if step is None else [step.reward, step.terminated, step.truncated, step.won]
     if not all(np.array_equal(a[0], a[1], equal_nan=a.dtype != np.bool_) for a in arrays):
         cure = "let it draw only from a generator of its own, which reset(seed=...) seeds"
         refuse(batch.source, "one seed does not give one episode", cure)
