@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from suite.environments.backend import Backend
 from suite.environments.engines.interface import Blueprint, Patience
-from suite.environments.interface import BatchedEnvironment, EnvironmentInfo
+from suite.environments.interface import BatchedEnvironment
 from suite.errors import InputError
 
 PROCESSES = "CADP_SUITE_ENGINE_PROCESSES"

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,4 +106,4 @@ class EngineProcess:
 
 def _path() -> str:
     """What can be imported here can be imported there."""
-    return os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    return os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
