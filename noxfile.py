@@ -2,6 +2,7 @@
 
 nox -s reproduce_smac                      # profile quick: minutes
 nox -s reproduce_smac -- --profile smoke   # about a minute after installation
+nox -s reproduce_football                  # the same on football; builds gfootball first
 nox -s sweep -- studies/<name>.toml        # any study file
 nox -s report -- studies/<name>.toml       # rebuild a report from what is recorded
 nox -s bench                               # benchmarks beside their floors
@@ -38,6 +39,7 @@ OPTIONS = {
 }
 
 REPRODUCTION = "studies/reproduce_smac.toml"
+FOOTBALL = "studies/reproduce_football.toml"
 
 # After Ctrl-C the command stops its workers and says what it has kept.
 STOPPING_SECONDS = 60.0
@@ -46,11 +48,19 @@ STOPPING_SECONDS = 60.0
 @nox.session
 def reproduce_smac(session: nox.Session) -> None:
     """CADP and its baselines on SMAC: [--profile smoke|quick|paper|mappo|tuned] [--workers N] …"""
-    given, options = _arguments(session, RUN, BUILD)
-    if given:
-        session.error(f"reproduce_smac has its own study; run yours by: nox -s sweep -- {given[0]}")
+    options = _options_of_reproduction(session)
     _install(session)
     _run_and_report(session, REPRODUCTION, options)
+
+
+@nox.session
+def reproduce_football(session: nox.Session) -> None:
+    """CADP and its baselines on football: [--profile smoke|quick|paper] [--workers N] …"""
+    options = _options_of_reproduction(session)
+    _install(session)
+    # Compiled once, some minutes; kept for other sessions and clones.
+    session.run("python", "-m", "suite.environments.football.install", env=PINS)
+    _run_and_report(session, FOOTBALL, options)
 
 
 @nox.session
@@ -117,6 +127,14 @@ def _arguments(session: nox.Session, *commands: str) -> tuple[list[str], dict[st
     if page is not None and (not page.endswith(".html") or Path(page).is_dir()):
         session.error(f"--output names no .html file (got {page!r})")  # not after days of training
     return given.pop("study"), {option: v for option, v in given.items() if v is not None}
+
+
+def _options_of_reproduction(session: nox.Session) -> dict[str, str]:
+    """Options of a session that has its own study."""
+    given, options = _arguments(session, RUN, BUILD)
+    if given:
+        session.error(f"{session.name} has its own study; run yours by: nox -s sweep -- {given[0]}")
+    return options
 
 
 def _study(session: nox.Session, given: list[str]) -> str:

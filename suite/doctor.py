@@ -138,7 +138,7 @@ def _environments() -> list[dict[str, Any]]:
         )
         cure = f"pip install {' '.join(missing)}" if missing else None
         embedded.append({"name": name, "is_usable": not missing, "detail": detail, "cure": cure})
-    return [*embedded, _starcraft(), _football()]
+    return [*embedded, _starcraft()]
 
 
 def _starcraft() -> dict[str, Any]:
@@ -159,12 +159,6 @@ def _starcraft() -> dict[str, Any]:
         found.append(f"SC2PATH={game} {'exists' if is_there else 'does not exist'}")
     detail = f"not integrated in this version ({'; '.join(found)})"
     return {"name": "starcraft", "is_usable": False, "detail": detail, "cure": cure}
-
-
-def _football() -> dict[str, Any]:
-    is_there = importlib.util.find_spec("gfootball") is not None
-    detail = f"not integrated in this version (gfootball is {'' if is_there else 'not '}installed)"
-    return {"name": "football", "is_usable": False, "detail": detail, "cure": None}
 
 
 def is_smac3_installed() -> bool:

@@ -13,6 +13,7 @@ from suite.environments.registry import (
     available,
     backend_of,
     backends,
+    copies,
     counts_wins,
     describe,
     full_name,
@@ -30,6 +31,7 @@ __all__ = [
     "available",
     "backend_of",
     "backends",
+    "copies",
     "counts_wins",
     "describe",
     "full_name",
@@ -56,7 +58,7 @@ def make(
             f"{backend.name} runs at most {backend.most_copies} environments side by side",
             where="make: n_environments",
             value=n_environments,
-            cure="ask for fewer (n_test_episodes and episodes_per_collection of a study)",
+            cure="ask for fewer (`suite.environments.copies`)",
         )
     info = describe(name)
     offered = info.extra_observations

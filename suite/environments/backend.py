@@ -20,9 +20,11 @@ class Backend(ABC):
     name: the part before the slash of a scenario's full name. title: for headings; description:
     what it is, for people; disclaimer: what its numbers are not, a sentence, or "".
     version_word: what its version is a version of.
-    most_copies: how many environments can run side by side on a machine; None for any number.
+    most_copies: how many environments a batch may have; more episodes are played in waves. None
+    for any number. copy_bytes: memory that each takes outside of the process that has made it.
     seeds_episodes: whether episode seeds fix what is random. replays_exactly: whether seeds and
-    actions give the same episodes again, bit by bit.
+    actions give the same episodes again, bit by bit. replays_cheaply: whether to play an episode
+    again costs less than to store it.
     time_limit: what an end by the step limit is to a learner, where a study does not say.
     measures: tested quantities to tabulate, the one to draw first.
     few_results: whether tests of runs that learned differently may well give the same numbers.
@@ -38,8 +40,10 @@ class Backend(ABC):
     disclaimer: str = ""
     version_word: str = "rules version"
     most_copies: int | None = None
+    copy_bytes: float = 0.0
     seeds_episodes: bool = True
     replays_exactly: bool = True
+    replays_cheaply: bool = True
     time_limit: Literal["terminal", "bootstrap"] = "bootstrap"
     measures: tuple[str, ...] = (WIN_RATE,)
     few_results: bool = False
@@ -64,6 +68,14 @@ class Backend(ABC):
     def return_bounds(self, scenario: str) -> tuple[float, float]:
         """Possible range of an episode's return."""
         return float("-inf"), float("inf")
+
+    def step_seconds(self, scenario: str) -> float:
+        """What a step of one environment costs besides what steps of skirmish do, for estimates."""
+        return 0.0
+
+    def n_restarts(self, environment: BatchedEnvironment) -> int | None:
+        """How often something of a batch broke down and was started again; None: nothing can."""
+        return None
 
     def counts_wins(self, scenario: str) -> bool:
         """Whether it says which episodes were won; if not, a win rate of 0 means nothing."""

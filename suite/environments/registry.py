@@ -20,6 +20,7 @@ from suite.text import close_names
 _HOMES = (
     "suite.environments.skirmish.backend",
     "suite.environments.matrix",
+    "suite.environments.football.backend",
     "suite.environments.pettingzoo.backend",
 )
 ENTRY_POINTS = "cadp_suite.environments"
@@ -87,6 +88,12 @@ def describe(name: str) -> EnvironmentInfo:
 def counts_wins(name: str) -> bool:
     """Whether a scenario by its full name says which episodes were won (`Backend.counts_wins`)."""
     return backend_of(name).counts_wins(short_name(name))
+
+
+def copies(name: str, wanted: int) -> int:
+    """How many environments of a scenario to make where `wanted` would be played side by side."""
+    most = backend_of(name).most_copies
+    return wanted if most is None else min(wanted, most)
 
 
 def full_name(name: str, *, where: str) -> str:

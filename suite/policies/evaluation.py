@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments import backend_of, counts_wins, describe, make, short_name
+from suite.environments import backend_of, copies, counts_wins, describe, make, short_name
 from suite.policies.policy import Policy
 from suite.runs.intervals import CONFIDENCE, is_constant, t_half_width, wilson_interval
 from suite.runs.metrics import EPISODE_LENGTH, RETURN, WIN_RATE
 from suite.runs.seeding import Stream, episode_seeds
-from suite.training.rollout import Outcomes, play
+from suite.training.rollout import Outcomes, joined, of_slots, play
 
 # More at once make an episode hardly cheaper (measured on 3m, 27m_vs_30m and corridor).
 _SIDE_BY_SIDE = 64
@@ -44,25 +45,19 @@ def play_episodes(
 
     tell: called with the number of episodes that are over, after each batch.
     """
-    most = min(_SIDE_BY_SIDE, backend_of(scenario).most_copies or _SIDE_BY_SIDE)
+    most = copies(scenario, _SIDE_BY_SIDE)
     batches = np.array_split(seeds, -(-len(seeds) // most))
     environment = make(scenario, len(batches[0]), seed=0, extra=policy.extra)
     played: list[Outcomes] = []
     try:
         for batch in batches:
             slots = np.arange(len(batch))
-            outcomes = play(environment, slots, batch, policy.actor(environment))
-            played.append(
-                Outcomes(outcomes.total_reward[slots], outcomes.length[slots], outcomes.won[slots])
-            )
+            outcomes = play(environment, slots, batch, partial(policy.actor, environment))
+            played.append(of_slots(outcomes, slots))
             tell(sum(len(one.won) for one in played))
     finally:
         environment.close()
-    return Outcomes(
-        np.concatenate([one.total_reward for one in played]),
-        np.concatenate([one.length for one in played]),
-        np.concatenate([one.won for one in played]),
-    )
+    return joined(played)
 
 
 def estimates(scenario: str, outcomes: Outcomes) -> Mapping[str, Estimate]:

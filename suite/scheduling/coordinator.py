@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import assert_never
 
 from suite.disk import disk_full_error, is_disk_full
-from suite.records.provenance import numerics, provenance
+from suite.records.provenance import n_usable_cores, numerics, provenance
 from suite.runs.directory import RunsDirectory
 from suite.scheduling.accounts import Accounts, Outcome
 from suite.scheduling.bookkeeping import Bookkeeper
@@ -84,7 +84,13 @@ def run_plan(
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
     with coordinator_lock(directory), terminable():
-        options = WorkerOptions(directory, device, trainer, if_changed == "continue")
+        options = WorkerOptions(
+            directory,
+            device,
+            trainer,
+            accepts_changed_code=if_changed == "continue",
+            engine_processes=max(1, n_usable_cores() // n_workers),
+        )
         coordinator = _Coordinator(plan, options, display)
         try:
             coordinator.take_stock(if_changed, cohort_size)

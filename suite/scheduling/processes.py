@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import suite
+from suite.environments.engines.backend import PROCESSES
 from suite.records.provenance import numerics
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
@@ -39,12 +40,16 @@ _LOG_TAIL_CHARACTERS = 3_000
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """How workers are started; `trainer` is `module:function`, replaced in tests."""
+    """How workers are started; `trainer` is `module:function`, replaced in tests.
+
+    engine_processes: how many processes of a game each may use, unless the user's environment says.
+    """
 
     directory: RunsDirectory
     device: str = "cpu"
     trainer: str = DEFAULT_TRAINER
     accepts_changed_code: bool = False
+    engine_processes: int = 1
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ class WorkerProcess:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
-                env=_environment(),
+                env=_environment(options.engine_processes),
                 text=True,
                 encoding="utf-8",
                 errors="replace",  # what it may not send is refused below
@@ -185,9 +190,10 @@ class WorkerProcess:
         self._events.put((self, Exited()))
 
 
-def _environment() -> dict[str, str]:
+def _environment(engine_processes: int) -> dict[str, str]:
     """The worker's environment: ours, this package importable, one thread."""
     home = str(Path(suite.__file__).resolve().parents[1])
     inherited = os.environ.get("PYTHONPATH")
     path = home if not inherited else os.pathsep.join((home, inherited))
-    return {**os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": path}
+    engines = {PROCESSES: str(engine_processes)}
+    return {**engines, **os.environ, **WORKER_ENVIRONMENT, "PYTHONPATH": path}

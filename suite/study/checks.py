@@ -224,16 +224,11 @@ class _Checks:
     def _check_collections(
         self, profile_keys: list[str | int], scenario: str, profile: Profile
     ) -> None:
-        """A backend may not be able to run all episodes side by side, nor a replay hold them."""
-        most, keys = backend_of(scenario).most_copies, [*profile_keys, "training"]
+        """A replay must hold all episodes of a collection."""
+        keys = [*profile_keys, "training"]
         for arm in profile.arms:
             settings = self.study.arms[arm]
             protocol = protocol_for(profile, scenario, settings)
-            for key in ("n_test_episodes", "episodes_per_collection"):
-                value = getattr(protocol, key)
-                if most is not None and value > most:
-                    cure = f"{scenario} runs at most {most} environments side by side"
-                    self._fail("too many episodes at once", [*keys, key], value, cure)
             method = method_of(settings)
             own = method.on_scenario(settings, short_name(scenario))
             refusal = method.protocol_refusal(own, protocol)

@@ -3,6 +3,7 @@
 time of a run = updates × (floating-point operations per update / throughput × `OVER_PRODUCTS`
                            + `UPDATE_OVERHEAD_SECONDS`)
               + training steps × `ACTING_SECONDS_PER_STEP` + test steps × `TESTING_SECONDS_PER_STEP`
+              + steps × what a step of its backend costs besides (`Backend.step_seconds`)
 
 Operations and number of updates are declared by each method, from the layers of its networks
 (`suite.algorithms.declaration.Work`). All constants stand below.
@@ -20,6 +21,7 @@ import numpy as np
 
 from suite.algorithms.declaration import Work
 from suite.algorithms.registry import method_of, modes_of, settings_of
+from suite.environments import backend_of, copies, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
@@ -116,16 +118,21 @@ def run_seconds(run: RunSpec, environment: EnvironmentInfo, flops_per_second: fl
     n_updates = needed.n_updates * max(0, n_after_first + run.training.episodes_per_collection)
     products = needed.update_flops / flops_per_second
     learning = n_updates * (products * OVER_PRODUCTS + UPDATE_OVERHEAD_SECONDS)
-    acting = run.training.total_env_steps * ACTING_SECONDS_PER_STEP
+    backend, scenario = backend_of(run.scenario), short_name(run.scenario)
+    playing = backend.step_seconds(scenario)
+    acting = run.training.total_env_steps * (ACTING_SECONDS_PER_STEP + playing)
     n_tests = run.training.total_env_steps / run.training.test_interval_env_steps
     test_episodes = n_tests * run.training.n_test_episodes * len(modes_of(run.algorithm))
-    testing = test_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
+    testing = test_episodes * mean_episode_length * (TESTING_SECONDS_PER_STEP + playing)
     return learning + acting + testing
 
 
 def run_bytes(run: RunSpec, environment: EnvironmentInfo) -> float:
     """Memory of the process that trains the run, once it remembers all that it can."""
-    return PROCESS_BYTES + work(run, environment).memory_bytes
+    training = run.training
+    wanted = max(training.n_test_episodes, training.episodes_per_collection)
+    outside = backend_of(run.scenario).copy_bytes * copies(run.scenario, wanted)
+    return PROCESS_BYTES + work(run, environment).memory_bytes + outside
 
 
 def workers_that_fit(plan: Plan, memory_bytes: float) -> int:
@@ -145,9 +152,12 @@ def silence_limit_seconds(
     """
     mean_episode_length = mean_length(environment)
     n_episodes = run.training.n_test_episodes * len(modes_of(run.algorithm))
-    stretch = n_episodes * mean_episode_length * TESTING_SECONDS_PER_STEP
+    playing = backend_of(run.scenario).step_seconds(short_name(run.scenario))
+    stretch = n_episodes * mean_episode_length * (TESTING_SECONDS_PER_STEP + playing)
     stretch += work(run, environment).update_flops / flops_per_second * OVER_PRODUCTS
-    stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * ACTING_SECONDS_PER_STEP
+    stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * (
+        ACTING_SECONDS_PER_STEP + playing
+    )
     if not has_begun:
         stretch += STARTUP_SECONDS + COMPILATION_SECONDS
     return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch)

@@ -13,6 +13,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from suite.algorithms.declaration import Members
-from suite.algorithms.interface import Counters, EpisodeWriter
+from suite.algorithms.interface import Actor, Counters, EpisodeWriter
 from suite.algorithms.registry import method_of, settings_of
 from suite.algorithms.validation import check_update
 from suite.environments import backend_of, describe, make
+from suite.environments.interface import BatchedEnvironment
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
-from suite.records.provenance import differences, numerics
+from suite.records.provenance import RESTARTS, differences, numerics
 from suite.runs.cohorts import cohort_shape
 from suite.runs.metrics import TRAIN, WIN_RATE
 from suite.runs.seeding import Stream, episode_seeds
@@ -67,14 +69,33 @@ class Cohort:
         self.algorithm = method.build(
             settings, self.info.sizes, self.protocol, members_of(runs), device
         )
-        n_slots = len(runs) * self.protocol.episodes_per_collection
-        n_tests = len(runs) * self.protocol.n_test_episodes
-        self._environment = make(runs[0].scenario, n_slots, seed=0, extra=self._extra)
-        self._test_environment = make(runs[0].scenario, n_tests, seed=0, extra=self._extra)
+        self._environment, self._test_environment = self._environments()
         self.progress = [MemberProgress() for _ in runs]
         self.sittings: dict[str, list[dict[str, str]]] = {run.run_id: [] for run in runs}
         self.new_points: list[list[Point]] = [[] for _ in runs]
         self._started, self._elapsed_before = time.monotonic(), 0.0
+
+    def _environments(self) -> tuple[BatchedEnvironment, BatchedEnvironment]:
+        """For training and for tests; the same where only so many can be had.
+
+        Slots are laid out member by member.
+        """
+        n, most = len(self.runs), self._backend.most_copies
+        wanted = (self.protocol.episodes_per_collection, self.protocol.n_test_episodes)
+        if most is None:
+            first, second = (self._make(n * each) for each in wanted)
+            return first, second
+        both = self._make(n * max(1, min(most // n, max(wanted))))
+        return both, both
+
+    def _make(self, n_environments: int) -> BatchedEnvironment:
+        return make(self.info.name, n_environments, seed=0, extra=self._extra)
+
+    def close(self) -> None:
+        """Give the environments back."""
+        self._environment.close()
+        if self._test_environment is not self._environment:
+            self._test_environment.close()
 
     @property
     def training(self) -> NDArray[np.bool_]:
@@ -96,20 +117,36 @@ class Cohort:
 
     def collect(self) -> None:
         """Have every training member play its episodes of one collection, and remember them."""
-        n_each = self.protocol.episodes_per_collection
-        members = np.flatnonzero(self.training)
-        slots = (members[:, None] * n_each + np.arange(n_each)).ravel()
-        firsts = [(self._seeds[m], self.progress[m].n_episodes) for m in members]
-        seeds = np.concatenate(
-            [episode_seeds(seed, Stream.TRAINING_EPISODES, first, n_each) for seed, first in firsts]
+        n_each, members = self.protocol.episodes_per_collection, np.flatnonzero(self.training)
+        seeds = np.array(
+            [
+                episode_seeds(
+                    self._seeds[m], Stream.TRAINING_EPISODES, self.progress[m].n_episodes, n_each
+                )
+                for m in members.tolist()
+            ]
         )
+        width, counters = self._environment.n_environments // len(self.runs), self.counters
+        for first in range(0, n_each, width):
+            self._collect_wave(members, width, seeds[:, first : first + width], counters)
+
+    def _collect_wave(
+        self, members: NDArray[np.int64], width: int, seeds: NDArray[np.int64], counters: Counters
+    ) -> None:
+        """One episode per seed, (members, up to width), in slots laid out by `width`.
+
+        counters: how far members were when the collection began, which decides how they explore.
+        """
         algorithm, environment = self.algorithm, self._environment
-        actor = algorithm.actor(environment, algorithm.modes[0].name, exploring=self.counters)
-        member_of_slot = np.repeat(np.arange(len(self.runs)), n_each)
-        writer = algorithm.memory.writer(member_of_slot, slots, seeds)
-        outcomes = play(environment, slots, seeds, actor, writer, self._ends_at_limit)
+        slots = (members[:, None] * width + np.arange(seeds.shape[1])).ravel()
+        new_actor = partial(
+            algorithm.actor, environment, algorithm.modes[0].name, exploring=counters
+        )
+        member_of_slot = np.repeat(np.arange(len(self.runs)), width)
+        writer = algorithm.memory.writer(member_of_slot, slots, seeds.ravel())
+        outcomes = play(environment, slots, seeds.ravel(), new_actor, writer, self._ends_at_limit)
         for slot in slots.tolist():
-            member = self.progress[slot // n_each]
+            member = self.progress[slot // width]
             member.observe(summarise(outcomes, slice(slot, slot + 1), TRAIN))
             member.env_steps += int(outcomes.length[slot])
             member.n_episodes += 1
@@ -182,20 +219,34 @@ class Cohort:
             if self.progress[m].env_steps > self.protocol.total_env_steps:
                 self.progress[m].finished = True
 
+    def note_restarts(self) -> bool:
+        """Have this sitting tell how often something of the environments broke down.
+
+        False where nothing can, so that there is nothing to tell.
+        """
+        environments = {id(e): e for e in (self._environment, self._test_environment)}
+        counts = [self._backend.n_restarts(one) for one in environments.values()]
+        told = [count for count in counts if count is not None]
+        for sittings in self.sittings.values() if told else ():
+            if sittings:
+                sittings[-1][RESTARTS] = str(sum(told))
+        return bool(told)
+
     def write(self, path: Path) -> None:
         """Write the checkpoint."""
+        self.note_restarts()
         run_ids = tuple(run.run_id for run in self.runs)
         header = CheckpointHeader(run_ids, numerics(), self.sittings)
         write_checkpoint(path, header, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue bit-identically; plain containers and tensors."""
-        exactly = self._backend.replays_exactly
+        by_seeds = self._backend.replays_exactly and self._backend.replays_cheaply
         return {
             "elapsed_seconds": self.elapsed_seconds,
             "progress": json.dumps([member.to_dict() for member in self.progress]),
             "algorithm": self.algorithm.state_dict(),
-            "memory": self.algorithm.memory.state_dict(replays_exactly=exactly),
+            "memory": self.algorithm.memory.state_dict(replays_exactly=by_seeds),
         }
 
     def restore(
@@ -272,9 +323,13 @@ class Cohort:
             writer: EpisodeWriter,
         ) -> None:
             beat()
-            environment = make(self.info.name, len(seeds), seed=0, extra=self._extra)
-            slots = np.arange(len(seeds))
-            play(environment, slots, seeds, lambda t, _: actions[:, t], writer, self._ends_at_limit)
+            environment, slots = self._make(len(seeds)), np.arange(len(seeds))
+
+            def same_actions() -> Actor:
+                return lambda t, slots: actions[:, t]
+
+            play(environment, slots, seeds, same_actions, writer, self._ends_at_limit)
+            environment.close()
 
         memory = self.algorithm.memory
         memory.load_state_dict(state, play_again)

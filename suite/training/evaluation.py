@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
+from numpy.typing import NDArray
 
-from suite.algorithms.interface import Algorithm
+from suite.algorithms.interface import Actor, Algorithm
 from suite.environments.interface import BatchedEnvironment
 from suite.runs.metrics import EPISODE_LENGTH, RETURN, TEST, WIN_RATE
 from suite.runs.seeding import Stream, episode_seeds
-from suite.training.rollout import Outcomes, play
+from suite.training.rollout import Outcomes, joined, of_slots, play
 
 
 def run_tests(
@@ -23,23 +25,43 @@ def run_tests(
 ) -> list[dict[str, float]]:
     """Test `members` once in each execution mode they have.
 
-    environment: members × n_episodes slots. Test number k of a seed uses the same episode seeds in
-    every mode and arm, so that modes and arms are compared on the same battles.
+    environment: an equal number of slots for each member of the algorithm; with fewer than
+    `n_episodes` the episodes are played one wave after the other. Test number k of a seed uses the
+    same episode seeds in every mode and arm, so that modes and arms are compared on the same
+    battles.
     Returns, per tested member, the metrics of ARCHITECTURE.md's table.
     """
-    slots = (np.array(members)[:, None] * n_episodes + np.arange(n_episodes)).ravel()
-    drawn = [
-        episode_seeds(seeds[m], Stream.TEST_EPISODES, n_tests_done[m] * n_episodes, n_episodes)
-        for m in members
-    ]
+    width = environment.n_environments // algorithm.n_members
+    drawn = np.array(
+        [
+            episode_seeds(seeds[m], Stream.TEST_EPISODES, n_tests_done[m] * n_episodes, n_episodes)
+            for m in members
+        ]
+    )
     results: list[dict[str, float]] = [{} for _ in members]
     for mode in algorithm.modes:
-        actor = algorithm.actor(environment, mode.name)
-        outcomes = play(environment, slots, np.concatenate(drawn), actor)
-        for result, member in zip(results, members, strict=True):
-            block = slice(member * n_episodes, (member + 1) * n_episodes)
-            result |= summarise(outcomes, block, TEST, f"/{mode.name}")
+        new_actor = partial(algorithm.actor, environment, mode.name)
+        waves = [
+            _play_wave(environment, members, width, drawn[:, first : first + width], new_actor)
+            for first in range(0, n_episodes, width)
+        ]
+        for i, result in enumerate(results):
+            outcomes = joined([wave[i] for wave in waves])
+            result |= summarise(outcomes, slice(None), TEST, f"/{mode.name}")
     return results
+
+
+def _play_wave(
+    environment: BatchedEnvironment,
+    members: Sequence[int],
+    width: int,
+    seeds: NDArray[np.int64],
+    new_actor: Callable[[], Actor],
+) -> list[Outcomes]:
+    """One episode per seed, (members, up to width): what came of it, per member."""
+    slots = np.array(members)[:, None] * width + np.arange(seeds.shape[1])
+    outcomes = play(environment, slots.ravel(), seeds.ravel(), new_actor)
+    return [of_slots(outcomes, own) for own in slots]
 
 
 def summarise(outcomes: Outcomes, block: slice, phase: str, suffix: str = "") -> dict[str, float]:

@@ -19,9 +19,10 @@ from suite.training.events import Alive, Emit, Failed, Finished, Measured, Progr
 from suite.training.progress import Point
 from suite.training.weights import write_weights
 
-# A checkpoint follows every test, and this long after the last one; writing takes some ten
-# milliseconds.
+# A checkpoint follows every test, and this long after the last one. Writing takes some ten
+# milliseconds; where it takes longer than this, the interval is longer in proportion.
 CHECKPOINT_INTERVAL_SECONDS = 20.0
+CHECKPOINT_WRITE_SECONDS = 0.4
 PROGRESS_INTERVAL_SECONDS = 0.5
 
 
@@ -48,11 +49,26 @@ def train_cohort(
     Raises StoredDataError for an unusable checkpoint.
     """
     directory = RunsDirectory(runs_dir)
-    path = directory.checkpoint_path([run.run_id for run in runs])
     cohort = Cohort(runs, device)
+    try:
+        _train(cohort, directory, emit, accepts_changed_code, sittings or {}, recorded)
+    finally:
+        cohort.close()
+
+
+def _train(
+    cohort: Cohort,
+    directory: RunsDirectory,
+    emit: Emit,
+    accepts_changed_code: bool,
+    sittings: Mapping[str, Mapping[str, str]],
+    recorded: Collection[str],
+) -> None:
+    runs = cohort.runs
+    path = directory.checkpoint_path([run.run_id for run in runs])
     if path.exists():
         cohort.restore(path, lambda: emit(Alive()), accepts_changed_code)
-    for run_id, sitting in (sittings or {}).items():
+    for run_id, sitting in sittings.items():
         cohort.sittings[run_id].append(dict(sitting))
         if len(cohort.sittings[run_id]) > 1:
             emit(Sittings(run_id, tuple(cohort.sittings[run_id])))
@@ -64,6 +80,7 @@ def train_cohort(
             # Killed after this checkpoint: the weights are written again, to the same bytes.
             emit(_ending(cohort, member, directory))
     last_checkpoint = last_progress = time.monotonic()
+    interval = CHECKPOINT_INTERVAL_SECONDS
     while (cohort.training & is_told).any():
         was_training = cohort.training
         cohort.collect()
@@ -81,12 +98,17 @@ def train_cohort(
         ended = np.flatnonzero(was_training & ~cohort.training).tolist()
         # Weights first: a checkpoint that says "finished" is the promise that they are there.
         endings = [_ending(cohort, member, directory) for member in ended if member in told]
-        is_due = tested or ended or now - last_checkpoint >= CHECKPOINT_INTERVAL_SECONDS
+        is_due = tested or ended or now - last_checkpoint >= interval
         # Where all have failed, the checkpoint before is where another attempt starts.
         if is_due and not all(progress.failure for progress in cohort.progress):
-            last_checkpoint = now
+            before = time.monotonic()
             cohort.write(path)
+            last_checkpoint = time.monotonic()
+            slowness = (last_checkpoint - before) / CHECKPOINT_WRITE_SECONDS
+            interval = CHECKPOINT_INTERVAL_SECONDS * max(1.0, slowness)
         for ending in endings:
+            if cohort.note_restarts():
+                emit(Sittings(ending.run_id, tuple(cohort.sittings[ending.run_id])))
             emit(ending)
 
 

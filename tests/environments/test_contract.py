@@ -1,25 +1,46 @@
 """One contract for all environments; every scenario must pass it, those of plug-ins too.
 
-Of the backend that takes any name, small environments written for it stand for all.
+Of the backend that takes any name, small environments written for it stand for all; of games in
+processes of their own, a small game. A backend whose packages are not here is skipped, with reason.
 
-Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`).
+Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`);
+whether they outlive a breakdown, of those that can have one (`Backend.n_restarts`).
 """
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import numpy as np
 import pytest
 
-from suite.environments import ActionError, available, backend_of, describe, make, short_name
-from suite.errors import InputError
+from suite.environments import (
+    ActionError,
+    available,
+    backend_of,
+    copies,
+    describe,
+    make,
+    short_name,
+)
+from suite.errors import InputError, MissingDependencyError
 
 EXAMPLES = [
     f"pettingzoo/parallel_examples:{example}"
     for example in ("Walk", "Walk?n=3#episode_limit=4", "Race?n=3", "Guarded", "talkative")
 ]
-pytestmark = pytest.mark.parametrize("name", [*available(), *EXAMPLES])
+GAMES = ["exact/adding", "loose/adding"]
+pytestmark = pytest.mark.parametrize("name", [*available(), *EXAMPLES, *GAMES])
+
+
+@pytest.fixture(autouse=True)
+def usable(name: str, games: Any) -> None:
+    try:
+        describe(name)
+    except MissingDependencyError as error:
+        pytest.skip(str(error))
 
 
 def snapshot(environment: Any) -> list[np.ndarray]:
@@ -92,8 +113,8 @@ def test_buffers_stay_the_same_arrays(name: str, players: Any) -> None:
 
 
 def test_episodes_end_within_the_limit_by_rule_or_by_time(name: str, players: Any) -> None:
-    environment = make(name, 8, 0)
-    trace = rollout(environment, list(range(8)), 3, players)
+    environment = make(name, copies(name, 8), 0)
+    trace = rollout(environment, list(range(environment.n_environments)), 3, players)
     assert len(trace) - 1 <= environment.info.episode_limit
     for step in trace:
         assert step[2].any(-1).all(), "someone has no available action"
@@ -104,14 +125,18 @@ def test_episodes_end_within_the_limit_by_rule_or_by_time(name: str, players: An
 
 
 def test_returns_are_within_their_bounds(name: str, players: Any) -> None:
-    """Played at random, and with each action whenever it can be chosen."""
+    """Played at random, and with each action whenever it can be chosen; with some if it is slow."""
     low, high = backend_of(name).return_bounds(short_name(name))
     assert low <= high
     n_actions = describe(name).n_actions
-    wanted = [*[None] * 32, *range(n_actions)]
+    is_slow = backend_of(name).step_seconds(short_name(name)) > 1e-3
+    wanted = (
+        [*[None] * 4, *range(0, n_actions, 5)] if is_slow else [*[None] * 32, *range(n_actions)]
+    )
     rng = np.random.default_rng(0)
-    for first in range(0, len(wanted), 8):
-        chosen = wanted[first : first + 8]
+    width = copies(name, 8)
+    for first in range(0, len(wanted), width):
+        chosen = wanted[first : first + width]
         environment = make(name, len(chosen), first)
         total, active = np.zeros(len(chosen)), np.ones(len(chosen), np.bool_)
         while active.any():
@@ -139,7 +164,8 @@ def test_same_seeds_and_actions_same_trajectory(name: str, players: Any) -> None
 def test_slot_and_batch_size_do_not_matter(name: str, players: Any) -> None:
     skip_unless_seeded(name)
     alone = rollout(make(name, 1, 0), [7], 1, players)
-    many = rollout(make(name, 5, 0), [1, 2, 3, 7, 4], 1, players)
+    seeds = [1, 2, 3, 7, 4][: copies(name, 5)]
+    many = rollout(make(name, len(seeds), 0), seeds, 1, players)
     for a, b in zip(alone, many, strict=False):
         assert all(np.array_equal(x[0], y[3]) for x, y in zip(a, b, strict=True))
 
@@ -258,6 +284,39 @@ def test_close_can_be_the_last_word(name: str, players: Any) -> None:
     second.close()
     third.step(players.random_actions(third, np.random.default_rng(0)))
     third.close()
+
+
+def test_what_breaks_down_in_mid_episode_is_replaced(name: str, players: Any) -> None:
+    """The episode goes on as if nothing had happened, or is lost, said so, and begun anew."""
+    environment, backend = make(name, 2, 0), backend_of(name)
+    if backend.n_restarts(environment) is None:
+        pytest.skip("nothing of it can break down")
+    same = make(name, 2, 0)
+    seeds, rng = np.array([3, 4]), np.random.default_rng(0)
+    environment.reset(episode_seeds=seeds)
+    same.reset(episode_seeds=seeds)
+    first = players.random_actions(environment, rng)
+    environment.step(first)
+    same.step(first)
+    for process in environment._processes:  # type: ignore[attr-defined]
+        os.killpg(process.pid, signal.SIGKILL)
+    second = players.random_actions(environment, rng)
+    step = environment.step(second)
+    assert backend.n_restarts(environment) == len(environment._processes)  # type: ignore[attr-defined]
+    if backend.replays_exactly:
+        assert not step.lost.any()
+        expected = same.step(second)
+        assert np.array_equal(step.reward, expected.reward)
+        for one, other in zip(snapshot(environment), snapshot(same), strict=True):
+            assert np.array_equal(one, other)
+    else:
+        assert step.lost.all()
+        with pytest.raises(ActionError, match="slot 0: its episode is over"):
+            environment.step(second)
+    environment.reset(episode_seeds=seeds)
+    environment.step(players.random_actions(environment, rng))
+    environment.close()
+    same.close()
 
 
 def test_bad_reset_arguments_are_refused(name: str) -> None:

@@ -52,7 +52,7 @@ def test_a_run_plays_as_it_is_tested(
 
     environment = make("skirmish/3m", 1, seed=0)
     policy = EpsilonGreedy(learner, environment, "decentralised")
-    outcomes = play(environment, np.array([0]), np.array([9]), policy)
+    outcomes = play(environment, np.array([0]), np.array([9]), lambda: policy)
     recording = record(load_scenario("3m"), make_spec().run_id, 9, finished_dir)
     assert len(recording.actions) == outcomes.length[0]
     assert recording.rewards.sum() == pytest.approx(outcomes.total_reward[0], rel=1e-12)

@@ -30,7 +30,7 @@ def test_the_last_step_of_an_episode_cut_by_the_limit(ends_at_limit: bool) -> No
         can_flee = environment.available_actions[0, :, f.WEST]
         return np.where(can_flee, f.WEST, f.STOP)[None]
 
-    outcomes = play(environment, slots, np.array([5]), stand, writer, ends_at_limit)
+    outcomes = play(environment, slots, np.array([5]), lambda: stand, writer, ends_at_limit)
     assert outcomes.length[0] == info.episode_limit
     batch = buffer.newest(1, np.array([True]), "cpu")
     assert not batch.terminated[0, 0, :-1].any()

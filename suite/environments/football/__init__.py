@@ -1,0 +1,1 @@
+"""Google Research Football's academy scenarios, as CADP's release plays them."""
