@@ -15,8 +15,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,6 +92,9 @@ def _set_text_encoding() -> None:
 
 
 set_surroundings()
+
+# So that scenarios can name what lies there, and processes of games import it.
+sys.path.insert(0, str(ROOT / "tests" / "environments" / "examples"))
 
 STUDY_TEXT = """\
 format = 1
@@ -169,3 +173,27 @@ def runs_dir(empty_databases: Path, tmp_path: Path) -> Path:
     directory = tmp_path / "runs"
     shutil.copytree(empty_databases, directory)
     return directory
+
+
+@pytest.fixture
+def games(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """Backends of `environments/examples/engine_examples.py`, registered while a test runs."""
+    import engine_examples
+
+    from suite.environments import registry
+
+    ours = registry.our_backends()
+    both = {one.name: one for one in (engine_examples.EXACT, engine_examples.LOOSE)}
+    monkeypatch.setattr(registry, "our_backends", lambda: ours | both)
+    registry.backends.cache_clear()
+    yield engine_examples
+    registry.backends.cache_clear()
+
+
+@pytest.fixture
+def trouble(games: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file for the games; what is written there happens at a fourth step."""
+    path = tmp_path / "trouble"
+    for backend in (games.EXACT, games.LOOSE):
+        monkeypatch.setattr(backend, "trouble", str(path))
+    return path

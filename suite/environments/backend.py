@@ -24,7 +24,8 @@ class Backend(ABC):
     for any number. copy_bytes: memory that each takes outside of the process that has made it.
     seeds_episodes: whether episode seeds fix what is random. replays_exactly: whether seeds and
     actions give the same episodes again, bit by bit. replays_cheaply: whether to play an episode
-    again costs less than to store it.
+    again costs less than to store it. Checkpoints hold seeds and actions only where both are so and
+    copies are not limited.
     time_limit: what an end by the step limit is to a learner, where a study does not say.
     measures: tested quantities to tabulate, the one to draw first.
     few_results: whether tests of runs that learned differently may well give the same numbers.
@@ -73,7 +74,7 @@ class Backend(ABC):
         """What a step of one environment costs besides what steps of skirmish do, for estimates."""
         return 0.0
 
-    def n_restarts(self, environment: BatchedEnvironment) -> int | None:
+    def n_breakdowns(self, environment: BatchedEnvironment) -> int | None:
         """How often something of a batch broke down and was started again; None: nothing can."""
         return None
 

@@ -27,7 +27,7 @@ NUMERIC_PACKAGES = ("torch", "numpy", "numba", "llvmlite")
 _TRAINING_CODE = ("algorithms", "environments", "training", "runs", "compilation.py")
 _GIT_SECONDS = 10
 # How often a game behind the environments broke down in a sitting; it tells at the end.
-RESTARTS = "engine_restarts"
+BREAKDOWNS = "breakdowns"
 
 
 def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]) -> dict[str, str]:

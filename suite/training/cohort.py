@@ -28,7 +28,7 @@ from suite.environments import backend_of, describe, make
 from suite.environments.interface import BatchedEnvironment
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
-from suite.records.provenance import RESTARTS, differences, numerics
+from suite.records.provenance import BREAKDOWNS, differences, numerics
 from suite.runs.cohorts import cohort_shape
 from suite.runs.metrics import TRAIN, WIN_RATE
 from suite.runs.seeding import Stream, episode_seeds
@@ -219,29 +219,32 @@ class Cohort:
             if self.progress[m].env_steps > self.protocol.total_env_steps:
                 self.progress[m].finished = True
 
-    def note_restarts(self) -> bool:
+    def note_breakdowns(self) -> bool:
         """Have this sitting tell how often something of the environments broke down.
 
         False where nothing can, so that there is nothing to tell.
         """
         environments = {id(e): e for e in (self._environment, self._test_environment)}
-        counts = [self._backend.n_restarts(one) for one in environments.values()]
+        counts = [self._backend.n_breakdowns(one) for one in environments.values()]
         told = [count for count in counts if count is not None]
         for sittings in self.sittings.values() if told else ():
             if sittings:
-                sittings[-1][RESTARTS] = str(sum(told))
+                sittings[-1][BREAKDOWNS] = str(sum(told))
         return bool(told)
 
     def write(self, path: Path) -> None:
         """Write the checkpoint."""
-        self.note_restarts()
+        self.note_breakdowns()
         run_ids = tuple(run.run_id for run in self.runs)
         header = CheckpointHeader(run_ids, numerics(), self.sittings)
         write_checkpoint(path, header, self.state_dict())
 
     def state_dict(self) -> dict[str, Any]:
         """Everything needed to continue bit-identically; plain containers and tensors."""
-        by_seeds = self._backend.replays_exactly and self._backend.replays_cheaply
+        backend = self._backend
+        # Episodes are played again many at a time.
+        has_room = backend.most_copies is None
+        by_seeds = backend.replays_exactly and backend.replays_cheaply and has_room
         return {
             "elapsed_seconds": self.elapsed_seconds,
             "progress": json.dumps([member.to_dict() for member in self.progress]),

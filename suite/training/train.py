@@ -107,7 +107,7 @@ def _train(
             slowness = (last_checkpoint - before) / CHECKPOINT_WRITE_SECONDS
             interval = CHECKPOINT_INTERVAL_SECONDS * max(1.0, slowness)
         for ending in endings:
-            if cohort.note_restarts():
+            if cohort.note_breakdowns():
                 emit(Sittings(ending.run_id, tuple(cohort.sittings[ending.run_id])))
             emit(ending)
 

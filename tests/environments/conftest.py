@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from suite.environments import BatchedEnvironment, registry
+from suite.environments import BatchedEnvironment
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.fields import (
     CALM,
@@ -37,9 +34,6 @@ from suite.environments.skirmish.scenario import (
     load_scenario,
     load_terrains,
 )
-
-# So that scenarios of the backend `pettingzoo` can name what lies there.
-sys.path.insert(0, str(Path(__file__).parent / "examples"))
 
 Actions = NDArray[np.int64]
 Place = tuple[str, float, float]
@@ -148,19 +142,6 @@ class Players:
     focus_fire = staticmethod(focus_fire)
     spread_fire = staticmethod(spread_fire)
     play = staticmethod(play)
-
-
-@pytest.fixture
-def games(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Backends of `examples/engine_examples.py`, registered while a test runs."""
-    import engine_examples
-
-    ours = registry.our_backends()
-    both = {one.name: one for one in (engine_examples.EXACT, engine_examples.LOOSE)}
-    monkeypatch.setattr(registry, "our_backends", lambda: ours | both)
-    registry.backends.cache_clear()
-    yield engine_examples
-    registry.backends.cache_clear()
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ Of the backend that takes any name, small environments written for it stand for 
 processes of their own, a small game. A backend whose packages are not here is skipped, with reason.
 
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`);
-whether they outlive a breakdown, of those that can have one (`Backend.n_restarts`).
+whether they outlive a breakdown, of those that can have one (`Backend.n_breakdowns`).
 """
 
 from __future__ import annotations
@@ -289,7 +289,7 @@ def test_close_can_be_the_last_word(name: str, players: Any) -> None:
 def test_what_breaks_down_in_mid_episode_is_replaced(name: str, players: Any) -> None:
     """The episode goes on as if nothing had happened, or is lost, said so, and begun anew."""
     environment, backend = make(name, 2, 0), backend_of(name)
-    if backend.n_restarts(environment) is None:
+    if backend.n_breakdowns(environment) is None:
         pytest.skip("nothing of it can break down")
     same = make(name, 2, 0)
     seeds, rng = np.array([3, 4]), np.random.default_rng(0)
@@ -302,7 +302,7 @@ def test_what_breaks_down_in_mid_episode_is_replaced(name: str, players: Any) ->
         os.killpg(process.pid, signal.SIGKILL)
     second = players.random_actions(environment, rng)
     step = environment.step(second)
-    assert backend.n_restarts(environment) == len(environment._processes)  # type: ignore[attr-defined]
+    assert backend.n_breakdowns(environment) == len(environment._processes)  # type: ignore[attr-defined]
     if backend.replays_exactly:
         assert not step.lost.any()
         expected = same.step(second)

@@ -31,15 +31,6 @@ def play(batch: Any, n_steps: int = 8) -> list[np.ndarray]:
     return seen
 
 
-@pytest.fixture
-def trouble(games: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file for the games; what is written there happens."""
-    path = tmp_path / "trouble"
-    for backend in (games.EXACT, games.LOOSE):
-        monkeypatch.setattr(backend, "trouble", str(path))
-    return path
-
-
 @pytest.mark.parametrize("n_processes", ["1", "2", "4"])
 @pytest.mark.parametrize("kind", ["dies", "hangs", "fails", "stops"])
 def test_a_game_that_plays_again_exactly_goes_on(
@@ -51,7 +42,7 @@ def test_a_game_that_plays_again_exactly_goes_on(
     batch = make("exact/adding", 4, 0)
     disturbed = play(batch)
     assert not trouble.exists()
-    assert backend_of("exact/adding").n_restarts(batch) == 1
+    assert backend_of("exact/adding").n_breakdowns(batch) == 1
     for one, other in zip(undisturbed, disturbed, strict=True):
         np.testing.assert_array_equal(one, other)
     batch.close()

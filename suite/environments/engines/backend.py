@@ -55,6 +55,6 @@ class EngineBackend(Backend):
             replays_exactly=self.replays_exactly,
         )
 
-    def n_restarts(self, environment: BatchedEnvironment) -> int:
+    def n_breakdowns(self, environment: BatchedEnvironment) -> int:
         """Processes of the game that had to be replaced."""
-        return int(environment.n_restarts)  # type: ignore[attr-defined]
+        return int(environment.n_breakdowns)  # type: ignore[attr-defined]

@@ -58,7 +58,7 @@ class EngineBatch:
     ) -> None:
         self.info = info
         self.n_environments = n_environments
-        self.n_restarts = 0  # processes that have been replaced
+        self.n_breakdowns = 0  # processes that were replaced, and episodes lost otherwise
         self._blueprint, self._patience = blueprint, patience
         self._replays_exactly = replays_exactly
         self._tell = tell or _to_standard_error
@@ -108,6 +108,7 @@ class EngineBatch:
         for slot, record in records.items():
             self._played[slot].append(wanted[slot])
             if record["is_lost"]:
+                self.n_breakdowns += 1
                 lost.append(slot)
                 continue
             self._show(slot, record)
@@ -186,7 +187,7 @@ class EngineBatch:
         """Put a new process in the place of one; BreakdownError if that breaks down as well."""
         old = self._processes[number]
         old.kill()
-        self.n_restarts += 1
+        self.n_breakdowns += 1
         self._processes[number] = process = self._start(old.slots)
         for slot in process.slots:
             if not self._is_over[slot] and self._replays_exactly:
