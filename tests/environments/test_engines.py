@@ -111,6 +111,25 @@ def test_another_game_after_a_restart_is_noticed(games: Any) -> None:
         batch.step(stand)
 
 
+def test_processes_make_room_for_new_ones(games: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After so many episodes, when none of theirs is running; episodes stay the same."""
+    undisturbed = make("exact/adding", 2, 0)
+    monkeypatch.setattr(games.EXACT, "most_episodes", 6)
+    batch = make("exact/adding", 2, 0)
+    first = batch._processes[0].pid
+    for _ in range(2):  # with the first of all six episodes
+        expected, seen = play(undisturbed), play(batch)
+        assert all(np.array_equal(a, b) for a, b in zip(expected, seen, strict=True))
+    assert batch._processes[0].pid == first
+    batch.reset(np.array([0]))  # the other goes on
+    assert batch._processes[0].pid == first
+    seen = play(batch)
+    assert all(np.array_equal(a, b) for a, b in zip(expected, seen, strict=True))
+    assert batch._processes[0].pid != first
+    assert not is_running(first)
+    assert games.EXACT.n_breakdowns(batch) == 0
+
+
 @pytest.mark.parametrize("given", ["0", "-1", "two", "", "1.5", "99999"])
 def test_a_number_of_processes_that_is_none_is_refused(
     games: Any, given: str, monkeypatch: pytest.MonkeyPatch

@@ -32,9 +32,11 @@ class EngineBackend(Backend):
     """What its environments need beside what every backend says.
 
     patience: how long its processes may take for what they do.
+    most_episodes: after so many a process makes room for a new one; None for any number.
     """
 
     patience = Patience()
+    most_episodes: int | None = None
 
     @abstractmethod
     def blueprint(self, scenario: str) -> Blueprint:
@@ -53,8 +55,9 @@ class EngineBackend(Backend):
             patience=self.patience,
             n_processes=n_processes(),
             replays_exactly=self.replays_exactly,
+            most_episodes=self.most_episodes,
         )
 
     def n_breakdowns(self, environment: BatchedEnvironment) -> int:
-        """Processes of the game that had to be replaced."""
+        """Processes that had to be replaced, and episodes that were lost otherwise."""
         return int(environment.n_breakdowns)  # type: ignore[attr-defined]

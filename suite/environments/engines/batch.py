@@ -41,6 +41,8 @@ class EngineBatch:
     ----------
     n_processes: how many share the slots; without `replays_exactly` every slot has its own.
     replays_exactly: seeds and actions give the same episodes, in any process.
+    most_episodes: after so many a process makes room for a new one, for games that leak; None for
+        any number.
     tell: takes one line for every breakdown; standard error if None.
     """
 
@@ -54,13 +56,14 @@ class EngineBatch:
         patience: Patience,
         n_processes: int,
         replays_exactly: bool,
+        most_episodes: int | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
         self.info = info
         self.n_environments = n_environments
         self.n_breakdowns = 0  # processes that were replaced, and episodes lost otherwise
         self._blueprint, self._patience = blueprint, patience
-        self._replays_exactly = replays_exactly
+        self._replays_exactly, self._most_episodes = replays_exactly, most_episodes
         self._tell = tell or _to_standard_error
         self._random = np.random.default_rng(seed)
         shape = (n_environments, info.n_agents)
@@ -90,6 +93,7 @@ class EngineBatch:
             seeds = self._random.integers(SEED_LIMIT, size=len(chosen))
         self._is_over[chosen] = True  # a process that is replaced has nothing to go back to
         wanted = dict(zip(chosen.tolist(), seeds.tolist(), strict=True))
+        self._retire_processes(wanted)
         records, _ = self._command("reset", wanted)
         for slot, record in records.items():
             self._seed[slot], self._played[slot] = wanted[slot], []
@@ -207,6 +211,15 @@ class EngineBatch:
                     where=f"the game behind {self.info.name}",
                     cure="report it with the output of `cadp-suite doctor --json`",
                 )
+
+    def _retire_processes(self, wanted: Mapping[int, Any]) -> None:
+        """New processes for those with enough episodes, of which none is running."""
+        for number, process in enumerate(self._processes):
+            process.n_episodes += sum(slot in wanted for slot in process.slots)
+            has_enough = self._most_episodes and process.n_episodes > self._most_episodes
+            if has_enough and self._is_over[process.slots].all():
+                process.close()
+                self._processes[number] = self._start(process.slots)
 
     def _show(self, slot: int, record: np.void) -> None:
         self.observations[slot] = record["observations"]

@@ -27,10 +27,13 @@ class BreakdownError(Exception):
 
 
 class EngineProcess:
-    """One process with the engines of some slots; it makes them at once."""
+    """One process with the engines of some slots; it makes them at once.
+
+    n_episodes: begun in it, as its batch counts.
+    """
 
     def __init__(self, blueprint: Blueprint, shown: np.dtype[Any], slots: Sequence[int]) -> None:
-        self.slots = list(slots)
+        self.slots, self.n_episodes = list(slots), 0
         ours, theirs = socket.socketpair()
         self._lifeline, their_lifeline = socket.socketpair()
         with theirs, their_lifeline:

@@ -40,6 +40,7 @@ class FootballBackend(EngineBackend):
     most_copies = 4
     copy_bytes = (_PROCESS_BYTES + 3 * _FURTHER_BYTES) / 4
     replays_cheaply = False
+    most_episodes = 4_000  # the engine's memory grows by some 5 kB with every episode (measured)
     # The release stores an end by the limit as none; CDS's wrapper as an end (time_limit of a
     # study).
     time_limit = "bootstrap"
