@@ -44,6 +44,12 @@ _CHECKSUM_BYTES = hashlib.sha256().digest_size
 
 _log = logging.getLogger(__name__)
 
+# Programs whose root logger shows everything, PyMARL for one, would print every step of every
+# compilation: 200,000 lines. Who wants them sets the level of numba's logger first.
+_numba_log = logging.getLogger("numba")
+if _numba_log.level == logging.NOTSET:
+    _numba_log.setLevel(logging.WARNING)
+
 
 def compiler(sources: Iterable[Path], **options: Any) -> Callable[[Callable[..., Any]], Any]:
     """A decorator that compiles with numba at first use and keeps the result on disk.

@@ -69,6 +69,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
+def test_compiling_says_nothing_where_the_root_logger_shows_everything(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert new_kernel()(1, 2) == 3
+    assert lines(caplog) == []
+
+
 def test_kept_kernels_are_used_again(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     first, second = new_kernel(), new_kernel()
     assert (first(1, 2), first(0.5, 1.0), hits(first)) == (3, 1.5, 0)

@@ -17,18 +17,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.pymarl import PyMARLEnvironment
+from suite.environments.pymarl import MAP_CONFIGURATION, NAME, SkirmishMap
 from suite.environments.validation import check_seed
 from suite.errors import InputError
 
-NAME = "skirmish"
 CONFIGURATION = f"""\
-# {NAME}, the embedded simulator of cadp-suite; no number measured on it is one of StarCraft II
-env: {NAME}
-
-env_args:
-  map_name: "3m"
-
+{MAP_CONFIGURATION}
 common_reward: True
 test_greedy: True
 test_nepisode: 100
@@ -40,13 +34,12 @@ t_max: 2050000
 """
 
 
-class EPyMARLEnvironment(PyMARLEnvironment):
+class EPyMARLEnvironment(SkirmishMap):
     """One map of skirmish, as EPyMARL's runners use it; the episodes are those of the base class.
 
     Parameters
     ----------
-    map_name: of skirmish, such as `3m`; InputError if there is none.
-    seed: fixes all episodes, as in `PyMARLEnvironment`.
+    map_name, seed, state_last_action: as in `SkirmishMap`.
     common_reward: only True, InputError for others: all agents share the team's reward.
     reward_scalarisation: without effect; it says how rewards of several agents become one.
     """
@@ -56,6 +49,7 @@ class EPyMARLEnvironment(PyMARLEnvironment):
         map_name: str,
         *,
         seed: int = 0,
+        state_last_action: bool = True,
         common_reward: bool = True,
         reward_scalarisation: str = "sum",
     ) -> None:
@@ -63,7 +57,7 @@ class EPyMARLEnvironment(PyMARLEnvironment):
             cure = "set common_reward to True"
             what = "all agents share the team's reward"
             raise InputError(what, where="common_reward", value=common_reward, cure=cure)
-        super().__init__(f"{NAME}/{map_name}", seed=seed)
+        super().__init__(map_name, seed=seed, state_last_action=state_last_action)
 
     def reset(  # type: ignore[override]
         self, seed: int | None = None, options: dict[str, Any] | None = None
@@ -82,7 +76,7 @@ class EPyMARLEnvironment(PyMARLEnvironment):
     def step(  # type: ignore[override]
         self, actions: Iterable[object]
     ) -> tuple[list[NDArray[np.float32]], float, bool, bool, dict[str, Any]]:
-        """Play one step as `PyMARLEnvironment.step`.
+        """Play one step as `SkirmishMap.step`.
 
         Returns observations, the team's reward, whether the battle is decided, whether it was cut
         by the time limit, and the info.

@@ -2,19 +2,46 @@
 
 The interface is that of oxwhirl/smac (`smac/env/multiagentenv.py`), as PyMARL and its descendants
 call it: `step` returns reward, terminated, info. It needs neither of them installed.
+
+    python -m suite.environments.pymarl
+
+prints the configuration that PyMARL keeps as `src/config/envs/skirmish.yaml`; `register` adds
+skirmish to its environments.
 """
 
 from __future__ import annotations
 
 import contextlib
 import operator
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
 from suite.environments import ActionError, BatchedEnvironment, backend_of, make
+
+NAME = "skirmish"
+MAP_CONFIGURATION = f"""\
+# {NAME}, the embedded simulator of cadp-suite; no number measured on it is one of StarCraft II
+env: {NAME}
+
+env_args:
+  map_name: "3m"
+  state_last_action: True
+"""
+CONFIGURATION = f"""\
+{MAP_CONFIGURATION}\
+  reports_episode_limit: False
+
+test_greedy: True
+test_nepisode: 32
+test_interval: 10000
+log_interval: 10000
+runner_log_interval: 10000
+learner_log_interval: 10000
+t_max: 2050000
+"""
 
 
 class PyMARLEnvironment:
@@ -111,13 +138,18 @@ class PyMARLEnvironment:
         return self.n_actions
 
     def get_env_info(self) -> dict[str, int]:
-        """The sizes from which PyMARL builds its networks and buffers."""
+        """The sizes from which PyMARL builds its networks and buffers.
+
+        unit_dim: width of an agent's block at the start of the state, for QPLEX's mixer; 0 where
+        there are no such blocks.
+        """
         return {
             "state_shape": self.get_state_size(),
             "obs_shape": self.get_obs_size(),
             "n_actions": self.n_actions,
             "n_agents": self.n_agents,
             "episode_limit": self.episode_limit,
+            "unit_dim": self._batch.info.ally_state_size,
         }
 
     def get_stats(self) -> dict[str, float]:
@@ -147,7 +179,46 @@ class PyMARLEnvironment:
 
     def save_replay(self) -> NoReturn:
         """NotImplementedError: nothing is saved."""
-        raise NotImplementedError("no replay is saved; seed and actions fix the episode")
+        cure = "`cadp-suite watch` shows battles of the agents that PyMARL saves"
+        raise NotImplementedError(f"no replay is saved here; {cure}")
+
+
+class SkirmishMap(PyMARLEnvironment):
+    """One map of skirmish, with the arguments that PyMARL gives SMAC's environment.
+
+    Parameters
+    ----------
+    map_name: of skirmish, such as `3m`; InputError if there is none.
+    state_last_action: whether the state ends with what the agents did last. PyMARL's COMA, whose
+        critic is told that anyway, sets it to False.
+    seed, reports_episode_limit: as in `PyMARLEnvironment`.
+    """
+
+    def __init__(
+        self,
+        map_name: str,
+        *,
+        seed: int = 0,
+        state_last_action: bool = True,
+        reports_episode_limit: bool = False,
+    ) -> None:
+        name = f"{NAME}/{map_name}"
+        super().__init__(name, seed=seed, reports_episode_limit=reports_episode_limit)
+        left_out = 0 if state_last_action else self.n_agents * self.n_actions
+        self._state_size = super().get_state_size() - left_out
+
+    def get_state(self) -> NDArray[np.float32]:
+        """(state_size,), what a mixer may see in training."""
+        return super().get_state()[: self._state_size]
+
+    def get_state_size(self) -> int:
+        """Width of the state."""
+        return self._state_size
+
+
+def register(registry: dict[str, Callable[..., Any]]) -> None:
+    """Add skirmish to PyMARL's `envs.REGISTRY`."""
+    registry[NAME] = SkirmishMap
 
 
 def legal_actions(
@@ -176,3 +247,7 @@ def legal_actions(
 def battle_info(batch: BatchedEnvironment, has_won: bool) -> dict[str, Any]:
     """What SMAC's info says of a batch of one: battle_won, and what the backend adds."""
     return {"battle_won": has_won, **backend_of(batch.info.name).episode_info(batch, 0)}
+
+
+if __name__ == "__main__":
+    print(CONFIGURATION, end="")

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import pickle
+import re
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
-from suite.environments import ActionError, available, make
-from suite.environments.pymarl import PyMARLEnvironment
+from suite.environments import ActionError, available, describe, make
+from suite.environments.pymarl import CONFIGURATION, PyMARLEnvironment, register
 from suite.environments.skirmish.fields import HEALTH
 from suite.errors import InputError
 
@@ -58,6 +66,7 @@ def test_sizes() -> None:
     environment = PyMARLEnvironment("skirmish/5m_vs_6m", seed=4)
     assert environment.get_env_info() == {
         "state_shape": 98, "obs_shape": 55, "n_actions": 12, "n_agents": 5, "episode_limit": 70,
+        "unit_dim": 4,
     }  # fmt: skip
     assert environment.get_total_actions() == environment.n_actions == 12
     assert (environment.n_agents, environment.episode_limit) == (5, 70)
@@ -164,5 +173,96 @@ def test_nothing_is_drawn_or_replayed() -> None:
     environment = PyMARLEnvironment("matrix/climbing")
     with pytest.raises(NotImplementedError):
         environment.render()
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotImplementedError, match="cadp-suite watch"):
         environment.save_replay()
+
+
+@pytest.mark.parametrize("name", available())
+def test_unit_dim_is_the_width_of_an_agent_s_block_of_the_state(name: str) -> None:
+    environment, info = PyMARLEnvironment(name), describe(name)
+    unit_dim = environment.get_env_info()["unit_dim"]
+    assert unit_dim == info.ally_state_size
+    if info.backend == "skirmish":  # everyone is alive and healthy: each block begins with a 1
+        environment.reset()
+        blocks = environment.get_state()[: info.n_agents * unit_dim].reshape(-1, unit_dim)
+        assert (blocks[:, 0] == 1).all()
+
+
+def test_is_registered_as_pymarl_makes_environments() -> None:
+    registry: dict[str, Any] = {}
+    register(registry)
+    environment = registry["skirmish"](map_name="3m", seed=5, reports_episode_limit=True)
+    assert environment.seed() == 5
+    assert environment.get_env_info() == PyMARLEnvironment("skirmish/3m").get_env_info()
+    assert play_to_the_limit(environment)["episode_limit"]
+    # What its parallel runner sends to the processes of its environments.
+    packed = pickle.dumps(partial(registry["skirmish"], map_name="5m_vs_6m", seed=1))
+    assert pickle.loads(packed)().n_agents == 5
+    with pytest.raises(InputError, match="no_such_map"):
+        registry["skirmish"](map_name="no_such_map")
+
+
+def test_the_state_without_the_last_actions_is_its_beginning() -> None:
+    registry: dict[str, Any] = {}
+    register(registry)
+    environment = registry["skirmish"](map_name="3m", seed=5, state_last_action=False)
+    whole = PyMARLEnvironment("skirmish/3m", seed=5)
+    for other in (environment, whole):
+        other.reset()
+        other.step([1, 1, 1])
+    assert environment.get_env_info()["state_shape"] == 48 - 3 * 9
+    state, rest = np.split(whole.get_state(), [48 - 3 * 9])
+    np.testing.assert_array_equal(environment.get_state(), state)
+    np.testing.assert_array_equal(rest, [0, 1, 0, 0, 0, 0, 0, 0, 0] * 3)
+    assert environment.reset()[1].shape == state.shape
+
+
+def test_the_configuration_that_is_printed_is_yaml_for_this_environment() -> None:
+    command = [sys.executable, "-m", "suite.environments.pymarl"]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert printed == CONFIGURATION
+    configuration = yaml.safe_load(printed)
+    registry: dict[str, Any] = {}
+    register(registry)
+    environment = registry[configuration["env"]](**configuration["env_args"], seed=0)
+    assert environment.n_agents == 3
+    assert "episode_limit" not in play_to_the_limit(environment)
+
+
+def play_to_the_limit(environment: PyMARLEnvironment) -> dict[str, Any]:
+    """The info of the last step of an episode in which nobody can die."""
+    environment.reset()
+    has_ended = False
+    while not has_ended:
+        environment._batch.units[0, :, HEALTH] = 1e6  # type: ignore[attr-defined]
+        _, has_ended, info = environment.step(stop_all(environment))
+    assert environment.is_timeout
+    return info
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "environments.md").read_text("utf-8")
+REGISTRATIONS = [
+    block for block in re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL) if "register" in block
+]
+
+
+@pytest.mark.parametrize("commands", REGISTRATIONS)
+def test_what_the_page_says_to_type_registers_skirmish(commands: str, tmp_path: Path) -> None:
+    for folder in ("src/envs", "src/config/envs"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "src/envs/__init__.py").write_text("REGISTRY = {}\n")
+    folders = [str(Path(sys.executable).parent), os.environ["PATH"]]
+    surroundings = os.environ | {"PATH": os.pathsep.join(folders)}
+    subprocess.run(["bash", "-ec", commands], cwd=tmp_path, env=surroundings, check=True)
+    configuration = yaml.safe_load((tmp_path / "src/config/envs/skirmish.yaml").read_text())
+    assert configuration["env_args"]["map_name"] == "3m"
+    code = f"from envs import REGISTRY; print(REGISTRY[{configuration['env']!r}]('3m').n_agents)"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path / "src", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "3\n"
+
+
+def test_the_page_says_what_to_type_for_both_families() -> None:
+    assert len(REGISTRATIONS) == 2

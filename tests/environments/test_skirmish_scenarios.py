@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from suite.environments.skirmish import fields as f
+from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.scenario import Placement, load_scenario
 from suite.errors import InputError
 
@@ -38,3 +39,8 @@ def test_a_healer_aims_at_no_agent_that_has_no_action(arena: Any) -> None:
     assert available.shape == (5, 7)
     assert not available[0, f.FIRST_TARGET]  # itself
     assert available[1:, f.FIRST_TARGET].all()
+
+
+def test_a_name_in_place_of_a_scenario_is_told_the_way_to_make() -> None:
+    with pytest.raises(InputError, match=r"\(got '3m'\); call suite\.environments\.make\("):
+        SkirmishEnvironment("3m", 1, 0)  # type: ignore[arg-type]

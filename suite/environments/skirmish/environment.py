@@ -28,12 +28,15 @@ from suite.environments.validation import (
     check_episode_seeds,
     check_slots,
 )
+from suite.errors import InputError
 
 _EXTRA_ENCODERS = {"unlimited_sight": encode_unlimited_sight}
 
 
 class SkirmishEnvironment:
     """A batch of battles of one scenario; see `interface.BatchedEnvironment`.
+
+    `suite.environments.make` builds one from a scenario's name.
 
     Besides the contract's arrays: units (slots, units, N_UNIT_FIELDS) float64 and orders (slots,
     units, N_ORDER_FIELDS) int64 are the battles themselves, columns in `fields`, allies first,
@@ -58,6 +61,13 @@ class SkirmishEnvironment:
         records_loops: bool = False,
         extra: Sequence[str] = (),
     ) -> None:
+        if not isinstance(scenario, Scenario):
+            raise InputError(
+                "not a Scenario",
+                where="SkirmishEnvironment: scenario",
+                value=scenario,
+                cure='call suite.environments.make("skirmish/3m", n_environments, seed)',
+            )
         check_extra(extra)
         self.info = scenario.info()
         self.n_environments = n_environments
