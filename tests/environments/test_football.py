@@ -231,7 +231,7 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_what_is_missing_to_build_is_named(bare_machine: Path) -> None:
     with pytest.raises(MissingDependencyError) as told:
         install.check_can_build()
-    assert "as root, on Debian or Ubuntu: apt-get install cmake g++ make; then again" in str(
+    assert "as root, on Debian or Ubuntu: apt-get install cmake g++ make libegl-dev" in str(
         told.value
     )
 

@@ -1,10 +1,11 @@
 """Builds gfootball and installs it into the environment that runs this module.
 
-    python -m suite.environments.football.install [--wheels FOLDER]
+    python -m suite.environments.football.install [--wheels FOLDER | --missing]
 
 PyPI has its sources only. They are compiled once (some 5 minutes of 2 cores); the wheel is kept in
 FOLDER and installed from there the next time. Exit code 0: it is here. 2: something is missing; the
 lines on standard error say what to type. Nothing outside of this Python and FOLDER is changed.
+With --missing nothing is installed: it prints the packages of the system that a build needs.
 """
 
 from __future__ import annotations
@@ -47,7 +48,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
         prog="python -m suite.environments.football.install", description=__doc__.splitlines()[0]
     )
     parser.add_argument("--wheels", type=Path, default=DEFAULT_WHEELS, metavar="FOLDER")
-    wheels = parser.parse_args(arguments).wheels.expanduser().absolute()
+    parser.add_argument("--missing", action="store_true")
+    given = parser.parse_args(arguments)
+    if given.missing:
+        print(*missing_packages())
+        return
+    wheels = given.wheels.expanduser().absolute()
     _pip("install", *_runtime_needs())
     if (fault := fault_of_installed()) is None:
         print(f"gfootball {VERSION} is installed")
@@ -68,16 +74,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def check_can_build() -> None:
     """MissingDependencyError with what to type, unless all is here that the compilation needs."""
-    missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
-    if "g++" not in missing:
-        missing += _missing_headers()
-    if missing:
+    if missing := missing_packages():
         raise MissingDependencyError(
             "gfootball has to be compiled, and packages of the system are missing",
             where="football",
             value=", ".join(missing),
             cure=f"as root, on Debian or Ubuntu: apt-get install {' '.join(missing)}; then again",
         )
+
+
+def missing_packages() -> list[str]:
+    """Debian packages that the compilation needs and that are not here."""
+    missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
+    # Without a compiler nobody knows which headers it would find.
+    return missing + (list(_HEADERS.values()) if "g++" in missing else _missing_headers())
 
 
 def _missing_headers() -> list[str]:
@@ -87,7 +97,7 @@ def _missing_headers() -> list[str]:
     asked = [*("c++", "-std=c++17", "-E", "-P", "-x", "c++", f"-I{folder}", "-")]
     found = subprocess.run(asked, input="\n".join(lines), capture_output=True, text=True)
     if found.returncode != 0:
-        return ["g++"]
+        return list(_HEADERS.values())
     return [line.split()[1] for line in found.stdout.splitlines() if line.startswith("missing ")]
 
 
