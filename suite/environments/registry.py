@@ -20,6 +20,7 @@ from suite.text import close_names
 _HOMES = (
     "suite.environments.skirmish.backend",
     "suite.environments.matrix",
+    "suite.environments.starcraft.backend",
     "suite.environments.pettingzoo.backend",
 )
 ENTRY_POINTS = "cadp_suite.environments"
@@ -60,6 +61,11 @@ def available() -> list[str]:
     )
 
 
+def usable() -> list[str]:
+    """Those of `available()` that can be played on this machine."""
+    return [name for name in available() if backend_of(name).problem() is None]
+
+
 def is_scenario(name: str) -> bool:
     """Whether `name` is one of `available()`, or of a backend that takes any name."""
     backend = backends().get(name.partition("/")[0]) if isinstance(name, str) else None
@@ -90,14 +96,13 @@ def counts_wins(name: str) -> bool:
 
 
 def full_name(name: str, *, where: str) -> str:
-    """A scenario's full name, from that or from its name within the only backend that has it."""
+    """A scenario's full name, from that or from its name within the first backend that has it."""
     if is_scenario(name):
         return name
-    names = available()
-    same = [full for full in names if short_name(full) == name]
-    if len(same) == 1:
-        return same[0]
-    _raise_unknown(str(name), names, where)
+    for backend in backends().values():
+        if name in backend.scenarios():
+            return f"{backend.name}/{name}"
+    _raise_unknown(str(name), available(), where)
 
 
 def check_name(name: str, *, where: str = "scenario") -> None:
@@ -107,7 +112,7 @@ def check_name(name: str, *, where: str = "scenario") -> None:
 
 
 def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
-    by_short = {short_name(full): full for full in names}
+    by_short = {short_name(full): full for full in reversed(names)}
     near = close_names(name, names, most=3)
     near += [by_short[short] for short in close_names(name.rsplit("/", 1)[-1], by_short, most=3)]
     choices = list(dict.fromkeys(near)) or names

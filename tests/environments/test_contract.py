@@ -1,6 +1,7 @@
 """One contract for all environments; every scenario must pass it, those of plug-ins too.
 
-Of the backend that takes any name, small environments written for it stand for all.
+Of the backend that takes any name, small environments written for it stand for all; of StarCraft II
+a stand-in for SMAC does, whether the game is here or not.
 
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`).
 """
@@ -12,14 +13,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from suite.environments import ActionError, available, backend_of, describe, make, short_name
+from suite.environments import ActionError, backend_of, describe, make, short_name, usable
 from suite.errors import InputError
 
 EXAMPLES = [
     f"pettingzoo/parallel_examples:{example}"
     for example in ("Walk", "Walk?n=3#episode_limit=4", "Race?n=3", "Guarded", "talkative")
 ]
-pytestmark = pytest.mark.parametrize("name", [*available(), *EXAMPLES])
+NAMES = [name for name in usable() if backend_of(name).name != "starcraft"]
+pytestmark = pytest.mark.parametrize("name", [*NAMES, "starcraft/3m", *EXAMPLES])
+
+
+@pytest.fixture(autouse=True)
+def stand_in(name: str, request: pytest.FixtureRequest) -> None:
+    if backend_of(name).name == "starcraft":
+        request.getfixturevalue("starcraft")
 
 
 def snapshot(environment: Any) -> list[np.ndarray]:
