@@ -243,7 +243,7 @@ def arena() -> type[Arena]:
     return Arena
 
 
-def install_game(folder: Path, build: int = 75689) -> Path:
+def game_at(folder: Path, build: int = 75689) -> Path:
     """A folder laid out as that of StarCraft II with SMAC's maps; nothing in it can be started."""
     program = folder / "Versions" / f"Base{build}" / "SC2_x64"
     for place in (
@@ -259,10 +259,16 @@ def install_game(folder: Path, build: int = 75689) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def install_game() -> Callable[..., Path]:
+    """The function above."""
+    return game_at
+
+
 @pytest.fixture
 def starcraft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a StarCraft II that stand-ins for SMAC take for real; eight games at once."""
-    folder = install_game(tmp_path / "StarCraft II")
+    folder = game_at(tmp_path / "StarCraft II")
     monkeypatch.setenv("SC2PATH", str(folder))
     monkeypatch.setenv(PROCESSES, "8")
     monkeypatch.syspath_prepend(STARCRAFT / "fake")

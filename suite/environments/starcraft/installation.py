@@ -18,9 +18,13 @@ from typing import NoReturn
 from suite.errors import MissingDependencyError
 from suite.plugins import module_sources
 
+# Without what both say that they need: protobuf of 2022, which breaks MLflow, and much that is not
+# used here. The extra holds what is.
 INSTALL_SMAC = (
-    'pip install "cadp-suite[starcraft]"; pip install --no-deps git+https://github.com/oxwhirl/smac'
+    'pip install "cadp-suite[starcraft]"; '
+    "pip install --no-deps pysc2 git+https://github.com/oxwhirl/smac"
 )
+_NEEDED = ("pysc2", "s2clientprotocol", "absl", "websocket", "portpicker")
 INSTALL_GAME = "python -m suite.environments.starcraft.install"
 
 # Version of the game by the build of its program, for those that Blizzard has packed for Linux and
@@ -96,8 +100,9 @@ def find_packages() -> str:
     if not any(Path(place, "env").is_dir() for place in spec.submodule_search_locations or ()):
         what = "the installed package smac is PyPI's, SMAC3, a hyperparameter optimiser"
         _missing(what, f"pip uninstall smac; {INSTALL_SMAC}")
-    if find_spec("pysc2") is None:
-        _missing("SMAC needs the package pysc2, which is not installed", INSTALL_SMAC)
+    for name in _NEEDED:
+        if find_spec(name) is None:
+            _missing(f"SMAC needs the package {name}, which is not installed", INSTALL_SMAC)
     return f"smac {_version('smac')} {_fingerprint('smac')}, pysc2 {_version('pysc2')}"
 
 

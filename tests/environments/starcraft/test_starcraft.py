@@ -164,9 +164,10 @@ def test_another_map_can_still_be_played(starcraft: Path) -> None:
 @pytest.mark.parametrize(
     ("lacks", "message", "cure"),
     [
-        ("smac", "SMAC is not installed", "--no-deps git.https://github.com/oxwhirl/smac"),
+        ("smac", "SMAC is not installed", "--no-deps pysc2 git.https://github.com/oxwhirl/smac"),
         ("smac/env", "SMAC3, a hyperparameter optimiser", "pip uninstall smac; pip install"),
         ("pysc2", "pysc2, which is not installed", r"pip install \"cadp-suite\[starcraft\]\""),
+        ("websocket", "websocket, which is not installed", "pip install"),
     ],
 )
 def test_missing_packages(
@@ -175,14 +176,16 @@ def test_missing_packages(
     """PyPI's `smac` is told apart by what it lacks; a mere folder called smac is no package."""
     packages = starcraft.parent / "packages"
     (packages / "smac" / "env").mkdir(parents=True)
-    for name in ("smac/__init__.py", "smac/env/__init__.py", "pysc2.py"):
+    for name in ("smac/__init__.py", "smac/env/__init__.py"):
         (packages / name).touch()
+    for name in ("pysc2", "s2clientprotocol", "absl", "websocket", "portpicker"):
+        (packages / f"{name}.py").touch()
     monkeypatch.setattr(sys, "path", [str(packages)])
     assert BACKEND.problem() is None
     if lacks == "smac":
         (packages / "smac" / "__init__.py").unlink()
     else:
-        remove(packages / lacks if lacks != "pysc2" else packages / "pysc2.py")
+        remove(packages / (lacks if "/" in lacks else f"{lacks}.py"))
     importlib.invalidate_caches()
     with pytest.raises(MissingDependencyError, match=f"{message}.*{cure}"):
         describe("starcraft/3m")
