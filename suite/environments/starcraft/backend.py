@@ -24,7 +24,7 @@ ADAPTER_VERSION = "1"
 
 # Of a step: eight loops of the game; what SMAC does besides, least squares over 23 maps.
 GAME_SECONDS = 3e-3
-SMAC_SECONDS, SMAC_SECONDS_PER_UNIT = 1.0e-3, 0.13e-3
+SMAC_SECONDS, SMAC_SECONDS_PER_UNIT = 1.1e-3, 0.11e-3
 _N_OTHER_ACTIONS = 6  # no-op, stop, four ways to move; the others are one per enemy
 
 

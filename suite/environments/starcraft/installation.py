@@ -106,9 +106,12 @@ def find_packages() -> str:
     return f"smac {_version('smac')} {_fingerprint('smac')}, pysc2 {_version('pysc2')}"
 
 
-def find_game() -> Game:
-    """The game that SMAC would start; MissingDependencyError if there is none that it can."""
-    folder = game_folder()
+def find_game(folder: Path | None = None) -> Game:
+    """The game that SMAC would start; MissingDependencyError if there is none that it can.
+
+    folder: where to look; `game_folder()` if None.
+    """
+    folder = folder or game_folder()
     elsewhere = f"{INSTALL_GAME}, or set SC2PATH to the folder of an installed game"
     if not folder.is_dir():
         _missing(f"the game is not installed in {folder}", elsewhere)
