@@ -40,8 +40,8 @@ OPTIONS = {
 
 REPRODUCTION = "studies/reproduce_smac.toml"
 
-# SMAC says that it needs a protobuf of 2022, pysc2 much that is not used here: the extra of that name
-# has what is, and a commit is a hash of all that is in it.
+# SMAC says that it needs a protobuf of 2022, pysc2 much that is not used here: this extra has what
+# is. A commit is a hash of all that is in it.
 STARCRAFT = ".[starcraft]"
 MAPS = "suite/environments/starcraft/maps.json"
 SMAC = ("pysc2", "git+https://github.com/oxwhirl/smac@{commit}")
