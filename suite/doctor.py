@@ -130,7 +130,8 @@ def _environments() -> list[dict[str, Any]]:
         problem, cure = backend.problem(), f"pip install {' '.join(missing)}" if missing else None
         is_usable, what = not missing and problem is None, ""
         if is_usable and names:
-            what = f"{backend.version_word} {environments.describe(names[0]).backend_version}"
+            first = backend.describe(backend.scenarios()[0])
+            what = f"{backend.version_word} {first.backend_version}"
         elif problem is not None:
             what, cure = problem.what, cure or problem.cure
         parts = (what, backend.description, ", ".join(names), ", ".join(needed))

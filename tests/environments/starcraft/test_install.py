@@ -107,12 +107,12 @@ def test_a_file_arrives_and_is_left_alone_then(server: Server, tmp_path: Path) -
 @pytest.mark.parametrize("says_length", [True, False])
 def test_what_is_cut_goes_on_by_itself(server: Server, says_length: bool, tmp_path: Path) -> None:
     """Without a length nobody knows that something is missing, but for the hash."""
-    server.cuts, server.says_length = [30_000, 0, 20_000], says_length
+    server.cuts, server.says_length = [30_000, 0, *[10_000] * 6], says_length
     told: list[str] = []
     if says_length:
         download(source(server), tmp_path / "file", told.append)
         assert (tmp_path / "file").read_bytes() == CONTENT
-        assert server.asked == [None, "bytes=30000-", "bytes=30000-", "bytes=50000-"]
+        assert server.asked[:4] == [None, "bytes=30000-", "bytes=30000-", "bytes=40000-"]
         assert told[0] == "the connection was cut after 30000 of 100000 bytes; going on"
     else:
         with pytest.raises(InputError, match="has SHA-256"):

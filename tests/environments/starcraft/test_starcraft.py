@@ -369,6 +369,17 @@ def test_a_game_ends_with_its_engine(starcraft: Path) -> None:
     environment.close()
 
 
+def test_a_game_ends_with_an_engine_that_nobody_speaks_to(starcraft: Path) -> None:
+    """Whichever of its two connections it finds closed first."""
+    order(starcraft, "child")
+    environment, _ = batch()
+    (child,) = [int(file.read_text()) for file in (starcraft / "games").glob("*.child")]
+    (process,) = environment._processes
+    process._connection.close()
+    assert until(lambda: not is_alive(child))
+    environment.close()
+
+
 def test_a_port_is_held_by_one() -> None:
     ports: list[Any] = [hold_port() for _ in range(50)]
     assert len({port for port, _ in ports}) == 50
