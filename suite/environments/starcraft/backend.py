@@ -98,7 +98,7 @@ class StarCraftBackend(EngineBackend):
     def step_seconds(self, scenario: str) -> float:
         """SMAC's own Python, measured without the game on all maps, and the game, assumed.
 
-        A user of SMIX(λ) reports 3.5 hours for 2 million steps of 3m with learning, 6.3 ms each
+        The author of SMIX(λ) reports nearly 3.5 hours for 2 million steps of 3m with learning, 6.3 ms each
         (github.com/chaovven/SMIX, issue 5).
         """
         info = SKIRMISH.describe(scenario)
