@@ -98,8 +98,8 @@ class StarCraftBackend(EngineBackend):
     def step_seconds(self, scenario: str) -> float:
         """SMAC's own Python, measured without the game on all maps, and the game, assumed.
 
-        The author of SMIX(λ) reports nearly 3.5 hours for 2 million steps of 3m with learning, 6.3 ms each
-        (github.com/chaovven/SMIX, issue 5).
+        The author of SMIX(λ) reports nearly 3.5 hours for 2 million steps of 3m with learning, 6.3
+        ms each (github.com/chaovven/SMIX, issue 5).
         """
         info = SKIRMISH.describe(scenario)
         n_units = info.n_agents + info.n_actions - _N_OTHER_ACTIONS
