@@ -6,6 +6,7 @@ nox -s reproduce_football                  # the same on football; builds gfootb
 nox -s sweep -- studies/<name>.toml        # any study file
 nox -s report -- studies/<name>.toml       # rebuild a report from what is recorded
 nox -s bench                               # benchmarks beside their floors
+nox -s install_starcraft                   # StarCraft II 4.10 and SMAC's maps, after asking
 
 `nox -s sweep -- --help` lists the options.
 """
@@ -41,6 +42,12 @@ OPTIONS = {
 REPRODUCTION = "studies/reproduce_smac.toml"
 FOOTBALL = "studies/reproduce_football.toml"
 
+# SMAC says that it needs a protobuf of 2022, pysc2 much that is not used here: this extra has what
+# is. A commit is a hash of all that is in it.
+STARCRAFT = ".[starcraft]"
+MAPS = "suite/environments/starcraft/maps.json"
+SMAC = ("pysc2", "git+https://github.com/oxwhirl/smac@{commit}")
+
 # After Ctrl-C the command stops its workers and says what it has kept.
 STOPPING_SECONDS = 60.0
 
@@ -68,7 +75,7 @@ def sweep(session: nox.Session) -> None:
     """Run any study: nox -s sweep -- studies/<name>.toml [--profile P] [--workers N] …"""
     given, options = _arguments(session, RUN, BUILD)
     study = _study(session, given)
-    _install(session)
+    _install(session, study=study)
     _run_and_report(session, study, options)
 
 
@@ -77,7 +84,7 @@ def report(session: nox.Session) -> None:
     """Build a report from recorded runs: nox -s report -- [studies/<name>.toml] [--profile P] …"""
     given, options = _arguments(session, BUILD)
     study = _study(session, given or [REPRODUCTION])
-    _install(session)
+    _install(session, study=study)
     _call(session, BUILD, study, options)
 
 
@@ -87,6 +94,16 @@ def bench(session: nox.Session) -> None:
     _install(session, *nox.project.dependency_groups(_pyproject(), "tests"))
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     session.run("pytest", "benchmarks", *session.posargs, env=threads)
+
+
+@nox.session
+def install_starcraft(session: nox.Session) -> None:
+    """StarCraft II 4.10 for Linux and SMAC's maps: [--folder F] [--accept-licence] [--sha256 S]"""
+    _install_smac(session)
+    fetch = ("python", "-m", "suite.environments.starcraft.install")
+    session.run(*fetch, *session.posargs, env={"PYTHONPATH": None})
+    if "--help" not in session.posargs:
+        session.run("cadp-suite", "doctor", env={"PYTHONPATH": None})
 
 
 def _pyproject() -> dict[str, object]:
@@ -147,9 +164,18 @@ def _study(session: nox.Session, given: list[str]) -> str:
     return given[0]
 
 
-def _install(session: nox.Session, *extra: str) -> None:
+def _install(session: nox.Session, *extra: str, study: str = "") -> None:
     session.log("installing pinned packages (the first time takes a few minutes) …")
-    session.install("-e", ".", *extra, env=PINS)
+    if study and b"starcraft/" in Path(study).read_bytes():
+        _install_smac(session)
+    else:
+        session.install("-e", ".", *extra, env=PINS)
+
+
+def _install_smac(session: nox.Session) -> None:
+    session.install("-e", STARCRAFT, env=PINS)
+    commit = json.loads(Path(MAPS).read_text("utf-8"))["commit"]
+    session.install("--no-deps", *(name.format(commit=commit) for name in SMAC), env=PINS)
 
 
 def _run_and_report(session: nox.Session, study: str, options: dict[str, str]) -> None:

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import importlib.util
-import os
 import platform
 import sys
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -30,10 +26,6 @@ NEEDED_PACKAGES = (
     *("torch", "safetensors", "numpy", "numba", "scipy", "pandas", "optuna", "mlflow-skinny"),
     "sqlalchemy",
     *("alembic", "matplotlib", "seaborn", "pydantic", "typer", "rich", "jinja2"),
-)
-SMAC_CURE = (
-    "pip uninstall smac; pip install git+https://github.com/oxwhirl/smac (PyPI's `smac` is SMAC3, "
-    "a hyperparameter optimiser)"
 )
 
 
@@ -133,43 +125,17 @@ def _environments() -> list[dict[str, Any]]:
         missing = [needed for needed, version in versions.items() if version is None]
         names = sorted(f"{name}/{scenario}" for scenario in backend.scenarios())
         needed = [f"{needed} {version or 'is missing'}" for needed, version in versions.items()]
-        detail = "; ".join(
-            part for part in (backend.description, *map(", ".join, (names, needed))) if part
-        )
-        cure = f"pip install {' '.join(missing)}" if missing else None
-        embedded.append({"name": name, "is_usable": not missing, "detail": detail, "cure": cure})
-    return [*embedded, _starcraft()]
-
-
-def _starcraft() -> dict[str, Any]:
-    """StarCraft II needs oxwhirl's smac package and the game; this version cannot use them yet."""
-    found, cure = [], None
-    if is_smac3_installed():
-        found.append("the installed package `smac` is SMAC3, not StarCraft's SMAC")
-        cure = SMAC_CURE
-    elif importlib.util.find_spec("smac") is not None:
-        found.append("the smac package is here")
-    else:
-        found.append("the smac package is not installed")
-    game = os.environ.get("SC2PATH")
-    if game is None:
-        found.append("SC2PATH is not set")
-    else:
-        is_there = Path(game).expanduser().is_dir()
-        found.append(f"SC2PATH={game} {'exists' if is_there else 'does not exist'}")
-    detail = f"not integrated in this version ({'; '.join(found)})"
-    return {"name": "starcraft", "is_usable": False, "detail": detail, "cure": cure}
-
-
-def is_smac3_installed() -> bool:
-    """Whether the distribution called `smac` is the hyperparameter optimiser of the same name."""
-    try:
-        metadata = importlib.metadata.metadata("smac")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    keys = ("Home-page", "Project-URL", "Summary", "Requires-Dist", "Author")
-    text = " ".join(str(value) for key in keys for value in metadata.get_all(key, [])).lower()
-    return any(word in text for word in ("automl", "smac3", "configspace"))
+        problem, cure = backend.problem(), f"pip install {' '.join(missing)}" if missing else None
+        is_usable, what = not missing and problem is None, ""
+        if is_usable and names:
+            first = backend.describe(backend.scenarios()[0])
+            what = f"{backend.version_word} {first.backend_version}"
+        elif problem is not None:
+            what, cure = problem.what, cure or problem.cure
+        parts = (what, backend.description, ", ".join(names), ", ".join(needed))
+        detail = "; ".join(part for part in parts if part)
+        embedded.append({"name": name, "is_usable": is_usable, "detail": detail, "cure": cure})
+    return embedded
 
 
 def _kernels() -> dict[str, Any]:

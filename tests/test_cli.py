@@ -9,15 +9,16 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from email.message import Message
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import reports.__main__
-from suite import __version__, cli, doctor
+from suite import __version__, cli, doctor, environments
 from suite.__main__ import main
+from suite.environments.backend import Problem
+from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_lock
@@ -305,8 +306,10 @@ def test_doctor_as_json(call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report["is_usable"]
     assert report["packages"]["optuna"]
     usable = {entry["name"]: entry["is_usable"] for entry in report["environments"]}
+    starcraft = usable.pop("starcraft")
+    assert starcraft == any(name.startswith("starcraft/") for name in environments.usable())
     ours = {"skirmish": True, "matrix": True, "pettingzoo": True}
-    assert usable == {**ours, "starcraft": False, "football": False}
+    assert usable == {**ours, "football": False}
     assert "ready" in call("doctor")[1]
 
 
@@ -329,27 +332,17 @@ def test_doctor_says_what_a_backend_lacks(call, monkeypatch: pytest.MonkeyPatch)
     assert "cure: pip install no-such-package" in out
 
 
-@pytest.mark.parametrize(
-    ("header", "value", "is_smac3"),
-    [
-        ("Summary", "SMAC3, Sequential Model-based Algorithm Configuration", True),
-        ("Project-URL", "homepage, https://www.automl.org", True),
-        ("Requires-Dist", "ConfigSpace>=1.2", True),
-        ("Summary", "SMAC - StarCraft Multi-Agent Challenge.", False),
-    ],
-)
-def test_doctor_tells_the_two_smacs_apart(
-    header: str, value: str, is_smac3: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    metadata = Message()
-    metadata[header] = value
-    monkeypatch.setattr("importlib.metadata.metadata", lambda name: metadata)
-    assert doctor.is_smac3_installed() is is_smac3
-    starcraft = next(e for e in doctor.examine()["environments"] if e["name"] == "starcraft")
-    assert (starcraft["cure"] is not None) is is_smac3
-    if is_smac3:
-        assert "pip uninstall smac" in starcraft["cure"]
-        assert "oxwhirl/smac" in starcraft["cure"]
+def test_doctor_says_what_a_backend_says_of_itself(call, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its version where it can be used, else what is missing and what to do about it."""
+    out = call("doctor")[1]
+    assert f"skirmish       usable: rules version {SKIRMISH_VERSION}; " in out
+    problem = Problem("the game is gone", "look for it")
+    for backend in ("matrix.MatrixBackend", "starcraft.backend.StarCraftBackend"):
+        monkeypatch.setattr(f"suite.environments.{backend}.problem", lambda self: problem)
+    code, out, _ = call("doctor")
+    assert code == 0
+    assert "matrix         not usable: the game is gone; " in out
+    assert out.count("cure: look for it") == 2
 
 
 def test_more_workers_than_memory_holds_are_refused(call, make_study, monkeypatch) -> None:

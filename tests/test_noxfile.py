@@ -23,6 +23,7 @@ import typer
 
 import reports.cli
 import suite.cli
+from suite.environments.starcraft.installation import smac_commit
 from suite.scheduling import coordinator
 
 ROOT = Path(__file__).parents[1]
@@ -59,7 +60,7 @@ class FakeSession:
     def __init__(self, posargs: list[str], execute: Execute) -> None:
         self.posargs = posargs
         self.commands: list[list[str]] = []
-        self.n_installations = 0
+        self.installed: list[tuple[str, ...]] = []
         self._execute = execute
 
     def run(self, *command: str, success_codes: tuple[int, ...] = (0,), **how: Any) -> Any:
@@ -70,7 +71,11 @@ class FakeSession:
         return output if how.get("silent") else True
 
     def install(self, *packages: str, **how: Any) -> None:
-        self.n_installations += 1
+        self.installed.append(packages)
+
+    @property
+    def n_installations(self) -> int:
+        return len(self.installed)
 
     def log(self, message: str) -> None:
         pass
@@ -152,6 +157,30 @@ def test_the_sessions_without_a_study_of_the_users(monkeypatch: pytest.MonkeyPat
     session = FakeSession(["--profile", "smoke"], stub())
     noxfile.report(session)
     assert session.commands == [["cadp-report", "build", study, "--profile=smoke"]]
+
+
+def test_studies_of_starcraft_get_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SMAC at the commit whose maps are known; its own dependencies would break MLflow."""
+    monkeypatch.chdir(ROOT)
+    study = tmp_path / "s.toml"
+    for text, packages in (("skirmish/3m", "."), ("starcraft/3m", ".[starcraft]")):
+        study.write_text(f'scenarios = ["{text}"]')
+        session = FakeSession([str(study)], stub())
+        noxfile.sweep(session)
+        assert session.installed[0] == ("-e", packages)
+    smac = f"git+https://github.com/oxwhirl/smac@{smac_commit()}"
+    assert session.installed[1:] == [("--no-deps", "pysc2", smac)]
+
+
+def test_starcraft_is_fetched_as_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    session = FakeSession(["--folder", "my games"], stub())
+    noxfile.install_starcraft(session)
+    fetch = ["python", "-m", "suite.environments.starcraft.install", "--folder", "my games"]
+    assert session.commands == [fetch, ["cadp-suite", "doctor"]]
+    assert len(session.installed) == 2
 
 
 WRONG = {

@@ -1,7 +1,7 @@
 """Environments: batches of independent copies of a scenario; the contract is `interface`.
 
 Importing this package, `available` and `describe` load no simulator; `make` does. (To describe one
-of PettingZoo's environments it has to be made.)
+of PettingZoo's environments it has to be made; one of StarCraft II's, the game has to be here.)
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from suite.environments.registry import (
     full_name,
     is_scenario,
     short_name,
+    usable,
 )
 from suite.environments.validation import check_batch, check_count, check_seed
 from suite.errors import InputError
@@ -38,6 +39,7 @@ __all__ = [
     "is_scenario",
     "make",
     "short_name",
+    "usable",
 ]
 
 

@@ -8,10 +8,17 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from suite.environments.interface import BatchedEnvironment, EnvironmentInfo
 from suite.runs.metrics import WIN_RATE
+
+
+class Problem(NamedTuple):
+    """Why a backend cannot be used on this machine, a clause, and what to do about it."""
+
+    what: str
+    cure: str
 
 
 class Backend(ABC):
@@ -65,6 +72,10 @@ class Backend(ABC):
         self, scenario: str, n_environments: int, seed: int, extra: Sequence[str]
     ) -> BatchedEnvironment:
         """A batch of one of its scenarios; see `suite.environments.make`."""
+
+    def problem(self) -> Problem | None:
+        """What besides `needs` is missing on this machine; None if nothing is."""
+        return None
 
     def return_bounds(self, scenario: str) -> tuple[float, float]:
         """Possible range of an episode's return."""

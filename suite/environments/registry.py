@@ -20,6 +20,7 @@ from suite.text import close_names
 _HOMES = (
     "suite.environments.skirmish.backend",
     "suite.environments.matrix",
+    "suite.environments.starcraft.backend",
     "suite.environments.football.backend",
     "suite.environments.pettingzoo.backend",
 )
@@ -61,6 +62,11 @@ def available() -> list[str]:
     )
 
 
+def usable() -> list[str]:
+    """Those of `available()` that can be played on this machine."""
+    return [name for name in available() if backend_of(name).problem() is None]
+
+
 def is_scenario(name: str) -> bool:
     """Whether `name` is one of `available()`, or of a backend that takes any name."""
     backend = backends().get(name.partition("/")[0]) if isinstance(name, str) else None
@@ -97,14 +103,13 @@ def copies(name: str, wanted: int) -> int:
 
 
 def full_name(name: str, *, where: str) -> str:
-    """A scenario's full name, from that or from its name within the only backend that has it."""
+    """A scenario's full name, from that or from its name within the first backend that has it."""
     if is_scenario(name):
         return name
-    names = available()
-    same = [full for full in names if short_name(full) == name]
-    if len(same) == 1:
-        return same[0]
-    _raise_unknown(str(name), names, where)
+    for backend in backends().values():
+        if name in backend.scenarios():
+            return f"{backend.name}/{name}"
+    _raise_unknown(str(name), available(), where)
 
 
 def check_name(name: str, *, where: str = "scenario") -> None:
@@ -114,7 +119,7 @@ def check_name(name: str, *, where: str = "scenario") -> None:
 
 
 def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
-    by_short = {short_name(full): full for full in names}
+    by_short = {short_name(full): full for full in reversed(names)}
     near = close_names(name, names, most=3)
     near += [by_short[short] for short in close_names(name.rsplit("/", 1)[-1], by_short, most=3)]
     choices = list(dict.fromkeys(near)) or names

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from suite.environments import BatchedEnvironment
+from suite.environments.engines.backend import PROCESSES
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.fields import (
     CALM,
@@ -34,6 +36,9 @@ from suite.environments.skirmish.scenario import (
     load_scenario,
     load_terrains,
 )
+from suite.environments.starcraft.installation import map_files
+
+STARCRAFT = Path(__file__).parent / "starcraft"
 
 Actions = NDArray[np.int64]
 Place = tuple[str, float, float]
@@ -232,3 +237,35 @@ class Arena:
 def arena() -> type[Arena]:
     """Small battles whose outcome is worked out by hand."""
     return Arena
+
+
+def game_at(folder: Path, build: int = 75689) -> Path:
+    """A folder laid out as that of StarCraft II with SMAC's maps; nothing in it can be started."""
+    program = folder / "Versions" / f"Base{build}" / "SC2_x64"
+    for place in (
+        program.parent,
+        folder / "Maps" / "SMAC_Maps",
+        folder / "orders",
+        folder / "games",
+    ):
+        place.mkdir(parents=True)
+    program.touch(0o755)
+    for name in map_files():
+        (folder / "Maps" / "SMAC_Maps" / f"{name}.SC2Map").write_text(name)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def install_game() -> Callable[..., Path]:
+    """The function above."""
+    return game_at
+
+
+@pytest.fixture
+def starcraft(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a StarCraft II that stand-ins for SMAC take for real; eight games at once."""
+    folder = game_at(tmp_path / "StarCraft II")
+    monkeypatch.setenv("SC2PATH", str(folder))
+    monkeypatch.setenv(PROCESSES, "8")
+    monkeypatch.syspath_prepend(STARCRAFT / "fake")
+    return folder

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from suite.environments import EnvironmentInfo, available, describe, make
+from suite.environments import EnvironmentInfo, available, describe, full_name, make
 from suite.environments.skirmish import SKIRMISH_VERSION
 from suite.errors import InputError
 
@@ -19,7 +19,8 @@ def test_available() -> None:
         "8m", "8m_vs_9m", "MMM", "MMM2", "bane_vs_bane", "corridor", "so_many_baneling",
     ]  # fmt: skip
     assert available() == [
-        "matrix/climbing", "matrix/two_step", *(f"skirmish/{name}" for name in maps),
+        "matrix/climbing", "matrix/two_step",
+        *(f"{backend}/{name}" for backend in ("skirmish", "starcraft") for name in maps),
     ]  # fmt: skip
 
 
@@ -39,6 +40,11 @@ def test_describe_5m_vs_6m() -> None:
     )
 
 
+def test_a_short_name_is_of_the_first_backend_that_has_it() -> None:
+    assert full_name("5m_vs_6m", where="here") == "skirmish/5m_vs_6m"
+    assert full_name("climbing", where="here") == "matrix/climbing"
+
+
 @pytest.mark.parametrize(("name", "near"), [
     ("skirmish/5m_vs_5m", "skirmish/5m_vs_6m"),
     ("5m_vs_6m", "skirmish/5m_vs_6m"),
@@ -55,7 +61,7 @@ def test_unknown_name_names_the_nearest(name: str, near: str) -> None:
 
 def test_describing_loads_no_simulator() -> None:
     code = (
-        "import sys, suite.environments as e; [e.describe(n) for n in e.available()]; "
+        "import sys, suite.environments as e; [e.describe(n) for n in e.usable()]; "
         "assert not {'numba', 'torch'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,7 +1,8 @@
 """One contract for all environments; every scenario must pass it, those of plug-ins too.
 
-Of the backend that takes any name, small environments written for it stand for all; of games in
-processes of their own, a small game. A backend whose packages are not here is skipped, with reason.
+Of the backend that takes any name, small environments written for it stand for all; of StarCraft II
+a stand-in for SMAC, whether the game is here or not; of games in processes of their own, a small
+one. A backend whose packages are not here is skipped, with the reason.
 
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`);
 whether they outlive a breakdown, of those that can have one (`Backend.n_breakdowns`).
@@ -32,11 +33,14 @@ EXAMPLES = [
     for example in ("Walk", "Walk?n=3#episode_limit=4", "Race?n=3", "Guarded", "talkative")
 ]
 GAMES = ["exact/adding", "loose/adding"]
-pytestmark = pytest.mark.parametrize("name", [*available(), *EXAMPLES, *GAMES])
+NAMES = [name for name in available() if backend_of(name).name != "starcraft"]
+pytestmark = pytest.mark.parametrize("name", [*NAMES, "starcraft/3m", *EXAMPLES, *GAMES])
 
 
 @pytest.fixture(autouse=True)
-def usable(name: str, games: Any) -> None:
+def is_here(name: str, games: Any, request: pytest.FixtureRequest) -> None:
+    if backend_of(name).name == "starcraft":
+        request.getfixturevalue("starcraft")
     try:
         describe(name)
     except MissingDependencyError as error:

@@ -41,9 +41,9 @@ def main(arguments: list[str]) -> None:
             connection.send(("done", answer))
             if command == "close":
                 break
-    # Games may have left threads and exit handlers that wait for them.
+    # Games may have left processes, and threads and exit handlers that wait for them.
     sys.stderr.flush()
-    os._exit(0)
+    os.killpg(0, signal.SIGKILL)
 
 
 class _Engines:
