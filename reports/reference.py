@@ -1,7 +1,7 @@
 """Loads `reference_results/paper`: published numbers and the paper's digitised curves.
 
 They are StarCraft II and football results: shown beside ours, never on the same axes, never tested
-against.
+against, and only comparable with results of the same game (`Backend.game`).
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ FILES = {
         "note"
     ),
 }
-# What the figures were measured in.
-ENVIRONMENTS = {
-    "exp-smac.png": "StarCraft II 4.10",
-    "exp-gfootball.png": "Google Research Football",
+# What the figures were measured in: the game, and its version as far as it is known.
+GAMES = {
+    "exp-smac.png": ("StarCraft II", "4.10"),
+    "exp-gfootball.png": ("Google Research Football", ""),
 }
 # How the lines' variants act, by the names of execution modes; a student acts alone.
 MODES = {
@@ -72,9 +72,14 @@ class PaperCurve:
     win_rate_percent: NDArray[np.float64]
 
     @property
-    def environment(self) -> str:
+    def game(self) -> str:
         """What it was measured in; the figure's name where that is not known."""
-        return ENVIRONMENTS.get(self.figure, self.figure)
+        return GAMES.get(self.figure, (self.figure, ""))[0]
+
+    @property
+    def environment(self) -> str:
+        """The game with its version, as far as that is known."""
+        return " ".join(GAMES.get(self.figure, (self.figure, ""))).strip()
 
     @property
     def mode(self) -> str:

@@ -16,9 +16,13 @@ from reports.figures.transition import transition
 from reports.measures import Measure, measures
 from reports.reference import Reference
 from reports.series import SeriesKey, runs_of, series_keys
+from suite.environments import short_name
+from suite.text import shortened
 
 # With more, bands and names in one panel are no longer told apart.
 MOST_LINES = 6
+# Letters of a scenario that a title of a panel has room for, beside what is drawn.
+_ROOM = 26
 
 
 @dataclass(frozen=True)
@@ -70,23 +74,30 @@ def _scenario(
     several = [key for key in keys if len(key.method.modes) > 1]
     firsts = [key for key in several if key.mode == key.method.modes[0]]
     transitions = [
-        transition(data, key, measure, f"{prefix}-t{i}", f"{scenario}: {_around(analysis, key)}")
+        transition(
+            data, key, measure, f"{prefix}-t{i}", f"{_brief(scenario)}: {_around(analysis, key)}"
+        )
         for i, key in enumerate(firsts)
         if runs_of(data, key)[0].moments
     ]
     return ScenarioFigures(
         scenario,
-        overview(drawn, measure, colours, f"{prefix}-all", f"{scenario}: all arms")
+        overview(drawn, measure, colours, f"{prefix}-all", f"{_brief(scenario)}: all arms")
         if has_overview
         else None,
         tuple(
-            panel(group, measure, f"{prefix}-p{i}", f"{scenario}: {name}")
+            panel(group, measure, f"{prefix}-p{i}", f"{_brief(scenario)}: {name}")
             for i, (name, group) in enumerate(_panels(drawn))
         ),
         tuple(one for one in transitions if one is not None),
         tuple(_mode_curves(analysis, firsts, measure, prefix)),
         tuple(paper_panels(reference, scenario, keys, f"{prefix}-paper")) if reference else (),
     )
+
+
+def _brief(scenario: str) -> str:
+    """A scenario's name for titles, which have little room; the heading above has all of it."""
+    return scenario if len(scenario) <= _ROOM else shortened(short_name(scenario), _ROOM)
 
 
 def _around(analysis: Analysis, key: SeriesKey) -> str:
@@ -140,6 +151,6 @@ def _mode_curves(
             for other, result in results.items()
             if (other.scenario, other.arm, other.point) == (key.scenario, key.arm, key.point)
         ]
-        title = f"{key.scenario}: {key.condition} by way of acting"
+        title = f"{_brief(key.scenario)}: {key.condition} by way of acting"
         if len(of_arm) > 2 and (drawing := mode_curve(of_arm, f"{prefix}-m{i}", title)):
             yield drawing

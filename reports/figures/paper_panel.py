@@ -1,4 +1,4 @@
-"""The paper's own curves, digitised, on their own axes and marked as another environment's."""
+"""The paper's own curves, digitised, on their own axes and marked as the paper's."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from reports.figures.svg import to_svg
 from reports.measures import WIN_RATE
 from reports.reference import PaperCurve, Reference
 from reports.series import SeriesKey
+from suite.environments import backend_of
 from suite.runs.modes import DECENTRALISED
 
 # Blue and vermilion are the two ways of acting of the paper's own method.
@@ -24,7 +25,8 @@ COLOURS = (
 )
 PLAIN = "none"
 Line = tuple[str | None, str]  # name in the paper's figures, and of the execution mode
-MARK = "paper, digitised); not comparable in absolute value"
+ELSEWHERE = "not comparable in absolute value"
+SAME_GAME = "the same game; versions may differ"
 
 
 def paper_panels(
@@ -61,7 +63,8 @@ def _draw(
 ) -> Drawing:
     """One panel. n_other: its lines that are not shown."""
     names = [_name(curve, letters[_line(curve)]) for curve in shown]
-    mark = f"{shown[0].environment} ({MARK}"
+    is_same = backend_of(scenario).game == shown[0].game
+    mark = f"{shown[0].environment} (paper, digitised); {SAME_GAME if is_same else ELSEWHERE}"
     figure, (axes,) = style.new_figure()
     for curve, name in zip(shown, names, strict=True):
         colour, dashes = _look(reference, curve)
@@ -74,7 +77,8 @@ def _draw(
             label=name,
         )
     axes.set_title(mark.replace("; ", "\n"), fontsize=8.5)
-    axes.patch.set(facecolor=style.FAINT, alpha=0.35, hatch="///", edgecolor=style.FAINT)
+    if not is_same:
+        axes.patch.set(facecolor=style.FAINT, alpha=0.35, hatch="///", edgecolor=style.FAINT)
     style.step_axis(axes, float(max(curve.steps[-1] for curve in shown)))
     style.value_axis(axes, WIN_RATE)
     style.legend_below(figure, top=0.48)

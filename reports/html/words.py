@@ -8,6 +8,7 @@ from reports.analysis import Analysis
 from reports.checks import told_changes
 from reports.data import RunView
 from reports.numbers import MIXED_MARK, listed
+from suite.environments.backend import Backend
 from suite.runs.modes import DECENTRALISED, ExecutionMode
 from suite.text import plural
 
@@ -15,11 +16,20 @@ from suite.text import plural
 def environment_statement(analysis: Analysis) -> str:
     """Where the numbers come from, and what they are not."""
     backends = analysis.backends
-    text = f"Environment: {' and '.join(one.title for one in backends)}."
+    text = f"Environment: {' and '.join(_with_version(one, analysis) for one in backends)}."
     if len({one.disclaimer for one in backends}) == 1:
         return f"{text} {backends[0].disclaimer}".strip()
     told = [f"{one.title}: {one.disclaimer}" for one in backends if one.disclaimer]
     return " ".join([text, *told])
+
+
+def _with_version(backend: Backend, analysis: Analysis) -> str:
+    """Its title, and every version of which there are runs."""
+    of_it = [run for run in analysis.data.runs if run.scenario.startswith(f"{backend.name}/")]
+    found = [run.parameters.get("environment_version", "") for run in of_it]
+    versions = [version for version in dict.fromkeys(found) if version]
+    told = f", {backend.version_word} {listed(versions)}" if versions else ""
+    return backend.title + told
 
 
 def modes_statement(analysis: Analysis) -> str:

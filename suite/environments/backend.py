@@ -26,7 +26,8 @@ class Backend(ABC):
 
     name: the part before the slash of a scenario's full name. title: for headings; description:
     what it is, for people; disclaimer: what its numbers are not, a sentence, or "".
-    version_word: what its version is a version of.
+    version_word: what its version is a version of. game: the game in which its episodes are really
+    played, by the name in published results, beside which its own may stand; "" for others.
     most_copies: how many environments a batch may have; more episodes are played in waves. None
     for any number. copy_bytes: memory that each takes outside of the process that has made it.
     seeds_episodes: whether episode seeds fix what is random. replays_exactly: whether seeds and
@@ -47,6 +48,7 @@ class Backend(ABC):
     description: str
     disclaimer: str = ""
     version_word: str = "rules version"
+    game: str = ""
     most_copies: int | None = None
     copy_bytes: float = 0.0
     seeds_episodes: bool = True

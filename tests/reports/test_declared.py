@@ -490,6 +490,34 @@ def test_football_figures_are_called_so() -> None:
             (drawing,) = paper_panels(reference, f"football/{scenario}", keys, "p")
         assert "Google Research Football (paper, digitised)" in drawing.caption
         assert "StarCraft" not in drawing.svg + drawing.caption
+        assert "the same game; versions may differ" in drawing.caption
+        assert "not comparable" not in drawing.svg + drawing.caption
+
+
+@pytest.mark.parametrize(
+    ("scenario", "is_same"),
+    [("starcraft/5m_vs_6m", True), ("skirmish/5m_vs_6m", False)],
+)
+def test_published_curves_are_comparable_where_the_game_is_the_same(
+    scenario: str, is_same: bool
+) -> None:
+    keys = series_keys(study({"advised": BEST_OF_K}), "skirmish/5m_vs_6m")
+    with style.drawing_style():
+        first, *_ = paper_panels(load_reference(PAPER), scenario, keys, "p")
+    assert ("the same game" in first.caption) == is_same
+    assert ("not comparable in absolute value" in first.caption) != is_same
+
+
+def test_versions_of_an_environment_are_told_first() -> None:
+    data = made_up.study(("skirmish/3m",), arms=("qmix",), n_seeds=2, n_points=5)
+    first, second = data.runs
+    versions = [
+        replace(run, parameters={**run.parameters, "environment_version": version})
+        for run, version in ((first, "3"), (second, "4.2"))
+    ]
+    assert words.environment_statement(analyse(made_up.with_runs(data, versions))).startswith(
+        "Environment: skirmish (embedded simulator), rules version 3, 4.2. No number"
+    )
 
 
 def test_our_methods_declare_what_the_papers_figures_show() -> None:

@@ -35,6 +35,7 @@ class FootballBackend(EngineBackend):
     title = "Google Research Football"
     description = "gfootball's academy scenarios, as CADP's release plays them"
     version_word = "version"
+    game = "Google Research Football"
     takes_any_name = True
     # Few, so that they fit in the memory of a run; a number that all machines share, because
     # rounding in networks depends on how many are played side by side.

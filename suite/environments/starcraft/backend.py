@@ -39,6 +39,7 @@ class StarCraftBackend(EngineBackend):
     description = "StarCraft II through SMAC"
     disclaimer = "Other versions of the game give other numbers; SMAC's authors used 4.6.2."
     version_word = "version"
+    game = "StarCraft II"
     # The game draws as it likes, and SMAC seeds a game, not an episode.
     seeds_episodes = False
     replays_exactly = False
