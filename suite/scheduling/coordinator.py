@@ -84,12 +84,13 @@ def run_plan(
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
     with coordinator_lock(directory), terminable():
+        n_side_by_side = max(1, min(n_workers, len(plan.runs)))
         options = WorkerOptions(
             directory,
             device,
             trainer,
             accepts_changed_code=if_changed == "continue",
-            engine_processes=max(1, n_usable_cores() // n_workers),
+            engine_processes=max(1, n_usable_cores() // n_side_by_side),
         )
         coordinator = _Coordinator(plan, options, display)
         try:

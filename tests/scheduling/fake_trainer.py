@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from suite.disk import write_atomically
+from suite.environments.engines.backend import PROCESSES
 from suite.errors import StoredDataError
 from suite.records.provenance import numerics
 from suite.runs.directory import RunsDirectory
@@ -41,6 +42,14 @@ def train(runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_:
         for test in range(1, 11):
             _emit_test(run, test, emit)
         _finish(run, runs_dir, emit, 1.5)
+
+
+def train_and_tell(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **more: object
+) -> None:
+    """As `train`; says how many processes of a game a worker may use."""
+    (runs_dir / "processes.txt").write_text(os.environ[PROCESSES])
+    train(runs, runs_dir, emit, device, **more)
 
 
 def train_unevenly(

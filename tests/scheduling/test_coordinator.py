@@ -15,9 +15,11 @@ import pytest
 
 from reports.load import load_report_data
 from reports.statistics.performance import summarise
+from suite.environments.engines.backend import PROCESSES
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
 from suite.runs.directory import RunsDirectory
+from suite.scheduling import coordinator
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.study.load import load_study
@@ -84,6 +86,26 @@ def test_the_schedule_and_the_report_call_the_same_number_final(make_study, runs
     told = {trial.user_attrs["arm"]: trial.value for trial in optuna_trials(runs_dir)}
     assert told == {arm: pytest.approx(sum(finals) / 2) for arm, finals in reported.items()}
     assert told["qmix"] == pytest.approx((0.9 + 0.5 + 0.4) / 3)
+
+
+@pytest.mark.parametrize(
+    ("n_workers", "said", "processes"),
+    [(1, None, "12"), (2, None, "6"), (5, None, "3"), (64, None, "3"), (1, "2", "2")],
+)
+def test_workers_share_the_cores_for_processes_of_games(
+    make_study,
+    runs_dir: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_workers: int,
+    said: str | None,
+    processes: str,
+) -> None:
+    """Twelve cores, four runs: more workers than runs are not started. The user may say otherwise."""
+    monkeypatch.setattr(coordinator, "n_usable_cores", lambda: 12)
+    if said is not None:
+        monkeypatch.setenv(PROCESSES, said)
+    run_plan(plan_of(make_study), runs_dir, n_workers, trainer="fake_trainer:train_and_tell")
+    assert (runs_dir / "processes.txt").read_text() == processes
 
 
 def test_one_worker_trains_in_plan_order(make_study, runs_dir: Path) -> None:
