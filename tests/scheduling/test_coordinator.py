@@ -100,7 +100,7 @@ def test_workers_share_the_cores_for_processes_of_games(
     said: str | None,
     processes: str,
 ) -> None:
-    """Twelve cores, four runs: more workers than runs are not started. The user may say otherwise."""
+    """Twelve cores, four runs: no more workers are started. The user may say otherwise."""
     monkeypatch.setattr(coordinator, "n_usable_cores", lambda: 12)
     if said is not None:
         monkeypatch.setenv(PROCESSES, said)
