@@ -48,7 +48,7 @@ def test_a_game_that_plays_again_exactly_goes_on(
     batch.close()
 
 
-@pytest.mark.parametrize("kind", ["dies", "hangs", "fails", "stops", "is lost"])
+@pytest.mark.parametrize("kind", ["dies", "hangs", "fails", "stops"])
 def test_other_games_lose_the_episode_and_no_other(trouble: Path, kind: str) -> None:
     batch = make("loose/adding", 3, 0)
     stand = np.zeros((3, 2), np.int64)

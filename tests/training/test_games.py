@@ -108,7 +108,7 @@ def test_resumed_as_if_nothing_had_happened(
     assert history(train(spec, tmp_path / "killed")) == whole
 
 
-@pytest.mark.parametrize("kind", ["is lost", "dies"])
+@pytest.mark.parametrize("kind", ["fails", "dies"])
 def test_lost_episodes_are_played_anew(trouble: Path, tmp_path: Path, kind: str) -> None:
     trouble.write_text(kind)
     events = train(run_spec("loose"), tmp_path)
@@ -125,7 +125,7 @@ def test_lost_episodes_are_played_anew(trouble: Path, tmp_path: Path, kind: str)
 def test_an_episode_that_is_lost_again_and_again_ends_the_run(
     games: Any, trouble: Path, tmp_path: Path
 ) -> None:
-    trouble.write_text("is lost" + games.AGAIN)
+    trouble.write_text("fails" + games.AGAIN)
     with pytest.raises(InputError, match="game behind loose/adding: an episode was lost 4 times"):
         train(run_spec("loose"), tmp_path)
 

@@ -59,5 +59,5 @@ class EngineBackend(Backend):
         )
 
     def n_breakdowns(self, environment: BatchedEnvironment) -> int:
-        """Processes that had to be replaced, and episodes that were lost otherwise."""
+        """Processes that had to be replaced."""
         return int(environment.n_breakdowns)  # type: ignore[attr-defined]

@@ -61,7 +61,7 @@ class EngineBatch:
     ) -> None:
         self.info = info
         self.n_environments = n_environments
-        self.n_breakdowns = 0  # processes that were replaced, and episodes lost otherwise
+        self.n_breakdowns = 0  # processes that had to be replaced
         self._blueprint, self._patience = blueprint, patience
         self._replays_exactly, self._most_episodes = replays_exactly, most_episodes
         self._tell = tell or _to_standard_error
@@ -111,10 +111,6 @@ class EngineBatch:
         records, lost = self._command("step", wanted)
         for slot, record in records.items():
             self._played[slot].append(wanted[slot])
-            if record["is_lost"]:
-                self.n_breakdowns += 1
-                lost.append(slot)
-                continue
             self._show(slot, record)
             reward[slot] = record["reward"]
             flags[:3, slot] = [record[flag] for flag in ("terminated", "truncated", "won")]

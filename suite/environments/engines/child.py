@@ -83,10 +83,9 @@ class _Engines:
         record = self._last[slot]
         record["reward"] = outcome.reward
         record["terminated"], record["truncated"] = outcome.terminated, outcome.truncated
-        record["won"], record["is_lost"] = outcome.won, outcome.is_lost
-        if not outcome.is_lost:
-            names = ("observations", "state", "available_actions")
-            self._engines[slot].show(*(record[name] for name in names))
+        record["won"] = outcome.won
+        names = ("observations", "state", "available_actions")
+        self._engines[slot].show(*(record[name] for name in names))
         return record.tobytes()
 
 

@@ -18,16 +18,12 @@ from suite.environments.interface import EnvironmentInfo
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a step came to; the flags are those of `suite.environments.interface.Step`.
-
-    is_lost: the game broke down and the episode with it; the rest then means nothing.
-    """
+    """What a step came to; the flags are those of `suite.environments.interface.Step`."""
 
     reward: float
     terminated: bool = False
     truncated: bool = False
     won: bool = False
-    is_lost: bool = False
 
 
 class Engine(Protocol):
@@ -86,6 +82,5 @@ def shown_dtype(info: EnvironmentInfo) -> np.dtype[np.void]:
             ("terminated", np.bool_),
             ("truncated", np.bool_),
             ("won", np.bool_),
-            ("is_lost", np.bool_),
         ]
     )

@@ -27,7 +27,7 @@ class Game:
     Agent 1 may not take action 2 after odd steps.
 
     trouble: a file. If it is there at the fourth step, it says what happens: the game dies, hangs,
-        stops or fails, or the episode is lost; once, or each time if `AGAIN` follows.
+        stops or fails; once, or each time if `AGAIN` follows.
     seeds_episodes: whether a seed decides what is drawn.
     """
 
@@ -42,7 +42,7 @@ class Game:
     def step(self, actions: Sequence[int]) -> Outcome:
         self._length += 1
         if self._length == 4 and (kind := self._take_trouble()) is not None:
-            return self._have_trouble(kind)
+            _have(kind)
         self._sum += self._random.random() * (0.2 + 0.1 * sum(actions))
         has_won = self._sum > 3
         is_cut = not has_won and self._length == LIMIT
@@ -71,17 +71,17 @@ class Game:
             return taken.read_text()
         return None
 
-    def _have_trouble(self, kind: str) -> Outcome:
-        match kind:
-            case "dies":
-                os.kill(os.getpid(), signal.SIGKILL)
-            case "stops":
-                os.kill(os.getpid(), signal.SIGSTOP)
-            case "hangs":
-                time.sleep(1_000)
-            case "fails":
-                raise ValueError("no more of this")
-        return Outcome(0.0, is_lost=True)
+
+def _have(trouble: str) -> None:
+    match trouble:
+        case "dies":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "stops":
+            os.kill(os.getpid(), signal.SIGSTOP)
+        case "hangs":
+            time.sleep(1_000)
+        case "fails":
+            raise ValueError("no more of this")
 
 
 class GameBackend(EngineBackend):
