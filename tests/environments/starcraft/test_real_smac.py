@@ -135,7 +135,7 @@ def test_battles_end_as_smac_says(game: Path) -> None:
     environment.reset()
     assert episode(environment, fight)[1:] == (pytest.approx(20), "won terminated")
     assert [len(games) for games in started(game).values()] == [1]
-    assert (environment.n_restarts, told) == (0, [])
+    assert (environment.n_breakdowns, told) == (0, [])
     environment.close()
 
 
@@ -195,7 +195,7 @@ def test_a_game_that_dies_between_episodes_is_started_anew(game: Path) -> None:
 def test_a_game_that_does_not_start_is_started_again(game: Path) -> None:
     (game / "orders" / "die-0").touch()
     environment, told = batch()
-    assert len(told) == environment.n_restarts == 1
+    assert len(told) == environment.n_breakdowns == 1
     assert episode(environment, fight)[2] == "won terminated"
     environment.close()
 

@@ -259,7 +259,7 @@ def test_a_game_that_breaks_down_loses_its_own_episode(
     assert not (step.terminated | step.truncated)[lost]
     ending = f"a process of the game {said} after step 2 of its episode"
     assert [line.removeprefix("starcraft/3m: ") for line in told] == [ending]
-    assert environment.n_restarts == 1
+    assert environment.n_breakdowns == 1
     environment.reset(np.array([lost]))
     assert len(games(starcraft)) == 3
     for _ in range(5):
@@ -271,7 +271,7 @@ def test_a_game_that_breaks_down_loses_its_own_episode(
 def test_a_game_that_does_not_start_is_started_again(fault: str, starcraft: Path) -> None:
     order(starcraft, fault)
     environment, told = batch()
-    assert environment.n_restarts == len(told) == 1
+    assert environment.n_breakdowns == len(told) == 1
     assert "at a reset" in told[0]
     environment.step(idle(environment))
     environment.close()
