@@ -159,6 +159,17 @@ def test_the_sessions_without_a_study_of_the_users(monkeypatch: pytest.MonkeyPat
     assert session.commands == [["cadp-report", "build", study, "--profile=smoke"]]
 
 
+def test_football_is_built_before_it_is_played(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    session = FakeSession(["--profile", "smoke"], stub())
+    noxfile.reproduce_football(session)
+    install, run, build, _ = session.commands
+    assert install == ["python", "-m", "suite.environments.football.install"]
+    study = "studies/reproduce_football.toml"
+    assert run == [*noxfile.RUN.split(), study, "--profile=smoke"]
+    assert build == [*noxfile.BUILD.split(), study, "--profile=smoke"]
+
+
 def test_studies_of_starcraft_get_its_packages(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +208,7 @@ WRONG = {
     "a page of another kind": ("sweep", ["s.toml", "--output", "s.toml"], "names no .html file"),
     "no page": ("sweep", ["s.toml", "--output="], "names no .html file"),
     "a study of the user": ("reproduce_smac", ["s.toml"], "run yours by: nox -s sweep -- s.toml"),
+    "one of the user's": ("reproduce_football", ["s.toml"], "run yours by: nox -s sweep -- s.toml"),
 }
 
 
