@@ -1,8 +1,9 @@
 """One contract for all environments; every scenario must pass it, those of plug-ins too.
 
-Of the backend that takes any name, small environments written for it stand for all; of StarCraft II
-a stand-in for SMAC, whether the game is here or not; of games in processes of their own, a small
-one. A backend whose packages are not here is skipped, with the reason.
+Of the backend that takes any name, small environments written for it stand for all. Of a game in
+processes of its own, one scenario does, since each has to be started anew for every test; a
+stand-in for SMAC plays StarCraft II, whether the game is here or not. A backend whose packages are
+not here is skipped, with the reason.
 
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`);
 whether they outlive a breakdown, of those that can have one (`Backend.n_breakdowns`).
@@ -32,9 +33,15 @@ EXAMPLES = [
     f"pettingzoo/parallel_examples:{example}"
     for example in ("Walk", "Walk?n=3#episode_limit=4", "Race?n=3", "Guarded", "talkative")
 ]
-GAMES = ["exact/adding", "loose/adding"]
-NAMES = [name for name in available() if backend_of(name).name != "starcraft"]
-pytestmark = pytest.mark.parametrize("name", [*NAMES, "starcraft/3m", *EXAMPLES, *GAMES])
+GAMES = {
+    "exact": "adding",
+    "loose": "adding",
+    "starcraft": "3m",
+    "football": "academy_3_vs_1_with_keeper",
+}
+NAMES = [name for name in available() if backend_of(name).name not in GAMES]
+NAMES += [f"{backend}/{scenario}" for backend, scenario in GAMES.items()]
+pytestmark = pytest.mark.parametrize("name", [*NAMES, *EXAMPLES])
 
 
 @pytest.fixture(autouse=True)
