@@ -2,6 +2,7 @@
 
 nox -s reproduce_smac                      # profile quick: minutes
 nox -s reproduce_smac -- --profile smoke   # about a minute after installation
+nox -s reproduce_smac -- --backend starcraft  # on StarCraft II, where that is installed
 nox -s reproduce_football                  # the same on football; builds gfootball first
 nox -s sweep -- studies/<name>.toml        # any study file
 nox -s report -- studies/<name>.toml       # rebuild a report from what is recorded
@@ -15,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -32,6 +34,7 @@ RUN, STATUS, BUILD = "cadp-suite run", "cadp-suite status", "cadp-report build"
 # table against the command lines.
 OPTIONS = {
     "--profile": {RUN, STATUS, BUILD},
+    "--backend": {RUN, STATUS, BUILD},
     "--runs-dir": {RUN, STATUS, BUILD},
     "--workers": {RUN},
     "--device": {RUN},
@@ -56,7 +59,7 @@ STOPPING_SECONDS = 60.0
 def reproduce_smac(session: nox.Session) -> None:
     """CADP and its baselines on SMAC: [--profile smoke|quick|paper|mappo|tuned] [--workers N] …"""
     options = _options_of_reproduction(session)
-    _install(session)
+    _install(session, study=REPRODUCTION, options=options)
     _run_and_report(session, REPRODUCTION, options)
 
 
@@ -75,7 +78,7 @@ def sweep(session: nox.Session) -> None:
     """Run any study: nox -s sweep -- studies/<name>.toml [--profile P] [--workers N] …"""
     given, options = _arguments(session, RUN, BUILD)
     study = _study(session, given)
-    _install(session, study=study)
+    _install(session, study=study, options=options)
     _run_and_report(session, study, options)
 
 
@@ -84,7 +87,7 @@ def report(session: nox.Session) -> None:
     """Build a report from recorded runs: nox -s report -- [studies/<name>.toml] [--profile P] …"""
     given, options = _arguments(session, BUILD)
     study = _study(session, given or [REPRODUCTION])
-    _install(session, study=study)
+    _install(session, study=study, options=options)
     _call(session, BUILD, study, options)
 
 
@@ -164,9 +167,13 @@ def _study(session: nox.Session, given: list[str]) -> str:
     return given[0]
 
 
-def _install(session: nox.Session, *extra: str, study: str = "") -> None:
+def _install(
+    session: nox.Session, *extra: str, study: str = "", options: Mapping[str, str] | None = None
+) -> None:
     session.log("installing pinned packages (the first time takes a few minutes) …")
-    if study and b"starcraft/" in Path(study).read_bytes():
+    backend = (options or {}).get("--backend")
+    said = Path(study).read_bytes() if study and backend is None else b""
+    if backend == "starcraft" or b"starcraft/" in said:
         _install_smac(session)
     else:
         session.install("-e", ".", *extra, env=PINS)

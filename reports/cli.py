@@ -13,7 +13,7 @@ from reports.__main__ import main
 from suite import __version__
 from suite.command_line import EXIT_BAD_INPUT
 from suite.memory import require_address_space
-from suite.options import ProfileName, RunsDir, StudyPath, path_from, product_path
+from suite.options import BackendName, ProfileName, RunsDir, StudyPath, path_from, product_path
 from suite.printing import make_console, say
 from suite.runs.directory import RunsDirectory
 from suite.text import visible
@@ -93,6 +93,7 @@ def _root(
 def build(
     study: StudyPath,
     profile: ProfileName = None,
+    backend: BackendName = None,
     runs_dir: RunsDir = Path("runs"),
     output: HtmlFile = None,
 ) -> None:
@@ -110,7 +111,7 @@ def build(
 
     require_address_space(_ADDRESS_SPACE, "building a report")
     output = None if output is None else product_path(output, ".html", study)
-    data = load_report_data(study, profile, runs_dir)
+    data = load_report_data(study, profile, runs_dir, backend)
     directory = default_directory()
     reference = None if directory is None else load_reference(directory)
     if reference is None:
@@ -124,6 +125,7 @@ def build(
 def export(
     study: StudyPath,
     profile: ProfileName = None,
+    backend: BackendName = None,
     runs_dir: RunsDir = Path("runs"),
     output: JsonFile = None,
     kind: Annotated[
@@ -141,7 +143,7 @@ def export(
     from suite.disk import write_atomically
 
     output = None if output is None else product_path(output, ".json", study)
-    data = weigh(load_report_data(study, profile, runs_dir))
+    data = weigh(load_report_data(study, profile, runs_dir, backend))
     document = marl_eval_document(data) if kind == "marl-eval" else results_document(data)
     name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else '-marl-eval'}.json"
     path = output or RunsDirectory(runs_dir).report_path(name)
@@ -161,6 +163,7 @@ def compare(
         ),
     ],
     profile: ProfileName = None,
+    backend: BackendName = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
     """Compare the results of one study from two runs directories, as a table.
@@ -170,7 +173,9 @@ def compare(
     from reports.compare import comparison, notes, table
     from reports.load import load_report_data
 
-    ours, theirs = (load_report_data(study, profile, place) for place in (runs_dir, against))
+    ours, theirs = (
+        load_report_data(study, profile, place, backend) for place in (runs_dir, against)
+    )
     rows = comparison(ours, theirs)
     text = table(rows, visible(str(runs_dir)), visible(str(against)))
     console = make_console(standard_output=True)

@@ -29,22 +29,25 @@ STATUS: dict[str, RunStatus] = {
 }
 
 
-def load_report_data(study_path: Path, profile: str | None, runs_dir: Path) -> ReportData:
-    """Everything recorded so far for one profile of a study.
+def load_report_data(
+    study_path: Path, profile: str | None, runs_dir: Path, backend: str | None = None
+) -> ReportData:
+    """Everything recorded so far for one profile of a study, on another backend if one is named.
 
     Raises InputError for an unusable study file or profile, for a runs directory without records,
     and where none of the plan's runs was ever started.
     """
-    plan = expand(load_study(study_path), profile)
+    plan = expand(load_study(study_path, backend, profile), profile)
     store = RecordStore.open(runs_dir)
     records = {record.run_id: record for record in store.load({run.run_id for run in plan.runs})}
     if not records:
+        moved = "" if backend is None else f"--backend {backend} "
         raise InputError(
             f"none of the {len(plan.runs)} runs of study {plan.study.name}, profile "
             f"{plan.profile_name}, has been started",
             where=str(runs_dir),
             cure=f"run them first: cadp-suite run {study_path} --profile {plan.profile_name} "
-            f"--runs-dir {runs_dir}",
+            f"{moved}--runs-dir {runs_dir}",
         )
     return view(plan, records)
 
@@ -58,7 +61,7 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
         question=plan.study.question,
         profile=plan.profile_name,
         profile_description=profile.description,
-        deviations=tuple(profile.deviations),
+        deviations=plan.deviations,
         missing_scenarios=dict(profile.missing_scenarios),
         scenarios=tuple(dict.fromkeys(trial.scenario for trial in plan.trials)),
         claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),

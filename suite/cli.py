@@ -17,6 +17,7 @@ from suite.command_line import EXIT_BAD_INPUT
 from suite.errors import InputError
 from suite.memory import require_address_space
 from suite.options import (
+    BackendName,
     EpisodeSeed,
     ModeName,
     PolicyName,
@@ -106,6 +107,7 @@ def _root(
 def plan(
     study: StudyPath,
     profile: ProfileName = None,
+    backend: BackendName = None,
     workers: Workers = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
@@ -123,7 +125,7 @@ def plan(
     from suite.scheduling.recovery import finished_runs
     from suite.study.cost import estimate
 
-    expanded = _expanded(study, profile)
+    expanded = _expanded(study, profile, backend)
     finished = finished_runs(RunsDirectory(runs_dir)).whole
     cost = estimate(expanded, n_workers(workers, expanded), without=finished)
     if as_json:
@@ -138,6 +140,7 @@ def plan(
 def run(
     study: StudyPath,
     profile: ProfileName = None,
+    backend: BackendName = None,
     workers: Workers = None,
     runs_dir: RunsDir = Path("runs"),
     device: Annotated[
@@ -167,7 +170,7 @@ def run(
     from suite.study.cost import estimate
     from suite.text import plural
 
-    expanded = _expanded(study, profile)
+    expanded = _expanded(study, profile, backend)
     require_device(device)
     n, console = n_workers(workers, expanded), make_console()
     require_memory(workers, n, expanded)
@@ -196,7 +199,7 @@ def run(
         if all(failure.exit_code == 1 for failure in outcome.failed):
             cure = "the same command tries the failed runs again"
         say(console, f"{cure}; `status --json` has their tracebacks")
-    command = _report_command(study, expanded.profile_name, runs_dir)
+    command = _report_command(study, expanded.profile_name, backend, runs_dir)
     say(console, f"the report is made by: {command}")
     if outcome.failed:
         raise typer.Exit(max(failure.exit_code for failure in outcome.failed))
@@ -206,6 +209,7 @@ def run(
 def status(
     study: StudyPath,
     profile: ProfileName = None,
+    backend: BackendName = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
 ) -> None:
@@ -216,7 +220,7 @@ def status(
     from suite.printing import make_console, print_json
     from suite.status import print_status, status_document
 
-    document = status_document(_expanded(study, profile), runs_dir)
+    document = status_document(_expanded(study, profile, backend), runs_dir)
     if as_json:
         print_json(document)
     else:
@@ -329,17 +333,19 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
-def _expanded(study: Path, profile: str | None) -> Plan:
+def _expanded(study: Path, profile: str | None, backend: str | None) -> Plan:
     from suite.study.load import load_study
     from suite.study.plan import expand
 
-    return expand(load_study(study), profile)
+    return expand(load_study(study, backend, profile), profile)
 
 
-def _report_command(study: Path, profile: str, runs_dir: Path) -> str:
+def _report_command(study: Path, profile: str, backend: str | None, runs_dir: Path) -> str:
     """What to type for the report of what has been trained."""
     name = f"./{study}" if str(study).startswith("-") else str(study)
     words = ["cadp-report", "build", name, "--profile", profile]
+    if backend is not None:
+        words += ["--backend", backend]
     if runs_dir != Path("runs"):
         words += ["--runs-dir", str(runs_dir)]
     return shlex.join(words)

@@ -80,6 +80,14 @@ StudyPath = Annotated[
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="Size of the study; the study names its default.")
 ]
+BackendName = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        metavar="NAME",
+        help="Play the scenarios of the same names on this backend instead, e.g. starcraft.",
+    ),
+]
 RunsDir = Annotated[
     Path,
     typer.Option(

@@ -61,7 +61,7 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
         "profile": plan.profile_name,
         "description": plan.profile.description,
         "environments": environment_lines(plan),
-        "deviations": list(plan.profile.deviations),
+        "deviations": list(plan.deviations),
         "missing_scenarios": dict(plan.profile.missing_scenarios),
         "warnings": warning_lines(plan),
         "n_trials": len(plan.trials),
@@ -101,9 +101,9 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     say(console, f"Question: {one_line(study.question)}")
     for line in environment_lines(plan):
         say(console, f"Environment: {line}")
-    if profile.deviations:
+    if plan.deviations:
         say(console, "Deviations of this profile:")
-        for deviation in profile.deviations:
+        for deviation in plan.deviations:
             say(console, f"  - {one_line(deviation)}")
     if profile.missing_scenarios:
         say(console, "Scenarios left out:")

@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -175,19 +176,34 @@ def runs_dir(empty_databases: Path, tmp_path: Path) -> Path:
     return directory
 
 
+@contextmanager
+def registered(monkeypatch: pytest.MonkeyPatch, *more: Any) -> Iterator[None]:
+    """Further backends beside ours."""
+    from suite.environments import registry
+
+    both = registry.our_backends() | {one.name: one for one in more}
+    monkeypatch.setattr(registry, "our_backends", lambda: both)
+    registry.backends.cache_clear()
+    yield
+    registry.backends.cache_clear()
+
+
 @pytest.fixture
 def games(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """Backends of `environments/examples/engine_examples.py`, registered while a test runs."""
     import engine_examples
 
-    from suite.environments import registry
+    with registered(monkeypatch, engine_examples.EXACT, engine_examples.LOOSE):
+        yield engine_examples
 
-    ours = registry.our_backends()
-    both = {one.name: one for one in (engine_examples.EXACT, engine_examples.LOOSE)}
-    monkeypatch.setattr(registry, "our_backends", lambda: ours | both)
-    registry.backends.cache_clear()
-    yield engine_examples
-    registry.backends.cache_clear()
+
+@pytest.fixture
+def twin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A backend `twin` that has maps of skirmish: `environments/examples/twin_example.py`."""
+    import twin_example
+
+    with registered(monkeypatch, twin_example.TWIN):
+        yield
 
 
 @pytest.fixture

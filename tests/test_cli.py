@@ -180,15 +180,55 @@ def test_run_ends_with_the_command_that_makes_the_report(
 
 
 @pytest.mark.parametrize(
-    ("study", "runs_dir", "expected"),
+    ("study", "backend", "runs_dir", "expected"),
     [
-        ("studies/x.toml", "runs", "cadp-report build studies/x.toml --profile p"),
-        ("-x.toml", "-r", "cadp-report build ./-x.toml --profile p --runs-dir -r"),
-        ("a b", "it's", """cadp-report build 'a b' --profile p --runs-dir 'it'"'"'s'"""),
+        ("studies/x.toml", None, "runs", "cadp-report build studies/x.toml --profile p"),
+        ("x.toml", "b", "runs", "cadp-report build x.toml --profile p --backend b"),
+        ("-x.toml", None, "-r", "cadp-report build ./-x.toml --profile p --runs-dir -r"),
+        ("a b", None, "it's", """cadp-report build 'a b' --profile p --runs-dir 'it'"'"'s'"""),
     ],
 )
-def test_the_command_for_the_report_can_be_typed(study: str, runs_dir: str, expected: str) -> None:
-    assert cli._report_command(Path(study), "p", Path(runs_dir)) == expected
+def test_the_command_for_the_report_can_be_typed(
+    study: str, backend: str | None, runs_dir: str, expected: str
+) -> None:
+    assert cli._report_command(Path(study), "p", backend, Path(runs_dir)) == expected
+
+
+def test_a_study_on_another_backend_from_plan_to_report(
+    call, make_study, trained_by, runs_dir: Path, twin: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beside its runs on its own, with records and reports of its own."""
+    trained_by("train")
+    study, at = str(make_study()), ("--runs-dir", str(runs_dir))
+    moved = (study, "--backend", "twin", *at)
+    call("run", study, *at, "--workers", "1")
+    code, out, _ = call("plan", *moved)
+    assert code == 0
+    assert "Study example_twin, profile tiny" in out
+    assert "Environment: twin (a twin of skirmish)" in out
+    document = json.loads(call("plan", *moved, "--json")[1])
+    assert (document["study"], document["n_finished"]) == ("example_twin", 0)
+    assert json.loads(call("status", *moved, "--json")[1])["counts"]["waiting"] == 4
+    code, _, err = call("run", *moved, "--workers", "1")
+    assert code == 0
+    assert "4 runs finished, 0 were already, 0 failed" in err
+    assert json.loads(call("status", *moved, "--json")[1])["counts"]["finished"] == 4
+    words = shlex.split(err.splitlines()[-1].split(": ", 1)[1])
+    assert words[2:] == [study, "--profile", "tiny", *moved[1:]]
+    for command in (words, [word for word in words if word not in ("--backend", "twin")]):
+        monkeypatch.setattr(sys, "argv", command)
+        with pytest.raises(SystemExit) as exit_:
+            reports.__main__.main()
+        assert not exit_.value.code
+    pages = sorted((runs_dir / "reports").glob("*.html"))
+    assert [page.name for page in pages] == ["example-tiny.html", "example_twin-tiny.html"]
+    own, other = (page.read_text() for page in pages)
+    assert "twin/3m" in other
+    assert "skirmish/3m" not in other
+    assert "twin/3m" not in own
+    with closing(sqlite3.connect(runs_dir / "optuna.db")) as ledger:
+        names = {name for (name,) in ledger.execute("SELECT study_name FROM studies")}
+    assert names == {"example/tiny", "example_twin/tiny"}
 
 
 def test_interruption_leaves_with_130(
@@ -232,6 +272,7 @@ def test_damaged_records_are_one_line(call, make_study, tmp_path: Path) -> None:
         (["run", "{study}", "--device", "cuda:"], "--device: unknown device"),
         (["run", "{study}", "--device", "cpu\n"], "--device: unknown device"),
         (["run", "{study}", "--runs-dir", ""], "--runs-dir: not a path (got '')"),
+        (["run", "{study}", "--backend", "\x1b"], r"--backend: unknown backend (got '\x1b')"),
         (["status", "{study}", "--runs-dir", "a\0b"], "--runs-dir: not a path (got 'a\\x00b')"),
         (["watch", "3m", "--seed", "٣"], "'--seed': not a whole number from 0"),
         (["watch", "3m", "--seed", "9" * 5000], "'--seed': not a whole number from 0"),

@@ -185,6 +185,35 @@ def test_studies_of_starcraft_get_its_packages(
     assert session.installed[1:] == [("--no-deps", "pysc2", smac)]
 
 
+def test_studies_moved_to_starcraft_get_its_packages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And those that are moved away do without them; every command is told."""
+    monkeypatch.chdir(ROOT)
+    moved = FakeSession(["--profile=smoke", "--backend", "starcraft"], stub())
+    noxfile.reproduce_smac(moved)
+    assert [packages[:2] for packages in moved.installed] == [
+        ("-e", ".[starcraft]"),
+        ("--no-deps", "pysc2"),
+    ]
+    assert [command[:2] for command in moved.commands] == [
+        ["cadp-suite", "run"],
+        ["cadp-report", "build"],
+        ["cadp-suite", "status"],
+    ]
+    assert all("--backend=starcraft" in command for command in moved.commands)
+    study = tmp_path / "s.toml"
+    study.write_text('scenarios = ["starcraft/3m"]')
+    for name in ("sweep", "report"):
+        for backend, packages in (("starcraft", ".[starcraft]"), ("skirmish", ".")):
+            session = FakeSession([str(study), "--backend", backend], stub())
+            getattr(noxfile, name)(session)
+            assert session.installed[0] == ("-e", packages)
+    plain = FakeSession([], stub())
+    noxfile.reproduce_smac(plain)
+    assert plain.installed == [("-e", ".")]
+
+
 def test_starcraft_is_fetched_as_the_user_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(ROOT)
     session = FakeSession(["--folder", "my games"], stub())

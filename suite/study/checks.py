@@ -12,6 +12,7 @@ from suite.environments import (
     EnvironmentInfo,
     available,
     backend_of,
+    backends,
     counts_wins,
     describe,
     is_scenario,
@@ -43,6 +44,7 @@ class _Checks:
 
     def run(self) -> None:
         self._check_arms()
+        self._check_backends()
         if self.study.default_profile not in self.study.profiles:
             cure = nearest(self.study.default_profile, self.study.profiles, noun="profiles")
             self._fail("unknown profile", ["default_profile"], self.study.default_profile, cure)
@@ -63,6 +65,20 @@ class _Checks:
             said = sorted(settings.model_fields_set)
             key = f"{settings.model_dump_json()} {said}"
             self._refuse_twin(name, first_with.setdefault(key, name))
+
+    def _check_backends(self) -> None:
+        """What is said of backends is said of some that there are."""
+        for key in ("backend_deviations", "backend_arms"):
+            for name in getattr(self.study, key):
+                if name not in backends():
+                    self._fail(
+                        "unknown backend", [key], name, nearest(name, backends(), noun="backends")
+                    )
+        for name, arms in self.study.backend_arms.items():
+            for arm in arms:
+                if arm not in self.study.arms:
+                    cure = nearest(arm, self.study.arms, noun="arms")
+                    self._fail("unknown arm", ["backend_arms", name], arm, cure)
 
     def _refuse_twin(self, arm: str, twin: str) -> None:
         if twin != arm:

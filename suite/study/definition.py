@@ -221,12 +221,20 @@ class Claim(_Table):
 
 
 class StudyDefinition(_Table):
-    """One study file."""
+    """One study file.
+
+    backend_deviations: backend → a sentence that is true of every profile with scenarios of it;
+    shown among their deviations.
+    backend_arms: backend → name → how an arm is set up where the study is moved to it
+    (`suite.study.moving`).
+    """
 
     format: Literal[1]
     name: Name
     question: Text
     default_profile: Name
+    backend_deviations: dict[Name, Text] = Field({}, max_length=MOST_ENTRIES)
     arms: dict[Name, AnyArm] = Field(min_length=1, max_length=MOST_ENTRIES)
+    backend_arms: dict[Name, dict[Name, AnyArm]] = Field({}, max_length=MOST_ENTRIES)
     profiles: dict[Name, Profile] = Field(min_length=1, max_length=MOST_ENTRIES)
     claims: tuple[Claim, ...] = Field((), max_length=MOST_ENTRIES)

@@ -88,6 +88,12 @@ class Plan:
         """Names of the environment backends, in order of first use."""
         return tuple(dict.fromkeys(info.backend for info in self.environments.values()))
 
+    @property
+    def deviations(self) -> tuple[str, ...]:
+        """What the profile does otherwise than its subject: by its backends, then by itself."""
+        said = self.study.backend_deviations
+        return (*(said[name] for name in self.backends if name in said), *self.profile.deviations)
+
 
 def expand(study: StudyDefinition, profile_name: str | None = None) -> Plan:
     """The plan of a profile (the study's default when None); the same input gives the same order.

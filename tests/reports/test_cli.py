@@ -104,6 +104,16 @@ def call(
     return leaving.value.code
 
 
+def test_what_to_run_first_is_told_with_its_backend(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], twin: None
+) -> None:
+    for command in (["build"], ["export"], ["compare", "--against", "runs"]):
+        assert call([*command, "small.toml", "--backend", "twin"], place, monkeypatch) == 2
+        line = capsys.readouterr().err
+        assert "none of the 6 runs of study small_twin, profile tiny, has been started" in line
+        assert "cadp-suite run small.toml --profile tiny --backend twin --runs-dir runs" in line
+
+
 def test_build_prints_the_path_and_nothing_else(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
