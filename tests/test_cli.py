@@ -306,6 +306,7 @@ def test_doctor_as_json(call, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report["packages"]["optuna"]
     usable = {entry["name"]: entry["is_usable"] for entry in report["environments"]}
     ours = {"skirmish": True, "matrix": True, "pettingzoo": True}
+    ours["smax"] = all(map(doctor.package_version, ("jaxmarl", "jax")))
     assert usable == {**ours, "starcraft": False, "football": False}
     assert "ready" in call("doctor")[1]
 

@@ -21,6 +21,7 @@ _HOMES = (
     "suite.environments.skirmish.backend",
     "suite.environments.matrix",
     "suite.environments.pettingzoo.backend",
+    "suite.environments.smax.backend",
 )
 ENTRY_POINTS = "cadp_suite.environments"
 
@@ -90,11 +91,15 @@ def counts_wins(name: str) -> bool:
 
 
 def full_name(name: str, *, where: str) -> str:
-    """A scenario's full name, from that or from its name within the only backend that has it."""
+    """A scenario's full name, from that or from its name within the only backend that has it.
+
+    Backends that need nothing besides this package come first: 3m is skirmish's.
+    """
     if is_scenario(name):
         return name
     names = available()
     same = [full for full in names if short_name(full) == name]
+    same = [full for full in same if not backend_of(full).needs] or same
     if len(same) == 1:
         return same[0]
     _raise_unknown(str(name), names, where)
@@ -107,7 +112,7 @@ def check_name(name: str, *, where: str = "scenario") -> None:
 
 
 def _raise_unknown(name: str, names: list[str], where: str) -> NoReturn:
-    by_short = {short_name(full): full for full in names}
+    by_short = {short_name(full): full for full in reversed(names)}
     near = close_names(name, names, most=3)
     near += [by_short[short] for short in close_names(name.rsplit("/", 1)[-1], by_short, most=3)]
     choices = list(dict.fromkeys(near)) or names

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from suite.environments import BatchedEnvironment
+from suite.environments import BatchedEnvironment, backend_of, is_scenario
 from suite.environments.skirmish.environment import SkirmishEnvironment
 from suite.environments.skirmish.fields import (
     CALM,
@@ -36,13 +36,32 @@ from suite.environments.skirmish.scenario import (
     load_scenario,
     load_terrains,
 )
+from suite.records.provenance import package_version
 
 # So that scenarios of the backend `pettingzoo` can name what lies there.
 sys.path.insert(0, str(Path(__file__).parent / "examples"))
 
 Actions = NDArray[np.int64]
 Place = tuple[str, float, float]
+# Maps that stand for the others of SMAX, of which each is compiled anew: same and other numbers on
+# both sides, of one type and of two, drawn places and types.
+SMAX_MAPS = ("smax/3m", "smax/3s5z_vs_3s6z", "smax/smacv2_5_units")
 EXACT = Rules(period_jitter_loops=(0.0, 0.0), march_loops=0, draws_enemy_ids=False)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Scenarios whose backend is not installed are skipped, and of SMAX's what others stand for."""
+    for item in items:
+        scenario = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+        if not is_scenario(scenario):
+            continue
+        missing = [
+            needed for needed in backend_of(scenario).needs if package_version(needed) is None
+        ]
+        if missing:
+            item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} is not installed"))
+        elif scenario.startswith("smax/") and scenario not in SMAX_MAPS:
+            item.add_marker(pytest.mark.skip(reason=f"{', '.join(SMAX_MAPS)} stand for it"))
 
 
 def random_actions(environment: BatchedEnvironment, rng: np.random.Generator) -> Actions:
