@@ -49,19 +49,26 @@ SMAX_MAPS = ("smax/3m", "smax/3s5z_vs_3s6z", "smax/smacv2_5_units")
 EXACT = Rules(period_jitter_loops=(0.0, 0.0), march_loops=0, draws_enemy_ids=False)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Scenarios whose backend is not installed are skipped, and of SMAX's what others stand for."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Scenarios whose backend is not installed are skipped; of SMAX's some stand for all."""
+    others = [item for item in items if is_another_map(scenario_of(item))]
+    items[:] = [item for item in items if not is_another_map(scenario_of(item))]
+    config.hook.pytest_deselected(items=others)
     for item in items:
-        scenario = item.callspec.params.get("name") if hasattr(item, "callspec") else None
-        if not is_scenario(scenario):
-            continue
-        missing = [
-            needed for needed in backend_of(scenario).needs if package_version(needed) is None
-        ]
-        if missing:
-            item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} is not installed"))
-        elif scenario.startswith("smax/") and scenario not in SMAX_MAPS:
-            item.add_marker(pytest.mark.skip(reason=f"{', '.join(SMAX_MAPS)} stand for it"))
+        if (scenario := scenario_of(item)) is not None:
+            missing = [need for need in backend_of(scenario).needs if package_version(need) is None]
+            if missing:
+                item.add_marker(pytest.mark.skip(reason=f"{', '.join(missing)} is not installed"))
+
+
+def scenario_of(item: pytest.Item) -> str | None:
+    """The scenario for which a test is called."""
+    name = item.callspec.params.get("name") if hasattr(item, "callspec") else None
+    return name if is_scenario(name) else None
+
+
+def is_another_map(scenario: str | None) -> bool:
+    return scenario is not None and scenario.startswith("smax/") and scenario not in SMAX_MAPS
 
 
 def random_actions(environment: BatchedEnvironment, rng: np.random.Generator) -> Actions:

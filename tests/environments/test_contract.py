@@ -1,6 +1,7 @@
 """One contract for all environments; every scenario must pass it, those of plug-ins too.
 
-Of the backend that takes any name, small environments written for it stand for all.
+Of the backend that takes any name, small environments written for it stand for all; of SMAX's maps
+three do (`conftest`).
 
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`).
 """
