@@ -121,20 +121,18 @@ def _environments() -> list[dict[str, Any]]:
         usable |= dict(plugin.brings)
     embedded = []
     for name, backend in usable.items():
-        versions = {needed: package_version(needed) for needed in backend.needs}
-        missing = [needed for needed, version in versions.items() if version is None]
         names = sorted(f"{name}/{scenario}" for scenario in backend.scenarios())
-        needed = [f"{needed} {version or 'is missing'}" for needed, version in versions.items()]
-        problem, cure = backend.problem(), f"pip install {' '.join(missing)}" if missing else None
-        is_usable, what = not missing and problem is None, ""
-        if is_usable and names:
+        needed = [f"{one} {package_version(one) or 'is missing'}" for one in backend.needs]
+        problem = backend.problem()
+        what, cure = ("", None) if problem is None else problem
+        if problem is None and names:
             first = backend.describe(backend.scenarios()[0])
             what = f"{backend.version_word} {first.backend_version}"
-        elif problem is not None:
-            what, cure = problem.what, cure or problem.cure
         parts = (what, backend.description, ", ".join(names), ", ".join(needed))
         detail = "; ".join(part for part in parts if part)
-        embedded.append({"name": name, "is_usable": is_usable, "detail": detail, "cure": cure})
+        embedded.append(
+            {"name": name, "is_usable": problem is None, "detail": detail, "cure": cure}
+        )
     return embedded
 
 

@@ -6,6 +6,7 @@ A backend is a file or folder of this package, or comes from outside as a plug-i
 
 from __future__ import annotations
 
+import importlib.metadata
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -76,8 +77,16 @@ class Backend(ABC):
         """A batch of one of its scenarios; see `suite.environments.make`."""
 
     def problem(self) -> Problem | None:
-        """What besides `needs` is missing on this machine; None if nothing is."""
-        return None
+        """What is missing on this machine, of `needs` if nothing else is said; None if nothing."""
+        missing = [needed for needed in self.needs if installed_version(needed) is None]
+        if not missing:
+            return None
+        names = (
+            f"package {missing[0]} is"
+            if len(missing) == 1
+            else f"packages {', '.join(missing)} are"
+        )
+        return Problem(f"the {names} not installed", f"run: pip install {' '.join(missing)}")
 
     def return_bounds(self, scenario: str) -> tuple[float, float]:
         """Possible range of an episode's return."""
@@ -102,3 +111,11 @@ class Backend(ABC):
     def episode_info(self, environment: BatchedEnvironment, slot: int) -> dict[str, Any]:
         """What other programs' interfaces tell of a running episode, besides who has won."""
         return {}
+
+
+def installed_version(distribution: str) -> str | None:
+    """None if it is not installed."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return None

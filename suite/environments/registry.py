@@ -23,6 +23,7 @@ _HOMES = (
     "suite.environments.starcraft.backend",
     "suite.environments.football.backend",
     "suite.environments.pettingzoo.backend",
+    "suite.environments.smax.backend",
 )
 ENTRY_POINTS = "cadp_suite.environments"
 

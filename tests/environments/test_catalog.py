@@ -18,9 +18,17 @@ def test_available() -> None:
         "3m", "3s5z", "3s5z_vs_3s6z", "3s_vs_3z", "3s_vs_4z", "3s_vs_5z", "5m_vs_6m", "6h_vs_8z",
         "8m", "8m_vs_9m", "MMM", "MMM2", "bane_vs_bane", "corridor", "so_many_baneling",
     ]  # fmt: skip
+    smax = [
+        "10m_vs_11m", "25m", "27m_vs_30m", "2s3z", "3m", "3s5z", "3s5z_vs_3s6z", "3s_vs_5z",
+        "5m_vs_6m", "6h_vs_8z", "8m", "smacv2_10_units", "smacv2_20_units", "smacv2_5_units",
+    ]  # fmt: skip
+    levels = ["3_vs_1_with_keeper", "counterattack_easy", "counterattack_hard"]
     assert available() == [
+        *(f"football/academy_{level}" for level in levels),
         "matrix/climbing", "matrix/two_step",
-        *(f"{backend}/{name}" for backend in ("skirmish", "starcraft") for name in maps),
+        *(f"skirmish/{name}" for name in maps),
+        *(f"smax/{name}" for name in smax),
+        *(f"starcraft/{name}" for name in maps),
     ]  # fmt: skip
 
 
@@ -57,6 +65,12 @@ def test_unknown_name_names_the_nearest(name: str, near: str) -> None:
         with pytest.raises(InputError, match="unknown scenario") as caught:
             call(name)
         assert near in str(caught.value)
+
+
+def test_a_short_name_is_of_what_needs_nothing_else() -> None:
+    """Where several backends have it."""
+    assert full_name("3m", where="here") == "skirmish/3m"
+    assert full_name("smacv2_5_units", where="here") == "smax/smacv2_5_units"
 
 
 def test_describing_loads_no_simulator() -> None:

@@ -3,7 +3,7 @@
 Of the backend that takes any name, small environments written for it stand for all. Of a game in
 processes of its own, one scenario does, since each has to be started anew for every test; a
 stand-in for SMAC plays StarCraft II, whether the game is here or not. A backend whose packages are
-not here is skipped, with the reason.
+not here is skipped, with the reason. SMAX compiles each of its maps anew: three are tried.
 
 Whether seeds fix what is random is asked of backends that say so (`Backend.seeds_episodes`);
 whether they outlive a breakdown, of those that can have one (`Backend.n_breakdowns`).
@@ -33,14 +33,17 @@ EXAMPLES = [
     f"pettingzoo/parallel_examples:{example}"
     for example in ("Walk", "Walk?n=3#episode_limit=4", "Race?n=3", "Guarded", "talkative")
 ]
-GAMES = {
-    "exact": "adding",
-    "loose": "adding",
-    "starcraft": "3m",
-    "football": "academy_3_vs_1_with_keeper",
+# Of these some scenarios stand for all.
+EXAMPLES_OF = {
+    "exact": ["adding"],
+    "loose": ["adding"],
+    "starcraft": ["3m"],
+    "football": ["academy_3_vs_1_with_keeper"],
+    # Same and other numbers on both sides, of one type and of two, drawn places and types.
+    "smax": ["3m", "3s5z_vs_3s6z", "smacv2_5_units"],
 }
-NAMES = [name for name in available() if backend_of(name).name not in GAMES]
-NAMES += [f"{backend}/{scenario}" for backend, scenario in GAMES.items()]
+NAMES = [name for name in available() if backend_of(name).name not in EXAMPLES_OF]
+NAMES += [f"{backend}/{name}" for backend, names in EXAMPLES_OF.items() for name in names]
 pytestmark = pytest.mark.parametrize("name", [*NAMES, *EXAMPLES])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -53,14 +52,11 @@ def test_other_names_are_refused(scenario: str, message: str) -> None:
 
 
 def test_without_gfootball_one_line_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> str:
-        raise importlib.metadata.PackageNotFoundError(name)
-
-    monkeypatch.setattr(backend_module.importlib.metadata, "version", missing)
+    monkeypatch.setattr(backend_module.FootballBackend, "needs", ("numpy", "no-such-package"))
     with pytest.raises(MissingDependencyError) as told:
         describe(KEEPER)
     assert str(told.value) == (
-        "scenario of football: the package gfootball is not installed; "
+        "scenario of football: the package no-such-package is not installed; "
         "run: python -m suite.environments.football.install"
     )
 

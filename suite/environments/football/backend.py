@@ -5,11 +5,10 @@ After CADP's release, envs/gfootball/gfootball.py, which follows CDS's envs/grf.
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Sequence
 from dataclasses import asdict
 
-from suite.environments.backend import Problem
+from suite.environments.backend import Problem, installed_version
 from suite.environments.engines.backend import EngineBackend
 from suite.environments.engines.interface import Blueprint
 from suite.environments.football.naming import LEVELS, parse
@@ -22,7 +21,6 @@ EPISODE_LIMIT = 150
 N_ACTIONS = 19
 
 CURE = "run: python -m suite.environments.football.install"
-_PACKAGES = ("gfootball", "gymnasium", "six", "absl-py", "opencv-python-headless")
 # Measured (gfootball 2.10.2, AMD EPYC): one engine's process, and a step of each level.
 _PROCESS_BYTES, _FURTHER_BYTES = 135e6, 50e6
 _STEP_SECONDS = {3: 1 / 260, 4: 1 / 120}
@@ -36,6 +34,7 @@ class FootballBackend(EngineBackend):
     description = "gfootball's academy scenarios, as CADP's release plays them"
     version_word = "version"
     game = "Google Research Football"
+    needs = ("gfootball", "gymnasium", "six", "absl-py", "opencv-python-headless")
     takes_any_name = True
     # Few, so that they fit in the memory of a run; a number that all machines share, because
     # rounding in networks depends on how many are played side by side.
@@ -79,11 +78,9 @@ class FootballBackend(EngineBackend):
         }[parse(scenario).reward]
 
     def problem(self) -> Problem | None:
-        """Packages that are missing, all of which the cure installs."""
-        missing = [name for name in _PACKAGES if _installed(name) is None]
-        if not missing:
-            return None
-        return Problem(f"{' and '.join(missing)} not installed", CURE)
+        """As said by `needs`; the cure installs them all."""
+        found = super().problem()
+        return None if found is None else Problem(found.what, CURE)
 
     def step_seconds(self, scenario: str) -> float:
         return _STEP_SECONDS[parse(scenario).n_agents]
@@ -93,16 +90,6 @@ BACKEND = FootballBackend()
 
 
 def _version() -> str:
-    version = _installed("gfootball")
-    if version is None:
-        what = "the package gfootball is not installed"
-        raise MissingDependencyError(what, where="scenario of football", cure=CURE)
-    return version
-
-
-def _installed(distribution: str) -> str | None:
-    """Its version; None if it is not installed."""
-    try:
-        return importlib.metadata.version(distribution)
-    except importlib.metadata.PackageNotFoundError:
-        return None
+    if (problem := BACKEND.problem()) is not None:
+        raise MissingDependencyError(problem.what, where="scenario of football", cure=problem.cure)
+    return str(installed_version("gfootball"))

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from suite.environments.backend import Backend
@@ -63,13 +62,10 @@ BACKEND = PettingZooBackend()
 def _tried(scenario: str) -> tuple[EnvironmentInfo, Layout]:
     """What a scenario is; found out once in a process."""
     source = parse(scenario)
-    for needed in BACKEND.needs:
-        if find_spec(needed) is None:
-            raise MissingDependencyError(
-                f"the package {needed} is not installed",
-                where="scenario of pettingzoo",
-                cure="run: pip install pettingzoo",
-            )
+    if (problem := BACKEND.problem()) is not None:
+        raise MissingDependencyError(
+            problem.what, where="scenario of pettingzoo", cure=problem.cure
+        )
     from suite.environments.pettingzoo.environment import check_seeding
     from suite.environments.pettingzoo.layout import layout_of
     from suite.environments.pettingzoo.making import version_of

@@ -1,0 +1,1 @@
+"""SMAX of JaxMARL: battles like SMAC's in a simulator that others wrote, for a second opinion."""
