@@ -102,8 +102,9 @@ def test_profiles_of_other_maps_are_no_hindrance(make_study, twin: None) -> None
 
 
 def test_what_a_study_is_moved_from_need_not_be_here(make_study) -> None:
-    """StarCraft II, say."""
+    """StarCraft II, say; nor what other profiles need."""
     path = make_study(("skirmish/3m", "elsewhere/3m"))
+    add(path, OTHER_PROFILE.replace("skirmish", "elsewhere"))
     with pytest.raises(InputError, match="elsewhere/3m"):
         load_study(path)
     assert moved(path, "skirmish").backends == ("skirmish",)
