@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from suite.command_line import interrupts_deferred
+from suite.environments import backend_of
 from suite.errors import InputError, MissingDependencyError
 from suite.options import whole_number
 from suite.records.provenance import memory_bytes, n_usable_cores
@@ -30,6 +31,21 @@ def n_workers(given: str | None, plan: Plan) -> int:
     except ValueError as error:
         cure = "give the number of workers"
         raise InputError(str(error), where="--workers", value=given, cure=cure) from None
+
+
+def engine_processes(plan: Plan, n_workers: int) -> int:
+    """How many processes of a game each worker may have: its share of cores, and of memory.
+
+    A run is reckoned with the copies of a game that it has in any case.
+    """
+    n_side_by_side = max(1, min(n_workers, len(plan.runs)))
+    share = n_usable_cores() // n_side_by_side
+    memory = memory_bytes()
+    each = max((backend_of(run.scenario).copy_bytes for run in plan.runs), default=0.0)
+    if memory is not None and each:
+        largest = max(run_bytes(run, plan.environments[run.scenario]) for run in plan.runs)
+        share = min(share, 1 + int((memory / n_side_by_side - largest) / each))
+    return max(1, share)
 
 
 def require_memory(given: str | None, n_workers: int, plan: Plan) -> None:

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import assert_never
 
 from suite.disk import disk_full_error, is_disk_full
-from suite.records.provenance import n_usable_cores, numerics, provenance
+from suite.records.provenance import numerics, provenance
 from suite.runs.directory import RunsDirectory
 from suite.scheduling.accounts import Accounts, Outcome
 from suite.scheduling.bookkeeping import Bookkeeper
+from suite.scheduling.capacity import engine_processes
 from suite.scheduling.cohorts import Cohort, ids_of
 from suite.scheduling.display import Display, SilentDisplay
 from suite.scheduling.lock import coordinator_lock
@@ -84,13 +85,12 @@ def run_plan(
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
     with coordinator_lock(directory), terminable():
-        n_side_by_side = max(1, min(n_workers, len(plan.runs)))
         options = WorkerOptions(
             directory,
             device,
             trainer,
             accepts_changed_code=if_changed == "continue",
-            engine_processes=max(1, n_usable_cores() // n_side_by_side),
+            engine_processes=engine_processes(plan, n_workers),
         )
         coordinator = _Coordinator(plan, options, display)
         try:

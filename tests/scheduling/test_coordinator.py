@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import optuna
 import pytest
@@ -19,7 +20,7 @@ from suite.environments.engines.backend import PROCESSES
 from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore
 from suite.runs.directory import RunsDirectory
-from suite.scheduling import coordinator
+from suite.scheduling import capacity
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.lock import coordinator_lock, coordinator_pid
 from suite.study.load import load_study
@@ -101,11 +102,33 @@ def test_workers_share_the_cores_for_processes_of_games(
     processes: str,
 ) -> None:
     """Twelve cores, four runs: no more workers are started. The user may say otherwise."""
-    monkeypatch.setattr(coordinator, "n_usable_cores", lambda: 12)
+    monkeypatch.setattr(capacity, "n_usable_cores", lambda: 12)
     if said is not None:
         monkeypatch.setenv(PROCESSES, said)
     run_plan(plan_of(make_study), runs_dir, n_workers, trainer="fake_trainer:train_and_tell")
     assert (runs_dir / "processes.txt").read_text() == processes
+
+
+@pytest.mark.parametrize(
+    ("memory", "n_workers", "processes"),
+    [(None, 1, 12), (24e9, 1, 12), (8e9, 1, 7), (8e9, 2, 3), (1e9, 1, 1), (8e9, 12, 1)],
+)
+def test_games_are_no_more_than_memory_holds(
+    make_study,
+    games: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    memory: float | None,
+    n_workers: int,
+    processes: int,
+) -> None:
+    """A gigabyte for each copy, as of StarCraft II; the run itself has half of one, and a copy."""
+    monkeypatch.setattr(games.LOOSE, "copy_bytes", 1e9, raising=False)
+    monkeypatch.setattr(games.LOOSE, "most_copies", 1)
+    monkeypatch.setattr(capacity, "n_usable_cores", lambda: 12)
+    monkeypatch.setattr(capacity, "memory_bytes", lambda: memory)
+    moved = ('scenarios = ["skirmish/3m"]', 'scenarios = ["loose/adding"]')
+    plan = plan_of(make_study, "1, 2, 3, 4, 5, 6", moved)
+    assert capacity.engine_processes(plan, n_workers) == processes
 
 
 def test_one_worker_trains_in_plan_order(make_study, runs_dir: Path) -> None:
