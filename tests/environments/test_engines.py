@@ -16,6 +16,7 @@ import pytest
 from suite.environments import backend_of, make
 from suite.environments.engines.backend import PROCESSES
 from suite.environments.engines.batch import EngineBatch
+from suite.environments.engines.process import EngineProcess
 from suite.errors import InputError
 
 SEEDS = np.arange(4)
@@ -84,6 +85,34 @@ def test_what_goes_on_failing_is_told_in_one_line(trouble: Path, capfd: Any) -> 
     assert printed.out == ""
 
 
+@pytest.mark.parametrize("how", ["interrupted", "fails again"])
+def test_answers_that_nobody_waited_for_are_not_taken_for_later_ones(
+    trouble: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C, or where one of several processes goes on failing, a batch can be used on."""
+    monkeypatch.setenv(PROCESSES, "2")
+    undisturbed = play(make("exact/adding", 2, 0))
+    batch = make("exact/adding", 2, 0)
+    stand = np.zeros((2, 2), np.int64)
+    for _ in range(3):  # trouble comes with the fourth step: the other game knows none
+        batch.step(stand, np.array([True, False]))
+    with monkeypatch.context() as patched:
+        if how == "interrupted":
+            patched.setattr(EngineProcess, "answer", interrupt)
+        else:
+            trouble.write_text(how)
+        with pytest.raises((KeyboardInterrupt, InputError)):
+            batch.step(stand)
+    trouble.unlink(missing_ok=True)
+    for one, other in zip(undisturbed, play(batch), strict=True):
+        np.testing.assert_array_equal(one, other)
+    batch.close()
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_game_that_cannot_be_made_is_told(games: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from suite.environments.engines.interface import Blueprint
 
@@ -130,7 +159,7 @@ def test_processes_make_room_for_new_ones(games: Any, monkeypatch: pytest.Monkey
     assert games.EXACT.n_breakdowns(batch) == 0
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "two", "", "1.5", "99999"])
+@pytest.mark.parametrize("given", ["0", "-1", "two", "", "1.5", "99999", "٣", "1" * 5_000])
 def test_a_number_of_processes_that_is_none_is_refused(
     games: Any, given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,6 +188,7 @@ import os, sys, time
 sys.path[:0] = [{examples!r}]
 import engine_examples
 from suite.environments.engines.batch import EngineBatch
+from suite.environments.engines.process import EngineProcess
 backend = engine_examples.EXACT
 batch = EngineBatch(backend.describe("adding"), backend.blueprint("adding"), 2, 0,
                     patience=backend.patience, n_processes=2, replays_exactly=True)
