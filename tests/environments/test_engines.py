@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +191,7 @@ import engine_examples
 from suite.environments.engines.batch import EngineBatch
 from suite.environments.engines.process import EngineProcess
 backend = engine_examples.EXACT
+backend.trouble = {trouble!r}
 batch = EngineBatch(backend.describe("adding"), backend.blueprint("adding"), 2, 0,
                     patience=backend.patience, n_processes=2, replays_exactly=True)
 print(*(process.pid for process in batch._processes), flush=True)
@@ -204,7 +206,7 @@ EXAMPLES = str(Path(__file__).parent / "examples")
 )
 def test_no_process_outlives_who_started_it(then: str) -> None:
     """Killed, ended in order, ended at once, or closed."""
-    code = PARENT.format(examples=EXAMPLES, then=then)
+    code = PARENT.format(examples=EXAMPLES, trouble="/nowhere", then=then)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
     ) as parent:
@@ -216,6 +218,29 @@ def test_no_process_outlives_who_started_it(then: str) -> None:
             parent.kill()
         assert all(map(wait_for_end, pids))
         parent.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sends a signal for this")
+@pytest.mark.parametrize("kind", ["stops", "keeps the lock"])
+def test_no_process_that_can_do_nothing_outlives_who_started_it(trouble: Path, kind: str) -> None:
+    trouble.write_text(f"{kind} again")
+    then = "for _ in range(4): batch.step([[0, 0]] * 2)"
+    code = PARENT.format(examples=EXAMPLES, trouble=str(trouble), then=then)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        told = [line for line in (parent.stderr.readline() for _ in range(4)) if kind in line]
+        assert len(told) == 2  # besides a line of each at its start
+        assert all(map(is_running, pids))
+        parent.kill()
+        ended = [wait_for_end(pid) for pid in pids]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert all(ended)
 
 
 def test_closing_and_forgetting_end_the_processes(games: Any) -> None:
