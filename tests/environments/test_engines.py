@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from suite.environments import backend_of, make
 from suite.environments.engines.backend import PROCESSES
 from suite.environments.engines.batch import EngineBatch
+from suite.environments.engines.process import EngineProcess
 from suite.errors import InputError
 
 SEEDS = np.arange(4)
@@ -84,6 +86,34 @@ def test_what_goes_on_failing_is_told_in_one_line(trouble: Path, capfd: Any) -> 
     assert printed.out == ""
 
 
+@pytest.mark.parametrize("how", ["interrupted", "fails again"])
+def test_answers_that_nobody_waited_for_are_not_taken_for_later_ones(
+    trouble: Path, how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After Ctrl-C, or where one of several processes goes on failing, a batch can be used on."""
+    monkeypatch.setenv(PROCESSES, "2")
+    undisturbed = play(make("exact/adding", 2, 0))
+    batch = make("exact/adding", 2, 0)
+    stand = np.zeros((2, 2), np.int64)
+    for _ in range(3):  # trouble comes with the fourth step: the other game knows none
+        batch.step(stand, np.array([True, False]))
+    with monkeypatch.context() as patched:
+        if how == "interrupted":
+            patched.setattr(EngineProcess, "answer", interrupt)
+        else:
+            trouble.write_text(how)
+        with pytest.raises((KeyboardInterrupt, InputError)):
+            batch.step(stand)
+    trouble.unlink(missing_ok=True)
+    for one, other in zip(undisturbed, play(batch), strict=True):
+        np.testing.assert_array_equal(one, other)
+    batch.close()
+
+
+def interrupt(*_: Any) -> None:
+    raise KeyboardInterrupt
+
+
 def test_a_game_that_cannot_be_made_is_told(games: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from suite.environments.engines.interface import Blueprint
 
@@ -130,7 +160,7 @@ def test_processes_make_room_for_new_ones(games: Any, monkeypatch: pytest.Monkey
     assert games.EXACT.n_breakdowns(batch) == 0
 
 
-@pytest.mark.parametrize("given", ["0", "-1", "two", "", "1.5", "99999"])
+@pytest.mark.parametrize("given", ["0", "-1", "two", "", "1.5", "99999", "٣", "1" * 5_000])
 def test_a_number_of_processes_that_is_none_is_refused(
     games: Any, given: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +189,9 @@ import os, sys, time
 sys.path[:0] = [{examples!r}]
 import engine_examples
 from suite.environments.engines.batch import EngineBatch
+from suite.environments.engines.process import EngineProcess
 backend = engine_examples.EXACT
+backend.trouble = {trouble!r}
 batch = EngineBatch(backend.describe("adding"), backend.blueprint("adding"), 2, 0,
                     patience=backend.patience, n_processes=2, replays_exactly=True)
 print(*(process.pid for process in batch._processes), flush=True)
@@ -174,7 +206,7 @@ EXAMPLES = str(Path(__file__).parent / "examples")
 )
 def test_no_process_outlives_who_started_it(then: str) -> None:
     """Killed, ended in order, ended at once, or closed."""
-    code = PARENT.format(examples=EXAMPLES, then=then)
+    code = PARENT.format(examples=EXAMPLES, trouble="/nowhere", then=then)
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, text=True, stderr=subprocess.DEVNULL
     ) as parent:
@@ -186,6 +218,29 @@ def test_no_process_outlives_who_started_it(then: str) -> None:
             parent.kill()
         assert all(map(wait_for_end, pids))
         parent.kill()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux sends a signal for this")
+@pytest.mark.parametrize("kind", ["stops", "keeps the lock"])
+def test_no_process_that_can_do_nothing_outlives_who_started_it(trouble: Path, kind: str) -> None:
+    trouble.write_text(f"{kind} again")
+    then = "for _ in range(4): batch.step([[0, 0]] * 2)"
+    code = PARENT.format(examples=EXAMPLES, trouble=str(trouble), then=then)
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stderr is not None
+        pids = [int(pid) for pid in parent.stdout.readline().split()]
+        told = [line for line in (parent.stderr.readline() for _ in range(4)) if kind in line]
+        assert len(told) == 2  # besides a line of each at its start
+        assert all(map(is_running, pids))
+        parent.kill()
+        ended = [wait_for_end(pid) for pid in pids]
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        assert all(ended)
 
 
 def test_closing_and_forgetting_end_the_processes(games: Any) -> None:

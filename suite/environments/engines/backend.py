@@ -21,7 +21,8 @@ def n_processes() -> int:
     Raises InputError for what is no such number.
     """
     given = os.environ.get(PROCESSES, "1")
-    if not given.isdecimal() or not 1 <= int(given) <= _MOST_PROCESSES:
+    is_number = given.isascii() and given.isdecimal() and len(given) <= len(str(_MOST_PROCESSES))
+    if not is_number or not 1 <= int(given) <= _MOST_PROCESSES:
         cure = f"give a whole number from 1 to {_MOST_PROCESSES}"
         what = "not a number of processes"
         raise InputError(what, where=f"environment variable {PROCESSES}", value=given, cure=cure)

@@ -139,14 +139,20 @@ class EngineBatch:
             {slot: wanted[slot] for slot in process.slots if slot in wanted}
             for process in self._processes
         ]
-        for process, share in zip(self._processes, shares, strict=True):
-            if share:
-                process.ask(command, share)
         records: dict[int, np.void] = {}
         lost: list[int] = []
-        for number, share in enumerate(shares):
-            if share:
-                records |= self._answer(number, command, share, lost)
+        try:
+            for process, share in zip(self._processes, shares, strict=True):
+                if share:
+                    process.ask(command, share)
+            for number, share in enumerate(shares):
+                if share:
+                    records |= self._answer(number, command, share, lost)
+        except BaseException:
+            # Answers that nobody waited for would be taken for those to the next command.
+            for process in self._processes:
+                process.kill()
+            raise
         return records, lost
 
     def _answer(

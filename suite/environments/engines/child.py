@@ -9,8 +9,10 @@ process ends with all that it has started (it leads a process group of its own).
 
 from __future__ import annotations
 
+import fcntl
 import importlib
 import os
+import select
 import signal
 import sys
 import threading
@@ -27,6 +29,8 @@ from suite.environments.engines.interface import Blueprint, Engine, Outcome
 def main(arguments: list[str]) -> None:
     """Serve until told to close, or until nobody is there."""
     connection, lifeline = Connection(int(arguments[0])), int(arguments[1])
+    if sys.platform == "linux":
+        _be_killed_with(lifeline)
     threading.Thread(target=_die_with, args=(lifeline,), daemon=True).start()
     with suppress(EOFError, OSError):
         engines = _Engines(*connection.recv())
@@ -89,10 +93,18 @@ class _Engines:
         return record.tobytes()
 
 
+def _be_killed_with(lifeline: int) -> None:
+    """Have the kernel kill this group when the lifeline closes, also if it is stopped, or busy in
+    a game that lets no other thread work."""
+    fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+    fcntl.fcntl(lifeline, fcntl.F_SETSIG, signal.SIGKILL)
+    fcntl.fcntl(lifeline, fcntl.F_SETFL, os.O_ASYNC)
+
+
 def _die_with(lifeline: int) -> None:
-    with suppress(OSError):
-        while os.read(lifeline, 1):
-            pass
+    end = select.poll()  # the kernel sends no signal where somebody reads
+    end.register(lifeline, select.POLLIN)
+    end.poll()
     os.killpg(0, signal.SIGKILL)
 
 

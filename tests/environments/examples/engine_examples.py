@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import time
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ class Game:
     Agent 1 may not take action 2 after odd steps.
 
     trouble: a file. If it is there at the fourth step, it says what happens: the game dies, hangs,
-        stops or fails; once, or each time if `AGAIN` follows.
+        stops, lets no other thread work or fails; once, or each time if `AGAIN` follows.
     seeds_episodes: whether a seed decides what is drawn.
     """
 
@@ -73,6 +74,7 @@ class Game:
 
 
 def _have(trouble: str) -> None:
+    print(trouble, flush=True)
     match trouble:
         case "dies":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -80,6 +82,8 @@ def _have(trouble: str) -> None:
             os.kill(os.getpid(), signal.SIGSTOP)
         case "hangs":
             time.sleep(1_000)
+        case "keeps the lock":
+            re.match("(a+)+$", "a" * 40 + "b")
         case "fails":
             raise ValueError("no more of this")
 
