@@ -94,7 +94,8 @@ def play_network(
         load_scenario(name), n_episodes, seed, rules, records_loops=True
     )
     watch = DeathWatch(environment, policy.actor(environment))
-    outcomes = play(environment, np.arange(n_episodes), evaluation_seeds(seed, n_episodes), watch)
+    seeds = evaluation_seeds(seed, n_episodes)
+    outcomes = play(environment, np.arange(n_episodes), seeds, lambda: watch)
     watch.look()
     return 100 * float(outcomes.won.mean()), watch.deaths
 
