@@ -7,6 +7,7 @@ A backend is a file or folder of this package, or comes from outside as a plug-i
 from __future__ import annotations
 
 import importlib.metadata
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
@@ -37,6 +38,7 @@ class Backend(ABC):
     copies are not limited.
     time_limit: what an end by the step limit is to a learner, where a study does not say.
     measures: tested quantities to tabulate, the one to draw first.
+    largest_observation: no value of an observation is farther from 0.
     few_results: whether tests of runs that learned differently may well give the same numbers.
     is_battle: whether `cadp-suite watch` can show its episodes.
     needs: distributions without which nothing of it can be used.
@@ -57,6 +59,7 @@ class Backend(ABC):
     replays_cheaply: bool = True
     time_limit: Literal["terminal", "bootstrap"] = "bootstrap"
     measures: tuple[str, ...] = (WIN_RATE,)
+    largest_observation: float = math.inf
     few_results: bool = False
     is_battle: bool = False
     needs: tuple[str, ...] = ()

@@ -149,6 +149,7 @@ class MatrixBackend(Backend):
     description = "games of one or two steps with a known optimum"
     disclaimer = "No number measured here is from StarCraft II."
     measures = (RETURN, WIN_RATE)
+    largest_observation = 1.0
     few_results = True
 
     def scenarios(self) -> Sequence[str]:

@@ -69,13 +69,13 @@ class ParallelEnvironment(ParallelEnv[str, Observation, int]):
         self._batch = make(scenario, 1, seed)
         self._random = np.random.default_rng(seed)
         self.render_mode = render_mode
-        info = self._batch.info
+        info, bound = self._batch.info, backend_of(scenario).largest_observation
         self.possible_agents = agent_names(self._batch)
         self.agents: list[str] = []
         self.observation_spaces = {
             agent: spaces.Dict(
                 {
-                    "observation": spaces.Box(-1.0, 1.0, (info.observation_size,), np.float32),
+                    "observation": spaces.Box(-bound, bound, (info.observation_size,), np.float32),
                     "action_mask": spaces.Box(0, 1, (info.n_actions,), np.int8),
                 }
             )

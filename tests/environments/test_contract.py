@@ -130,8 +130,10 @@ def test_episodes_end_within_the_limit_by_rule_or_by_time(name: str, players: An
     environment = make(name, copies(name, 8), 0)
     trace = rollout(environment, list(range(environment.n_environments)), 3, players)
     assert len(trace) - 1 <= environment.info.episode_limit
+    bound = backend_of(name).largest_observation
     for step in trace:
         assert step[2].any(-1).all(), "someone has no available action"
+        assert np.abs(step[0]).max() <= bound, "largest_observation"
     for step in trace[1:]:
         terminated, truncated, won = step[4:7]
         assert not (terminated & truncated).any()

@@ -269,15 +269,29 @@ def test_all_bits_of_an_episode_seed_count() -> None:
 
 
 @installed
-def test_slots_share_no_battle() -> None:
-    """Groups of slots are played one after the other; the last one is not full."""
+def test_each_slot_is_a_battle_of_its_own() -> None:
+    """In another group too; who is left out of a step or a reset is not touched by it."""
     batch = make("smax/3m", 6, 0)
     batch.reset(episode_seeds=np.arange(6))
     assert len({state.tobytes() for state in batch.state}) == 6
     before = batch.state.copy()
-    batch.step(np.zeros((6, 3), np.int64), np.arange(6) == 5)
-    changed = (batch.state != before).any(-1)
-    assert changed.tolist() == [False] * 5 + [True]
+    batch.step(np.full((6, 3), EAST), np.arange(6) == 5)
+    assert (batch.state != before).any(-1).tolist() == [False] * 5 + [True]
+    n_steps = np.array([0, 0, 0, 0, 0, 1])
+    for skipped in (1, 4, 5, None):
+        active = np.arange(6) != skipped
+        batch.step(np.full((6, 3), EAST), active)
+        n_steps += active
+    batch.reset(np.array([1]), np.array([1]))
+    n_steps[1] = 0
+    batch.step(np.full((6, 3), EAST))
+    n_steps += 1
+    for slot in range(6):
+        alone = make("smax/3m", 1, 0)
+        alone.reset(episode_seeds=np.array([slot]))
+        for _ in range(n_steps[slot]):
+            alone.step(np.full((1, 3), EAST))
+        assert np.array_equal(alone.state[0], batch.state[slot])
 
 
 @installed

@@ -31,6 +31,7 @@ class SkirmishBackend(Backend):
     disclaimer = "No number measured here is from StarCraft II."
     # As in SMAC, which the release (and PyMARL) run with `continuing_episode: False`.
     time_limit = "terminal"
+    largest_observation = 1.0
     is_battle = True
 
     def scenarios(self) -> Sequence[str]:

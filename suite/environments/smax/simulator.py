@@ -56,8 +56,8 @@ WIDTH = 4
 # of the same speed.
 _COMPILER_OPTIONS = {"xla_cpu_multi_thread_eigen": False, "xla_backend_optimization_level": 1}
 
-# SMAX's number of the action that its dead have, and its number in `Simulator`.
-_SMAX_STOP, STOP = 4, 0
+# SMAX's number of the action that its dead have.
+_SMAX_STOP = 4
 
 
 class View(NamedTuple):
