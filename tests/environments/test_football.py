@@ -260,3 +260,39 @@ def test_a_kept_wheel_is_found_for_this_python_only(tmp_path: Path) -> None:
     ours.touch()
     assert install.find_wheel(tmp_path) == ours
     assert install.find_wheel(tmp_path / "nowhere") is None
+
+
+def test_sources_that_are_not_installed_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after `git pull`, where what the installed distribution says of itself is old."""
+
+    def none(name: str) -> list[str]:
+        raise importlib.metadata.PackageNotFoundError(name)
+
+    for said in (none, lambda name: ["numpy", "gymnasium; extra == 'pettingzoo'"]):
+        monkeypatch.setattr(install.importlib.metadata, "requires", said)
+        with pytest.raises(InputError, match=r"not those that are installed.*pip install -e"):
+            install.main([])
+
+
+def test_a_kept_wheel_that_is_damaged_can_be_got_rid_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    wheel = tmp_path / "gfootball.whl"
+    wheel.touch()
+    monkeypatch.setattr(install, "_runtime_needs", lambda: ["pip"])
+    monkeypatch.setattr(install, "fault_of_installed", lambda: "it is not installed")
+    monkeypatch.setattr(install, "find_wheel", lambda wheels: wheel)
+    with pytest.raises(InputError, match=f"pip install has failed.*delete {wheel}"):
+        install.main([])
+    assert capfd.readouterr().err  # what pip says
+
+
+def test_a_folder_that_cannot_be_is_told_in_one_line() -> None:
+    name = install.__name__
+    code = (
+        "import runpy, sys; sys.argv[1:] = ['--wheels', '~nobody-at-all/x']; "
+        f"runpy.run_module({name!r}, run_name='__main__')"
+    )
+    done = python(code)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "football: Could not determine home directory.\n"

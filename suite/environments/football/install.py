@@ -25,6 +25,7 @@ from suite.errors import CadpSuiteError, InputError, MissingDependencyError
 
 VERSION = "2.10.2"
 DEFAULT_WHEELS = Path("~/.cache/cadp-suite/wheels")
+_CURE = "see the lines above and docs/environments.md (football)"
 # What its own build needs, and does not say.
 _BUILD = ("setuptools", "wheel", "psutil")
 # A program, or a header, that the compilation needs -> the Debian package that brings it.
@@ -66,9 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         wheel = find_wheel(wheels)
         if wheel is None:
             raise _broken("pip has built no wheel for this Python", str(wheels))
-    _pip("install", "--no-deps", "--force-reinstall", str(wheel))
+    anew = f"see the lines above; delete {wheel} to have it built anew"
+    _pip("install", "--no-deps", "--force-reinstall", str(wheel), cure=anew)
     if (fault := fault_of_installed()) is not None:
-        raise _broken(f"gfootball is installed and cannot be used: {fault}", str(wheel))
+        raise _broken(f"gfootball is installed and cannot be used: {fault}", str(wheel), anew)
     print(f"gfootball {VERSION} is installed, from {wheel}")
 
 
@@ -150,16 +152,24 @@ def fault_of_installed() -> str | None:
 
 
 def _runtime_needs() -> list[str]:
-    """What the extra `football` of this distribution names."""
-    wanted = importlib.metadata.requires("cadp-suite") or []
-    return [line.partition(";")[0].strip() for line in wanted if _is_of_extra(line)]
+    """What the extra `football` of this distribution names; InputError if it names nothing."""
+    try:
+        wanted = importlib.metadata.requires("cadp-suite") or []
+    except importlib.metadata.PackageNotFoundError:
+        wanted = []
+    needs = [line.partition(";")[0].strip() for line in wanted if _is_of_extra(line)]
+    if not needs:  # its sources are imported, and are newer or not installed at all
+        what = "these sources of cadp-suite are not those that are installed"
+        home = Path(__file__).resolve().parents[3]
+        raise _broken(what, str(home), f'first: "{sys.executable}" -m pip install -e "{home}"')
+    return needs
 
 
 def _is_of_extra(requirement: str) -> bool:
     return requirement.partition(";")[2].strip().replace("'", '"') == 'extra == "football"'
 
 
-def _pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
+def _pip(*arguments: str, environment: dict[str, str] | None = None, cure: str = _CURE) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "pip", "--disable-pip-version-check", *arguments, "--quiet"],
         env={**os.environ, **(environment or {})},
@@ -168,11 +178,10 @@ def _pip(*arguments: str, environment: dict[str, str] | None = None) -> None:
     )
     if done.returncode != 0:
         sys.stderr.write(done.stdout[-4_000:] + done.stderr[-4_000:])
-        raise _broken(f"pip {arguments[0]} has failed", " ".join(arguments[1:]))
+        raise _broken(f"pip {arguments[0]} has failed", " ".join(arguments[1:]), cure)
 
 
-def _broken(what: str, value: str) -> InputError:
-    cure = "see the lines above and docs/environments.md (football)"
+def _broken(what: str, value: str, cure: str = _CURE) -> InputError:
     return InputError(what, where="football", value=value, cure=cure)
 
 
@@ -182,5 +191,8 @@ if __name__ == "__main__":
     except CadpSuiteError as error:
         print(error, file=sys.stderr)
         sys.exit(error.exit_code)
+    except (OSError, RuntimeError) as error:  # folders that cannot be written to, or of nobody
+        print(f"football: {error}", file=sys.stderr)
+        sys.exit(InputError.exit_code)
     except KeyboardInterrupt:
         sys.exit(130)
