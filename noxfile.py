@@ -47,8 +47,11 @@ FOOTBALL = "studies/reproduce_football.toml"
 
 # SMAC says that it needs a protobuf of 2022, pysc2 much that is not used here: this extra has what
 # is. A commit is a hash of all that is in it.
-STARCRAFT = ".[starcraft]"
+STARCRAFT = "starcraft"
 MAPS = "suite/environments/starcraft/maps.json"
+# Backends whose packages are an extra of ours.
+FOOTBALL_BACKEND = "football"
+EXTRAS = {FOOTBALL_BACKEND: "football", "smax": "smax", "pettingzoo": "mpe2"}
 SMAC = ("pysc2", "git+https://github.com/oxwhirl/smac@{commit}")
 
 # After Ctrl-C the command stops its workers and says what it has kept.
@@ -67,9 +70,7 @@ def reproduce_smac(session: nox.Session) -> None:
 def reproduce_football(session: nox.Session) -> None:
     """CADP and its baselines on football: [--profile smoke|quick|paper] [--workers N] …"""
     options = _options_of_reproduction(session)
-    _install(session)
-    # Compiled once, some minutes; kept for other sessions and clones.
-    session.run("python", "-m", "suite.environments.football.install", env=PINS)
+    _install(session, study=FOOTBALL, options=options)
     _run_and_report(session, FOOTBALL, options)
 
 
@@ -102,11 +103,20 @@ def bench(session: nox.Session) -> None:
 @nox.session
 def install_starcraft(session: nox.Session) -> None:
     """StarCraft II 4.10 for Linux and SMAC's maps: [--folder F] [--accept-licence] [--sha256 S]"""
+    parser = _Parser(prog="nox -s install_starcraft --", allow_abbrev=False)
+    parser.add_argument("--folder", metavar="F", help="where the game lies or is to lie")
+    parser.add_argument("--accept-licence", action="store_true", help="do not ask")
+    parser.add_argument("--sha256", metavar="S", help="of the game's archive, if you trust another")
+    try:
+        parser.parse_args(session.posargs)
+    except ValueError as error:
+        session.error(f"{error}; see nox -s install_starcraft -- --help")
+    except SystemExit:
+        session.skip("only the help was asked for")
     _install_smac(session)
     fetch = ("python", "-m", "suite.environments.starcraft.install")
     session.run(*fetch, *session.posargs, env={"PYTHONPATH": None})
-    if "--help" not in session.posargs:
-        session.run("cadp-suite", "doctor", env={"PYTHONPATH": None})
+    session.run("cadp-suite", "doctor", env={"PYTHONPATH": None})
 
 
 def _pyproject() -> dict[str, object]:
@@ -173,14 +183,19 @@ def _install(
     session.log("installing pinned packages (the first time takes a few minutes) …")
     backend = (options or {}).get("--backend")
     said = Path(study).read_bytes() if study and backend is None else b""
-    if backend == "starcraft" or b"starcraft/" in said:
+    named = {one for one in (STARCRAFT, *EXTRAS) if backend == one or f"{one}/".encode() in said}
+    if STARCRAFT in named:
         _install_smac(session)
-    else:
-        session.install("-e", ".", *extra, env=PINS)
+    wanted = ",".join(EXTRAS[one] for one in EXTRAS if one in named)
+    if STARCRAFT not in named or wanted:
+        session.install("-e", f".[{wanted}]" if wanted else ".", *extra, env=PINS)
+    if FOOTBALL_BACKEND in named:
+        # Compiled once, some minutes; kept for other sessions and clones.
+        session.run("python", "-m", "suite.environments.football.install", env=PINS)
 
 
 def _install_smac(session: nox.Session) -> None:
-    session.install("-e", STARCRAFT, env=PINS)
+    session.install("-e", f".[{STARCRAFT}]", env=PINS)
     commit = json.loads(Path(MAPS).read_text("utf-8"))["commit"]
     session.install("--no-deps", *(name.format(commit=commit) for name in SMAC), env=PINS)
 

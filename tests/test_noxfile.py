@@ -163,6 +163,7 @@ def test_football_is_built_before_it_is_played(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.chdir(ROOT)
     session = FakeSession(["--profile", "smoke"], stub())
     noxfile.reproduce_football(session)
+    assert session.installed == [("-e", ".[football]")]
     install, run, build, _ = session.commands
     assert install == ["python", "-m", "suite.environments.football.install"]
     study = "studies/reproduce_football.toml"
@@ -176,7 +177,12 @@ def test_studies_of_starcraft_get_its_packages(
     """SMAC at the commit whose maps are known; its own dependencies would break MLflow."""
     monkeypatch.chdir(ROOT)
     study = tmp_path / "s.toml"
-    for text, packages in (("skirmish/3m", "."), ("starcraft/3m", ".[starcraft]")):
+    for text, packages in (
+        ("skirmish/3m", "."),
+        ("smax/3m", ".[smax]"),
+        ("pettingzoo/mpe2.x:env", ".[mpe2]"),
+        ("starcraft/3m", ".[starcraft]"),
+    ):
         study.write_text(f'scenarios = ["{text}"]')
         session = FakeSession([str(study)], stub())
         noxfile.sweep(session)
@@ -221,6 +227,14 @@ def test_starcraft_is_fetched_as_the_user_says(monkeypatch: pytest.MonkeyPatch) 
     fetch = ["python", "-m", "suite.environments.starcraft.install", "--folder", "my games"]
     assert session.commands == [fetch, ["cadp-suite", "doctor"]]
     assert len(session.installed) == 2
+
+
+@pytest.mark.parametrize(("posargs", "ending"), [(["--help"], Skipped), (["--bogus"], Ended)])
+def test_the_game_s_options_are_looked_at_first(posargs: list[str], ending: type) -> None:
+    session = FakeSession(posargs, stub())
+    with pytest.raises(ending):
+        noxfile.install_starcraft(session)
+    assert session.installed == session.commands == []
 
 
 WRONG = {

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from suite.algorithms.settings import ArmSettings
-from suite.environments import backends, is_scenario
+from suite.environments import backend_of, backends, is_scenario, short_name
 from suite.errors import InputError
 from suite.study.definition import Claim, Profile, StudyDefinition
 from suite.study.messages import Keys, nearest, place
@@ -60,7 +60,7 @@ def _profile(profile: Profile, backend: str, keys: Keys, path: Path) -> Profile:
     settings, missing = profile.scenario_settings, profile.missing_scenarios
     where = place(path, [*keys, "scenarios"])
     _check_apart([*profile.scenarios, *settings, *missing], backend, where)
-    cure = "choose another --profile, or leave it out in a copy of the study"
+    cure = "name a backend that has it, choose another --profile, or change a copy of the study"
     _check_there(profile.scenarios, backend, where, cure)
     return profile.model_copy(
         update={
@@ -88,9 +88,15 @@ def _there(scenario: str, backend: str) -> str:
 
 def _check_there(scenarios: Iterable[str], backend: str, where: str, cure: str) -> None:
     for scenario in scenarios:
-        if "/" in scenario and not is_scenario(_there(scenario, backend)):
+        named = _there(scenario, backend)
+        if "/" in scenario and not (is_scenario(named) and _is_listed(named)):
             what = f"{backend} has no scenario of that name"
             raise InputError(what, where=where, value=scenario, cure=cure)
+
+
+def _is_listed(scenario: str) -> bool:
+    """Backends that take any name list those that are short."""
+    return short_name(scenario) in backend_of(scenario).scenarios()
 
 
 def _check_apart(scenarios: Iterable[str], backend: str, where: str) -> None:

@@ -40,7 +40,7 @@ def test_names() -> None:
         ("academy_counterattack_easy#players=cds", "use it with academy_counterattack_hard"),
         ("academy_counterattack_hard#players=all", "players is all anyhow.*leave it out"),
         ("academy_counterattack_hard#player=cds", "unknown setting after #.*use features or"),
-        ("academy_counterattack_hard#reward=much", "unknown reward.*described, scoring"),
+        ("academy_counterattack_hard#reward=much", "unknown reward.*use described or scoring"),
         ("academy_counterattack_hard#", "cannot be read after #"),
         ("academy_counterattack_hard#reward", "cannot be read after #"),
         ("academy_counterattack_hard#reward=scoring&reward=scoring", "each name once"),

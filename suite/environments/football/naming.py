@@ -56,7 +56,7 @@ def parse(scenario: str) -> Variant:
         if key not in SETTINGS:
             _fail("unknown setting after #", key, f"use {' or '.join(SETTINGS)}")
         if value not in SETTINGS[key]:
-            _fail(f"unknown {key}", value, f"use {', '.join(SETTINGS[key])}")
+            _fail(f"unknown {key}", value, f"use {' or '.join(SETTINGS[key][1:])}, or leave it out")
         if value == SETTINGS[key][0]:
             # Two names for one thing would be two runs.
             _fail(f"{key} is {value} anyhow", scenario, "leave it out")

@@ -20,9 +20,10 @@ from suite.plugins import module_sources
 
 # Without what both say that they need: protobuf of 2022, which breaks MLflow, and much that is not
 # used here. The extra holds what is.
-INSTALL_SMAC = (
+_INSTALL_SMAC = (
     'pip install "cadp-suite[starcraft]"; '
-    "pip install --no-deps pysc2 git+https://github.com/oxwhirl/smac"
+    "pip install --no-deps pysc2 git+https://github.com/oxwhirl/smac@{commit}; then the game, as "
+    "docs/environments.md says"
 )
 _NEEDED = ("pysc2", "s2clientprotocol", "absl", "websocket", "portpicker")
 INSTALL_GAME = "python -m suite.environments.starcraft.install"
@@ -96,13 +97,14 @@ def find_packages() -> str:
     """
     spec = find_spec("smac")
     if spec is None or spec.origin is None:  # a folder of that name is no package
-        _missing("SMAC is not installed", INSTALL_SMAC)
+        _missing("SMAC is not installed", f"run: {_install_smac()}")
     if not any(Path(place, "env").is_dir() for place in spec.submodule_search_locations or ()):
         what = "the installed package smac is PyPI's, SMAC3, a hyperparameter optimiser"
-        _missing(what, f"pip uninstall smac; {INSTALL_SMAC}")
+        _missing(what, f"run: pip uninstall smac; {_install_smac()}")
     for name in _NEEDED:
         if find_spec(name) is None:
-            _missing(f"SMAC needs the package {name}, which is not installed", INSTALL_SMAC)
+            what = f"SMAC needs the package {name}, which is not installed"
+            _missing(what, f"run: {_install_smac()}")
     return f"smac {_version('smac')} {_fingerprint('smac')}, pysc2 {_version('pysc2')}"
 
 
@@ -165,6 +167,10 @@ def smac_commit() -> str:
 def _data() -> dict[str, dict[str, tuple[int, str]]]:
     text = resources.files(__package__).joinpath("maps.json").read_text("utf-8")
     return dict(json.loads(text))
+
+
+def _install_smac() -> str:
+    return _INSTALL_SMAC.format(commit=smac_commit())
 
 
 def _version(distribution: str) -> str:
