@@ -120,7 +120,7 @@ WRONG = {
     "a map that it lacks": (
         "twin",
         ((SCENARIOS, 'scenarios = ["skirmish/3m", "skirmish/MMM"]'),),
-        "profiles.tiny.scenarios: twin has no scenario of that name (got 'skirmish/MMM'); name a backend that has it",
+        "profiles.tiny.scenarios: twin has no scenario of that name (got 'skirmish/MMM')",
     ),
     "a claim on a map that it lacks": (
         "twin",
@@ -155,7 +155,7 @@ WRONG = {
     "a backend of any names": (
         "pettingzoo",
         (),
-        "profiles.tiny.scenarios: pettingzoo has no scenario of that name (got 'skirmish/3m'); name",
+        "profiles.tiny.scenarios: pettingzoo has no scenario of that name (got 'skirmish/3m')",
     ),
     "an arm that needs what it lacks": (
         "twin",
