@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -120,6 +121,23 @@ def test_a_game_that_cannot_be_made_is_told(games: Any, monkeypatch: pytest.Monk
     monkeypatch.setattr(games.EXACT, "blueprint", lambda scenario: Blueprint("nowhere:Game"))
     with pytest.raises(InputError, match="No module named 'nowhere'"):
         make("exact/adding", 1, 0)
+
+
+def test_a_machine_that_has_no_room_for_a_process_is_told(
+    games: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch = make("exact/adding", 1, 0)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    monkeypatch.setattr(subprocess, "Popen", full)
+    with pytest.raises(InputError, match=r"behind exact/adding: no process can be started.*files"):
+        make("exact/adding", 1, 0)
+    os.killpg(batch._processes[0].pid, signal.SIGKILL)
+    with pytest.raises(InputError, match="no process can be started"):
+        batch.step(np.zeros((1, 2), np.int64))
+    batch.close()
 
 
 def test_another_game_after_a_restart_is_noticed(games: Any) -> None:

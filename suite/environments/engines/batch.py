@@ -187,7 +187,14 @@ class EngineBatch:
         return dict(zip(share, told, strict=True))
 
     def _start(self, slots: Sequence[int]) -> EngineProcess:
-        return EngineProcess(self._blueprint, self._shown, slots)
+        try:
+            return EngineProcess(self._blueprint, self._shown, slots)
+        except OSError as error:  # too many files are open, or processes; no memory
+            raise InputError(
+                f"no process can be started for it ({error.strerror})",
+                where=f"the game behind {self.info.name}",
+                cure="end other programs, or use fewer workers",
+            ) from None
 
     def _replace(self, number: int) -> None:
         """Put a new process in the place of one; BreakdownError if that breaks down as well."""

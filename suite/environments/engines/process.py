@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,9 @@ class EngineProcess:
         self.slots, self.n_episodes = list(slots), 0
         ours, theirs = socket.socketpair()
         self._lifeline, their_lifeline = socket.socketpair()
-        with theirs, their_lifeline:
+        with ExitStack() as if_none, theirs, their_lifeline:
+            if_none.callback(ours.close)
+            if_none.callback(self._lifeline.close)
             self._process = subprocess.Popen(
                 [
                     *(sys.executable, "-P", "-m", "suite.environments.engines.child"),
@@ -48,6 +50,7 @@ class EngineProcess:
                 pass_fds=(theirs.fileno(), their_lifeline.fileno()),
                 start_new_session=True,  # Ctrl-C is for us; its group ends with it
             )
+            if_none.pop_all()
         self._connection = Connection(ours.detach())
         with suppress(OSError):  # the first answer will say that it is dead
             self._connection.send((blueprint, shown, self.slots))
