@@ -99,6 +99,10 @@ class Backend(ABC):
         """What a step of one environment costs besides what steps of skirmish do, for estimates."""
         return 0.0
 
+    def silence_seconds(self, scenario: str) -> float:
+        """How long a batch may do nothing because something of it hangs and is replaced."""
+        return 0.0
+
     def n_breakdowns(self, environment: BatchedEnvironment) -> int | None:
         """How often something of a batch broke down and was started again; None: nothing can."""
         return None

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from suite.command_line import interrupts_deferred
 from suite.environments import backend_of
+from suite.environments.engines.backend import PROCESSES, n_processes
 from suite.errors import InputError, MissingDependencyError
 from suite.options import whole_number
 from suite.records.provenance import memory_bytes, n_usable_cores
@@ -36,8 +38,11 @@ def n_workers(given: str | None, plan: Plan) -> int:
 def engine_processes(plan: Plan, n_workers: int) -> int:
     """How many processes of a game each worker may have: its share of cores, and of memory.
 
-    A run is reckoned with the copies of a game that it has in any case.
+    A run is reckoned with the copies of a game that it has in any case. What the user has said in
+    the environment goes before; InputError if that is no number.
     """
+    if PROCESSES in os.environ:
+        return n_processes()
     n_side_by_side = max(1, min(n_workers, len(plan.runs)))
     share = n_usable_cores() // n_side_by_side
     memory = memory_bytes()

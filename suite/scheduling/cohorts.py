@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Hashable, Iterable, Sequence
 from typing import TypeAlias
 
+from suite.environments import backend_of
 from suite.runs.cohorts import cohort_shape
 from suite.runs.spec import RunSpec
 from suite.scheduling.recovery import FoundCheckpoint
@@ -44,6 +45,7 @@ def form_cohorts(
 
     runs: a whole plan. Cohorts of checkpoints stay as they were, with the members that have
     finished meanwhile; the other runs share new ones of at most `size` with those of their shape.
+    Where copies of a game are few, each run has its own: shares of them would change what it plays.
     """
     known = {run.run_id: run for run in runs}
     interrupted = {
@@ -63,7 +65,8 @@ def form_cohorts(
             continue
         shape = cohort_shape(run)
         group = filling.get(shape)
-        if group is None or len(group) == size:
+        most = size if backend_of(run.scenario).most_copies is None else 1
+        if group is None or len(group) == most:
             group = filling[shape] = []
             cohorts.append(group)
         group.append(run)

@@ -152,7 +152,8 @@ def silence_limit_seconds(
     """
     mean_episode_length = mean_length(environment)
     n_episodes = run.training.n_test_episodes * len(modes_of(run.algorithm))
-    playing = backend_of(run.scenario).step_seconds(short_name(run.scenario))
+    backend, scenario = backend_of(run.scenario), short_name(run.scenario)
+    playing = backend.step_seconds(scenario)
     stretch = n_episodes * mean_episode_length * (TESTING_SECONDS_PER_STEP + playing)
     stretch += work(run, environment).update_flops / flops_per_second * OVER_PRODUCTS
     stretch += UPDATE_OVERHEAD_SECONDS + environment.episode_limit * (
@@ -160,7 +161,8 @@ def silence_limit_seconds(
     )
     if not has_begun:
         stretch += STARTUP_SECONDS + COMPILATION_SECONDS
-    return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch)
+    hanging = backend.silence_seconds(scenario)
+    return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch) + hanging
 
 
 def work(run: RunSpec, environment: EnvironmentInfo) -> Work:

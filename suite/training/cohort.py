@@ -24,7 +24,7 @@ from suite.algorithms.declaration import Members
 from suite.algorithms.interface import Actor, Counters, EpisodeWriter
 from suite.algorithms.registry import method_of, settings_of
 from suite.algorithms.validation import check_update
-from suite.environments import backend_of, describe, make
+from suite.environments import backend_of, copies, describe, make
 from suite.environments.interface import BatchedEnvironment
 from suite.errors import StoredDataError
 from suite.records.layout import LONGEST_TAG
@@ -58,6 +58,8 @@ class Cohort:
             raise ValueError(
                 "the runs of a cohort must share scenario, algorithm and training settings"
             )
+        if len(runs) > 1 and backend_of(runs[0].scenario).most_copies is not None:
+            raise ValueError("where copies of a game are few, a run has them for itself")
         self.runs = runs
         self.protocol = runs[0].training
         self.info = describe(runs[0].scenario)
@@ -80,12 +82,12 @@ class Cohort:
 
         Slots are laid out member by member.
         """
-        n, most = len(self.runs), self._backend.most_copies
+        n = len(self.runs)
         wanted = (self.protocol.episodes_per_collection, self.protocol.n_test_episodes)
-        if most is None:
+        if self._backend.most_copies is None:
             first, second = (self._make(n * each) for each in wanted)
             return first, second
-        both = self._make(n * max(1, min(most // n, max(wanted))))
+        both = self._make(copies(self.info.name, max(wanted)))
         return both, both
 
     def _make(self, n_environments: int) -> BatchedEnvironment:

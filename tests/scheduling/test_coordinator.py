@@ -109,6 +109,15 @@ def test_workers_share_the_cores_for_processes_of_games(
     assert (runs_dir / "processes.txt").read_text() == processes
 
 
+def test_a_number_of_processes_that_is_none_is_told_before_anything_starts(
+    make_study, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(PROCESSES, "many")
+    with pytest.raises(InputError, match=rf"{PROCESSES}: not a number of processes"):
+        run_plan(plan_of(make_study), runs_dir, 2, trainer=TRAINER)
+    assert trained(runs_dir) == []
+
+
 @pytest.mark.parametrize(
     ("memory", "n_workers", "processes"),
     [(None, 1, 12), (24e9, 1, 12), (8e9, 1, 7), (8e9, 2, 3), (1e9, 1, 1), (8e9, 12, 1)],

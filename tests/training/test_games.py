@@ -14,6 +14,8 @@ from suite.errors import InputError
 from suite.runs.directory import RunsDirectory
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
+from suite.scheduling.cohorts import form_cohorts
+from suite.study.cost import silence_limit_seconds
 from suite.training import train as train_module
 from suite.training.checkpoint import read_checkpoint
 from suite.training.events import Event, Finished, Measured, Sittings
@@ -128,6 +130,28 @@ def test_an_episode_that_is_lost_again_and_again_ends_the_run(
     trouble.write_text("fails" + games.AGAIN)
     with pytest.raises(InputError, match="game behind loose/adding: an episode was lost 4 times"):
         train(run_spec("loose"), tmp_path)
+
+
+def test_runs_do_not_share_few_copies(games: Any, tmp_path: Path) -> None:
+    """How many slots a run has would change what it explores."""
+    first = run_spec("exact")
+    second = first.model_copy(update={"seed": 2})
+    assert form_cohorts([first, second], (), (), 2) == [(first,), (second,)]
+    with pytest.raises(ValueError, match="copies of a game are few"):
+        train_cohort([first, second], tmp_path, lambda event: None)
+    games.EXACT.most_copies = None
+    try:
+        assert form_cohorts([first, second], (), (), 2) == [(first, second)]
+    finally:
+        games.EXACT.most_copies = 4
+
+
+def test_a_worker_is_not_given_up_while_a_game_is_waited_for(games: Any) -> None:
+    """A process with all copies hangs, and so does the one in its place."""
+    spec = run_spec("exact")
+    limit = silence_limit_seconds(spec, describe(spec.scenario), 1e10, has_begun=True)
+    patience = games.EXACT.patience
+    assert limit > 2 * (patience.start + games.EXACT.most_copies * patience.step)
 
 
 def test_environments_are_given_back(

@@ -59,6 +59,13 @@ class EngineBackend(Backend):
             most_episodes=self.most_episodes,
         )
 
+    def silence_seconds(self, scenario: str) -> float:
+        """As long as a process with all copies is waited for, twice: what takes its place may hang
+        as well."""
+        patience = self.patience
+        once = patience.start + (self.most_copies or 1) * max(patience.reset, patience.step)
+        return 2 * once
+
     def n_breakdowns(self, environment: BatchedEnvironment) -> int:
         """Processes that had to be replaced."""
         return int(environment.n_breakdowns)  # type: ignore[attr-defined]
