@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -52,8 +53,11 @@ def train_cohort(
     cohort = Cohort(runs, device)
     try:
         _train(cohort, directory, emit, accepts_changed_code, sittings or {}, recorded)
-    finally:
-        cohort.close()
+    except BaseException:
+        with suppress(Exception):  # what went wrong first is told
+            cohort.close()
+        raise
+    cohort.close()
 
 
 def _train(

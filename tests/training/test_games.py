@@ -10,6 +10,7 @@ import pytest
 from suite.algorithms import arm_settings
 from suite.environments import describe
 from suite.environments.engines.backend import PROCESSES
+from suite.environments.engines.batch import EngineBatch
 from suite.errors import InputError
 from suite.runs.directory import RunsDirectory
 from suite.runs.protocol import TrainingProtocol
@@ -171,3 +172,20 @@ def test_environments_are_given_back(
     assert len(closed) == 1
     train(run_spec("exact"), tmp_path / "other", at=1)
     assert len(closed) == 2
+
+
+def test_what_went_wrong_first_is_told(
+    games: Any, trouble: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not that the game could not be ended either."""
+
+    def fails(self: EngineBatch) -> None:
+        raise RuntimeError("cannot be closed")
+
+    monkeypatch.setattr(EngineBatch, "close", fails)
+    trouble.write_text("fails" + games.AGAIN)
+    with pytest.raises(InputError, match="an episode was lost"):
+        train(run_spec("loose"), tmp_path)
+    trouble.unlink()
+    with pytest.raises(RuntimeError, match="cannot be closed"):
+        train(run_spec("loose"), tmp_path / "other")
