@@ -26,7 +26,7 @@ from suite.environments.football.naming import LEVELS
 FAULT = install.fault_of_installed()
 pytestmark = pytest.mark.skipif(FAULT is not None, reason=f"gfootball cannot be used: {FAULT}")
 STEPS, ROUNDS = 200, 5
-# Agents stand: episodes last 150 steps, and both sides play the same ones.
+# Agents stand, and both sides play the same episodes.
 STAND, SEED = 0, 1
 
 

@@ -56,6 +56,8 @@ class FootballEngine:
         episode_limit: int,
     ) -> None:
         self._n, self._m = n_agents, n_opponents
+        # (agents, agents - 1), who the others are to each.
+        self._others = np.array([[k for k in range(n_agents) if k != i] for i in range(n_agents)])
         self._follows_control = features == "controlled"
         self._reward, self._limit = reward, episode_limit
         self._config = Config(
@@ -123,17 +125,16 @@ class FootballEngine:
                 *(ball, ball_direction),
             ]
         )
-        for i in range(self._n):
-            others = np.arange(self._n) != i
-            own = places[i]
-            observations[i] = np.concatenate(
-                [
-                    *(own, (places[others] - own).ravel()),
-                    *(directions[i], directions[others].ravel()),
-                    *((theirs - own).ravel(), their_directions),
-                    *(ball[:2] - own, ball[2:], ball_direction),
-                ]
-            )
+        n, m, others = self._n, self._m, self._others
+        observations[:, :2] = places
+        observations[:, 2 : 2 * n] = (places[others] - places[:, None]).reshape(n, -1)
+        observations[:, 2 * n : 2 * n + 2] = directions
+        observations[:, 2 * n + 2 : 4 * n] = directions[others].reshape(n, -1)
+        observations[:, 4 * n : 4 * n + 2 * m] = (theirs - places[:, None]).reshape(n, -1)
+        observations[:, 4 * n + 2 * m : -6] = their_directions
+        observations[:, -6:-4] = ball[:2] - places
+        observations[:, -4] = ball[2]
+        observations[:, -3:] = ball_direction
         available_actions[:] = True
 
     def close(self) -> None:
