@@ -45,14 +45,14 @@ OPTIONS = {
 REPRODUCTION = "studies/reproduce_smac.toml"
 FOOTBALL = "studies/reproduce_football.toml"
 
-# SMAC says that it needs a protobuf of 2022, pysc2 much that is not used here: this extra has what
-# is. A commit is a hash of all that is in it.
-STARCRAFT = "starcraft"
-MAPS = "suite/environments/starcraft/maps.json"
-# Backends whose packages are an extra of ours.
-FOOTBALL_BACKEND = "football"
+# Backends, as a study names them, and the extra with their packages. That of `pettingzoo` is what
+# our example plays.
+STARCRAFT, FOOTBALL_BACKEND = "starcraft", "football"
 EXTRAS = {FOOTBALL_BACKEND: "football", "smax": "smax", "pettingzoo": "mpe2"}
+# SMAC says that it needs a protobuf of 2022, pysc2 much that is not used here: the extra has what
+# is. A commit is a hash of all that is in it.
 SMAC = ("pysc2", "git+https://github.com/oxwhirl/smac@{commit}")
+MAPS = "suite/environments/starcraft/maps.json"
 
 # After Ctrl-C the command stops its workers and says what it has kept.
 STOPPING_SECONDS = 60.0

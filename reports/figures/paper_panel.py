@@ -7,10 +7,9 @@ from collections.abc import Collection, Mapping, Sequence
 from reports.figures import style
 from reports.figures.learning_curves import Drawing
 from reports.figures.svg import to_svg
-from reports.measures import WIN_RATE
+from reports.measures import WIN_RATE, backend
 from reports.reference import PaperCurve, Reference
 from reports.series import SeriesKey
-from suite.environments import backend_of
 from suite.runs.modes import DECENTRALISED
 
 # Blue and vermilion are the two ways of acting of the paper's own method.
@@ -63,7 +62,7 @@ def _draw(
 ) -> Drawing:
     """One panel. n_other: its lines that are not shown."""
     names = [_name(curve, letters[_line(curve)]) for curve in shown]
-    is_same = backend_of(scenario).game == shown[0].game
+    is_same = backend(scenario).game == shown[0].game
     mark = f"{shown[0].environment} (paper, digitised); {SAME_GAME if is_same else ELSEWHERE}"
     figure, (axes,) = style.new_figure()
     for curve, name in zip(shown, names, strict=True):

@@ -9,21 +9,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.environments.arrays import ArrayBatch
 from suite.environments.backend import Backend
 from suite.environments.interface import BatchedEnvironment, EnvironmentInfo, Step
-from suite.environments.validation import (
-    check_actions,
-    check_active,
-    check_episode_seeds,
-    check_legal,
-    check_slots,
-)
 from suite.runs.metrics import RETURN, WIN_RATE
 
 MATRIX_VERSION = "1"
@@ -79,24 +73,18 @@ def matrix_info(name: str) -> EnvironmentInfo:
     )
 
 
-class MatrixEnvironment:
+class MatrixEnvironment(ArrayBatch):
     """A batch of one matrix game; see `interface.BatchedEnvironment`. Nothing in it is random.
 
     After the last step observations and state keep the state the game ended in.
     """
 
     def __init__(self, name: str, n_environments: int) -> None:
-        self.info = matrix_info(name)
-        self.n_environments = n_environments
+        super().__init__(matrix_info(name), n_environments, seed=0)
+        self.available_actions[:] = True
         self._game = MATRIX_GAMES[name]
-        shape = (n_environments, N_AGENTS)
-        self.observations = np.zeros((*shape, self.info.observation_size), np.float32)
-        self.state = np.zeros((n_environments, self.info.state_size), np.float32)
-        self.available_actions = np.ones((*shape, self.info.n_actions), np.bool_)
-        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
         self._position = np.zeros(n_environments, np.int64)
         self._return = np.zeros(n_environments)
-        self._is_over = np.ones(n_environments, np.bool_)
         self.reset()
 
     def reset(
@@ -105,8 +93,7 @@ class MatrixEnvironment:
         episode_seeds: NDArray[np.integer] | None = None,
     ) -> None:
         """Start anew in `slots` (all when None); seeds are checked and have no effect."""
-        chosen = check_slots(slots, self.n_environments)
-        check_episode_seeds(episode_seeds, len(chosen))
+        chosen, _ = self._checked_reset(slots, episode_seeds)
         self._position[chosen] = 0
         self._return[chosen] = 0.0
         self._is_over[chosen] = False
@@ -114,9 +101,7 @@ class MatrixEnvironment:
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Play one joint action in every active slot; see `interface.BatchedEnvironment`."""
-        joint = check_actions(actions, (self.n_environments, N_AGENTS))
-        moving = check_active(active, self.n_environments)
-        check_legal(joint, moving, self.available_actions, self._is_over)
+        joint, moving = self._checked_step(actions, active)
         position = self._position
         payoff = self._game.payoff[position, joint[:, 0] * moving, joint[:, 1] * moving]
         successor = self._game.successor[position, joint[:, 0] * moving]

@@ -197,16 +197,6 @@ def python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
 
 
-@plays
-def test_what_it_prints_stays_off_standard_output() -> None:
-    code = (
-        "from suite.environments import make\n"
-        f"batch = make({KEEPER!r}, 1, 0); batch.close(); print('alone')"
-    )
-    done = python(code)
-    assert done.stdout == "alone\n", done.stderr
-
-
 def test_the_backend_imports_no_game() -> None:
     code = (
         "import sys; from suite.environments import is_scenario\n"

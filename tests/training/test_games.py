@@ -11,6 +11,7 @@ from suite.algorithms import arm_settings
 from suite.environments import describe
 from suite.environments.engines.backend import PROCESSES
 from suite.environments.engines.batch import EngineBatch
+from suite.environments.football import install
 from suite.errors import InputError
 from suite.runs.directory import RunsDirectory
 from suite.runs.protocol import TrainingProtocol
@@ -32,6 +33,16 @@ SMALL = TrainingProtocol(
     epsilon_anneal_env_steps=200,
     episodes_per_collection=5,
 )
+
+FOOTBALL = TrainingProtocol(
+    total_env_steps=300,
+    test_interval_env_steps=100,
+    n_test_episodes=2,
+    batch_size_episodes=2,
+    buffer_size_episodes=10,
+    epsilon_anneal_env_steps=200,
+)
+FAULT = install.fault_of_installed()
 
 
 def run_spec(backend: str) -> RunSpec:
@@ -189,3 +200,28 @@ def test_what_went_wrong_first_is_told(
     trouble.unlink()
     with pytest.raises(RuntimeError, match="cannot be closed"):
         train(run_spec("loose"), tmp_path / "other")
+
+
+@pytest.mark.skipif(FAULT is not None, reason=f"gfootball cannot be used: {FAULT}")
+def test_football_itself_resumes_bit_identically(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(train_module, "CHECKPOINT_INTERVAL_SECONDS", 0.0)
+    scenario = "football/academy_3_vs_1_with_keeper"
+    spec = RunSpec(
+        scenario=scenario,
+        arm="cadp_qmix",
+        algorithm=arm_settings(framework="cadp", backbone="qmix", optimiser="rmsprop"),
+        training=FOOTBALL,
+        alpha=0.5,
+        pruning_start_env_steps=150,
+        seed=1,
+        environment_version=describe(scenario).backend_version,
+    )
+    whole = train(spec, tmp_path / "whole")
+    assert isinstance(whole[-1], Finished)
+    last = max(step for _, step in history(whole))
+    assert last > FOOTBALL.total_env_steps
+    assert history(whole)["train/n_updates", last] >= 2
+    train(spec, tmp_path / "killed", at=2)
+    assert history(train(spec, tmp_path / "killed")) == history(whole)

@@ -9,17 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.environments.arrays import ArrayBatch
 from suite.environments.engines.interface import Blueprint, Patience, shown_dtype
 from suite.environments.engines.process import BreakdownError, EngineProcess
 from suite.environments.interface import EnvironmentInfo, Step
-from suite.environments.validation import (
-    SEED_LIMIT,
-    check_actions,
-    check_active,
-    check_episode_seeds,
-    check_legal,
-    check_slots,
-)
 from suite.errors import InputError
 from suite.text import shortened
 
@@ -28,7 +21,7 @@ _MOST_ATTEMPTS = 4
 _LONGEST_REASON = 300
 
 
-class EngineBatch:
+class EngineBatch(ArrayBatch):
     """Engines of one blueprint, one per slot; see `interface.BatchedEnvironment`.
 
     Slots are dealt out to the processes in turn. What is seen does not depend on their number.
@@ -59,22 +52,14 @@ class EngineBatch:
         most_episodes: int | None = None,
         tell: Callable[[str], None] | None = None,
     ) -> None:
-        self.info = info
-        self.n_environments = n_environments
+        super().__init__(info, n_environments, seed)
         self.n_breakdowns = 0  # processes that had to be replaced
         self._blueprint, self._patience = blueprint, patience
         self._replays_exactly, self._most_episodes = replays_exactly, most_episodes
         self._tell = tell or _to_standard_error
-        self._random = np.random.default_rng(seed)
-        shape = (n_environments, info.n_agents)
-        self.observations = np.zeros((*shape, info.observation_size), np.float32)
-        self.state = np.zeros((n_environments, info.state_size), np.float32)
-        self.available_actions = np.zeros((*shape, info.n_actions), np.bool_)
-        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
         self._shown = shown_dtype(info)
         self._seed = [0] * n_environments
         self._played: list[list[list[int]]] = [[] for _ in range(n_environments)]
-        self._is_over = np.ones(n_environments, np.bool_)
         # Where an episode can be lost, it takes no other with it.
         n_processes = min(n_processes, n_environments) if replays_exactly else n_environments
         slots = range(n_environments)
@@ -87,10 +72,7 @@ class EngineBatch:
         episode_seeds: NDArray[np.integer] | None = None,
     ) -> None:
         """Start an episode in `slots`; InputError if the game cannot be brought to that."""
-        chosen = check_slots(slots, self.n_environments)
-        seeds = check_episode_seeds(episode_seeds, len(chosen))
-        if seeds is None:
-            seeds = self._random.integers(SEED_LIMIT, size=len(chosen))
+        chosen, seeds = self._checked_reset(slots, episode_seeds)
         self._is_over[chosen] = True  # a process that is replaced has nothing to go back to
         wanted = dict(zip(chosen.tolist(), seeds.tolist(), strict=True))
         self._retire_processes(wanted)
@@ -102,9 +84,7 @@ class EngineBatch:
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Play one joint action in every active slot; InputError if the game goes on failing."""
-        joint = check_actions(actions, (self.n_environments, self.info.n_agents))
-        moving = check_active(active, self.n_environments)
-        check_legal(joint, moving, self.available_actions, self._is_over)
+        joint, moving = self._checked_step(actions, active)
         reward = np.zeros(self.n_environments)
         flags = np.zeros((4, self.n_environments), np.bool_)
         wanted = {slot: joint[slot].tolist() for slot in np.flatnonzero(moving).tolist()}

@@ -21,7 +21,8 @@ EPISODE_LIMIT = 150
 N_ACTIONS = 19
 
 CURE = "run: python -m suite.environments.football.install"
-# Measured (gfootball 2.10.2, AMD EPYC): one engine's process, and a step of each level.
+# Measured (gfootball 2.10.2): one engine's process, each further one, and a step by the number of
+# agents, on the slower of two machines.
 _PROCESS_BYTES, _FURTHER_BYTES = 135e6, 50e6
 _STEP_SECONDS = {3: 1 / 260, 4: 1 / 120}
 

@@ -8,17 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from suite.environments.arrays import ArrayBatch
 from suite.environments.interface import EnvironmentInfo, Step
 from suite.environments.pettingzoo.layout import Layout
 from suite.environments.pettingzoo.making import failure, foreign_code, make_one, refuse
-from suite.environments.validation import (
-    SEED_LIMIT,
-    check_actions,
-    check_active,
-    check_episode_seeds,
-    check_legal,
-    check_slots,
-)
 from suite.errors import InputError
 
 NO_OP = 0
@@ -29,7 +22,7 @@ _CURE = "mend the environment; its episode cannot go on"
 _COMPARED, _BEFORE = 25, 3
 
 
-class PettingZooEnvironment:
+class PettingZooEnvironment(ArrayBatch):
     """Independent environments of one source; see `interface.BatchedEnvironment`.
 
     Agents have what the largest among them has: observations are filled up with zeros, actions with
@@ -43,21 +36,13 @@ class PettingZooEnvironment:
     def __init__(
         self, info: EnvironmentInfo, layout: Layout, n_environments: int, seed: int
     ) -> None:
-        self.info = info
-        self.n_environments = n_environments
+        super().__init__(info, n_environments, seed)
         self.source = layout.source
         self._layout = layout
-        self._random = np.random.default_rng(seed)
         self._made = [make_one(layout.source) for _ in range(n_environments)]
-        shape = (n_environments, info.n_agents)
-        self.observations = np.zeros((*shape, info.observation_size), np.float32)
-        self.state = np.zeros((n_environments, info.state_size), np.float32)
-        self.available_actions = np.zeros((*shape, info.n_actions), np.bool_)
-        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
         self._no_op = np.arange(info.n_actions) == NO_OP
         self._playing: list[list[int]] = [[] for _ in self._made]  # who has not ended
         self._length = np.zeros(n_environments, np.int64)
-        self._is_over = np.ones(n_environments, np.bool_)
         self.reset()
 
     def reset(
@@ -66,19 +51,14 @@ class PettingZooEnvironment:
         episode_seeds: NDArray[np.integer] | None = None,
     ) -> None:
         """Start an episode in `slots`; an environment is seeded with the last 31 bits."""
-        chosen = check_slots(slots, self.n_environments)
-        seeds = check_episode_seeds(episode_seeds, len(chosen))
-        if seeds is None:
-            seeds = self._random.integers(SEED_LIMIT, size=len(chosen))
+        chosen, seeds = self._checked_reset(slots, episode_seeds)
         for slot, seed in zip(chosen.tolist(), seeds.tolist(), strict=True):
             with foreign_code(self.source, "reset fails", _CURE):
                 self._start(slot, seed % _SEEDS)
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Play one joint action in every active slot; InputError if an environment fails."""
-        joint = check_actions(actions, (self.n_environments, self.info.n_agents))
-        moving = check_active(active, self.n_environments)
-        check_legal(joint, moving, self.available_actions, self._is_over)
+        joint, moving = self._checked_step(actions, active)
         reward = np.zeros(self.n_environments)
         flags = np.zeros((3, self.n_environments), np.bool_)
         for slot in np.flatnonzero(moving).tolist():

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from suite.environments.interface import ActionError, EnvironmentInfo, Step
+from suite.environments.arrays import ArrayBatch
+from suite.environments.interface import EnvironmentInfo, Step
 from suite.environments.registry import short_name
 from suite.environments.smax.simulator import WIDTH, View, simulator
-from suite.environments.validation import (
-    SEED_LIMIT,
-    check_actions,
-    check_active,
-    check_episode_seeds,
-    check_slots,
-)
 
 
-class SmaxEnvironment:
+class SmaxEnvironment(ArrayBatch):
     """Independent battles of one map; see `interface.BatchedEnvironment`.
 
     A battle is `terminated` when a side is dead, both included, and `truncated` if both live at the
@@ -30,16 +24,8 @@ class SmaxEnvironment:
     """
 
     def __init__(self, info: EnvironmentInfo, n_environments: int, seed: int) -> None:
-        self.info = info
-        self.n_environments = n_environments
+        super().__init__(info, n_environments, seed)
         self._simulator = simulator(short_name(info.name))
-        self._random = np.random.default_rng(seed)
-        shape = (n_environments, info.n_agents)
-        self.observations = np.zeros((*shape, info.observation_size), np.float32)
-        self.state = np.zeros((n_environments, info.state_size), np.float32)
-        self.available_actions = np.zeros((*shape, info.n_actions), np.bool_)
-        self.extra_observations: Mapping[str, NDArray[np.float32]] = {}
-        self._is_over = np.ones(n_environments, np.bool_)
         self._battles: list[Any] = [None] * -(-n_environments // WIDTH)
         self.reset()
 
@@ -49,10 +35,7 @@ class SmaxEnvironment:
         episode_seeds: NDArray[np.integer] | None = None,
     ) -> None:
         """Start a battle in `slots` (all when None); all 63 bits of a seed count."""
-        chosen = check_slots(slots, self.n_environments)
-        seeds = check_episode_seeds(episode_seeds, len(chosen))
-        if seeds is None:
-            seeds = self._random.integers(SEED_LIMIT, size=len(chosen))
+        chosen, seeds = self._checked_reset(slots, episode_seeds)
         words = np.zeros((self.n_environments, 2), np.uint32)
         words[chosen] = np.stack([seeds >> 32, seeds & 0xFFFFFFFF], -1)
         starting = np.zeros(self.n_environments, np.bool_)
@@ -66,9 +49,7 @@ class SmaxEnvironment:
 
     def step(self, actions: NDArray[np.integer], active: NDArray[np.bool_] | None = None) -> Step:
         """Play one joint action in every active slot; see `interface.BatchedEnvironment`."""
-        joint = check_actions(actions, (self.n_environments, self.info.n_agents))
-        moving = check_active(active, self.n_environments)
-        self._check_legal(joint, moving)
+        joint, moving = self._checked_step(actions, active)
         given = np.where(moving[:, None], joint, 0).astype(np.int32)
         reward = np.zeros(self.n_environments)
         terminated, truncated, won = flags = np.zeros((3, self.n_environments), np.bool_)
@@ -99,21 +80,6 @@ class SmaxEnvironment:
         for array, new in zip(ours, view, strict=True):
             where = chosen.reshape(n, *[1] * (array.ndim - 1))
             np.copyto(array[rows], np.asarray(new)[:n], where=where)
-
-    def _check_legal(self, actions: NDArray[np.int64], active: NDArray[np.bool_]) -> None:
-        over = np.flatnonzero(active & self._is_over)
-        if len(over):
-            raise ActionError(f"slot {over[0]}: its episode is over; reset the slot first")
-        given = np.clip(actions, 0, self.info.n_actions - 1)
-        can = np.take_along_axis(self.available_actions, given[..., None], -1)[..., 0]
-        illegal = np.argwhere(~(can & (given == actions)) & active[:, None])
-        if len(illegal):
-            slot, agent = illegal[0]
-            choices = np.flatnonzero(self.available_actions[slot, agent]).tolist()
-            raise ActionError(
-                f"slot {slot}, agent {agent}: action {actions[slot, agent]} is not available; "
-                f"available: {choices}"
-            )
 
 
 def _filled(rows: NDArray[Any]) -> NDArray[Any]:

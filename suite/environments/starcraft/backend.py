@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from suite.environments.backend import Problem
 from suite.environments.engines.backend import EngineBackend, n_processes
@@ -63,18 +64,12 @@ class StarCraftBackend(EngineBackend):
         packages, game = find_packages(), find_game()
         check_maps(game, [scenario])
         parts = [game.version, packages, map_version(game, scenario), f"adapter {ADAPTER_VERSION}"]
-        same = SKIRMISH.describe(scenario)
-        return EnvironmentInfo(
+        return replace(
+            SKIRMISH.describe(scenario),
             name=f"{self.name}/{scenario}",
             backend=self.name,
             backend_version=", ".join(part for part in parts if part),
-            n_agents=same.n_agents,
-            n_actions=same.n_actions,
-            observation_size=same.observation_size,
-            state_size=same.state_size,
-            episode_limit=same.episode_limit,
-            ally_state_size=same.ally_state_size,
-            observation_names=same.observation_names,
+            extra_observations={},
         )
 
     def blueprint(self, scenario: str) -> Blueprint:
