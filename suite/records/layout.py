@@ -1,4 +1,4 @@
-"""Names that writer and reader of the record database share; part of the format on disk."""
+"""Names that writers and readers of the databases share; part of the format on disk."""
 
 from __future__ import annotations
 
@@ -14,6 +14,16 @@ WEIGHTS_TAG = "cadp.weights_sha256"  # digest of the final weights of a finished
 PROVENANCE_PREFIX = "cadp.provenance."  # of the latest sitting, for the eye
 SITTING_PREFIX = "cadp.sitting."  # one per sitting, numbered: its provenance as JSON
 
+# User attributes of an Optuna trial that stands for a run.
+SCHEDULED_ID = "run_id"
+SCHEDULED_RUN = "run"  # the RunSpec as JSON
+ATTEMPT = "attempt"  # 1 for the first
+REASON = "reason"  # why it failed, was pruned or withdrawn, in a line
+# Of one that stands for a point of a search: the ids of its runs, one per seed.
+POINT_RUNS = "run_ids"
+# Of an Optuna study that is a search: whose it is.
+SEARCH_OF = "cadp.search_of"
+
 # MLflow cuts a tag here, from its end; a traceback's end is what matters, so we cut first.
 LONGEST_TAG = 8_000
 
@@ -22,3 +32,13 @@ def reason_line(failure: str) -> str:
     """The line of a stored failure that says most: a traceback's last, or a message's first."""
     lines = failure.strip().splitlines() or ["no reason was recorded"]
     return lines[-1] if lines[0].startswith("Traceback") else lines[0]
+
+
+def schedule_name(study: str, profile: str) -> str:
+    """Optuna's name of the study that holds the runs of a profile; what others begin with."""
+    return f"{study}/{profile}"
+
+
+def search_name(schedule: str, scenario: str, arm: str) -> str:
+    """Optuna's name of the study that holds the points of one search."""
+    return f"{schedule} {scenario} {arm}"

@@ -1,37 +1,37 @@
-"""What is written of every run, and how runs and trials end.
+"""What is written of every run, and how runs end.
 
-Nothing here waits: every entry goes to the bookkeeper, in the order in which things happened.
+Nothing here waits: every entry goes to the bookkeeper, in the order in which things happened. So
+do the questions what is trained next (`suite.scheduling.proposers`), as answers may take a database
+or a search; they come back through `proposals`.
 """
 
 from __future__ import annotations
 
 import math
 import queue
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from suite.records.layout import reason_line
-from suite.records.store import RecordStore
+from suite.records.layout import reason_line, schedule_name
+from suite.records.store import History, RecordStore
 from suite.records.writer import Point, RecordWriter
 from suite.runs.directory import RunsDirectory
-from suite.runs.metrics import WIN_RATE, test_key
-from suite.runs.modes import DECENTRALISED
-from suite.runs.performance import final_performance
+from suite.runs.metrics import TEST
 from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.cohorts import Cohort, ids_of
 from suite.scheduling.display import Display
-from suite.scheduling.ledger import TrialLedger
+from suite.scheduling.objectives import FINAL, objectives
+from suite.scheduling.proposers.proposer import Proposer, Result
 from suite.scheduling.recovery import FinishedRuns
+from suite.scheduling.schedule import Schedule
+from suite.scheduling.storage import ScheduleStorage
 from suite.scheduling.tracking import RunProgress, Tracker
-from suite.study.plan import Plan, Trial
+from suite.study.plan import Plan
 from suite.training.events import Failed, Finished
-
-_NONE = np.empty(0)
-# What a trial's value is taken from: every arm has this mode.
-_VALUED = test_key(WIN_RATE, DECENTRALISED.name)
 
 
 @dataclass(frozen=True)
@@ -59,52 +59,77 @@ class Outcome:
     failed: list[FailedRun] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Proposals:
+    """An answer of the proposer. runs: to be trained now. to_come: most that may follow."""
+
+    runs: tuple[RunSpec, ...]
+    to_come: int
+    is_over: bool
+
+
 class Accounts:
     """Records and schedule of one invocation.
 
-    settled: ids of the plan's runs that have ended, now or earlier, one way or the other.
+    settled: ids of runs that have ended, now or earlier, one way or the other.
+    proposals: answers of the proposer that the coordinator has not taken yet.
     """
 
     def __init__(
-        self, plan: Plan, directory: RunsDirectory, books: Bookkeeper, display: Display
+        self,
+        plan: Plan,
+        proposer: Proposer,
+        directory: RunsDirectory,
+        books: Bookkeeper,
+        display: Display,
     ) -> None:
         self.outcome = Outcome()
         self.settled: set[str] = set()
+        self.proposals: queue.SimpleQueue[Proposals] = queue.SimpleQueue()
         self._finished: set[str] = set()
         self._trained: set[str] = set()  # finished, or failed at the end of what could be trained
         self._plan = plan
+        self._proposer = proposer
         self._directory = directory
         self._books = books
         self._display = display
         self._recorded: queue.SimpleQueue[tuple[RunProgress, float]] = queue.SimpleQueue()
-        self._trial_of = {run.run_id: trial for trial in plan.trials for run in trial.runs}
-        self._writer: RecordWriter
-        self._ledger: TrialLedger
+        self._tests: dict[str, dict[str, dict[int, float]]] = {}
         self._tracker: Tracker
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every run of the plan has ended."""
-        return len(self.settled) == len(self._trial_of)
+        self._before: frozenset[str] = frozenset()
+        # Of the bookkeeper's thread alone:
+        self._asked: set[str] = set()
+        self._writer: RecordWriter | None = None
+        self._schedule: Schedule
 
     def take_over(self, finished: FinishedRuns) -> None:
         """Settle what was finished earlier."""
+        self._before = finished.whole
         for run in self._plan.runs:
             if run.run_id in finished.whole:
                 self.outcome.finished_before.append(run.run_id)
             elif run.run_id in finished.incomplete:
                 self.outcome.incomplete.append(run.run_id)
-        earlier = self.outcome.finished_before
-        self.settled, self._finished, self._trained = set(earlier), set(earlier), set(earlier)
+        self.settled, self._finished = set(finished.whole), set(finished.whole)
+        self._trained = set(finished.whole)
+
+    def note_finished_before(self, proposed: Sequence[RunSpec]) -> int:
+        """Take note of runs that were finished before they were proposed; returns how many more."""
+        known = set(self.outcome.finished_before)
+        more = [run.run_id for run in proposed if run.run_id in self._before - known]
+        self.outcome.finished_before.extend(more)
+        return len(more)
 
     def open(self) -> None:
         """Make or open the databases; work for the bookkeeper, it takes seconds."""
-        if not self.is_complete:
-            self._writer = RecordWriter(self._directory.root)
-        self._ledger = TrialLedger(self._plan, self._directory)
-        for trial in self._plan.trials:
-            if self._is_settled(trial):
-                self._close(trial, has_failed=False)
+        name = schedule_name(self._plan.study.name, self._plan.profile_name)
+        storage = ScheduleStorage(self._directory)
+        self._schedule = Schedule(self._directory, storage, name)
+        self._proposer.open(storage)
+
+    def ask(self) -> None:
+        """Have the proposer asked what is next; what it proposes is written down."""
+        self._books.later(self._ask)
 
     def watch(self, tracker: Tracker) -> None:
         """Have the tracker know of every ending from now on."""
@@ -112,17 +137,20 @@ class Accounts:
 
     def begin(self, run: RunSpec, facts: Mapping[str, str], *, resuming: bool) -> None:
         """A worker takes a run up, with this provenance."""
-        trial = self._trial_of[run.run_id]
-        self._books.later(lambda: self._ledger.begin(trial))
-        self._books.later(lambda: self._writer.begin(run, facts, resuming=resuming))
+        self._tests[run.run_id] = defaultdict(dict)
+        self._books.later(lambda: self._schedule.begin(run.run_id))
+        self._books.later(lambda: self._records.begin(run, facts, resuming=resuming))
 
     def log(self, run_id: str, points: Sequence[Point]) -> None:
         """Store metric points."""
-        self._books.later(lambda: self._writer.log(run_id, points))
+        for key, step, value in points:
+            if key.startswith(f"{TEST}/"):
+                self._tests[run_id][key][step] = value
+        self._books.later(lambda: self._records.log(run_id, points))
 
     def note_sittings(self, run_id: str, sittings: Sequence[Mapping[str, str]]) -> None:
         """Store every sitting that took part in a run."""
-        self._books.later(lambda: self._writer.sittings(run_id, sittings))
+        self._books.later(lambda: self._records.sittings(run_id, sittings))
 
     def finish(self, event: Finished, cohort: Cohort) -> None:
         """Record a run as finished; the last of its cohort takes the checkpoint with it."""
@@ -136,11 +164,13 @@ class Accounts:
         self._finished.add(run_id)
         self.outcome.finished.append(run_id)
         self._books.later(
-            lambda: self._writer.finish(run_id, elapsed_seconds, event.weights_sha256)
+            lambda: self._records.finish(run_id, elapsed_seconds, event.weights_sha256)
         )
         self._end_training(run_id, cohort)
         self._books.later(lambda: self._recorded.put((progress, elapsed_seconds)))
-        self._close_if_settled(self._trial_of[run_id])
+        histories = {key: _history(points) for key, points in self._tests.pop(run_id).items()}
+        worth = objectives(progress.spec, histories, elapsed_seconds)
+        self._conclude(progress.spec, Result("finished", worth))
 
     def fail_in_training(self, event: Failed, cohort: Cohort) -> None:
         """Record a failure that is the run's own, and in its cohort's checkpoint."""
@@ -151,13 +181,19 @@ class Accounts:
         """Record a failure, unless the run has ended already."""
         if run_id in self.settled:
             return
-        self._books.later(lambda: self._writer.fail(run_id, traceback))
+        self._books.later(lambda: self._records.fail(run_id, traceback))
         self.settled.add(run_id)
+        self._tests.pop(run_id, None)
         progress = self._tracker.settle(run_id, failed=True)
         reason = reason_line(traceback)
         self.outcome.failed.append(FailedRun(progress.spec, reason, exit_code))
         self._display.failed(progress, reason)
-        self._close_if_settled(self._trial_of[run_id])
+        self._conclude(progress.spec, Result("failed", reason=reason))
+
+    def show_recorded(self) -> None:
+        """Say which runs are finished: a run is called so when its record is."""
+        while not self._recorded.empty():
+            self._display.finished(*self._recorded.get())
 
     def _end_training(self, run_id: str, cohort: Cohort) -> None:
         """Delete a checkpoint that has nothing left to resume, once all before is in the books.
@@ -170,45 +206,72 @@ class Accounts:
             path = self._directory.checkpoint_path(ids_of(cohort))
             self._books.later(lambda: path.unlink(missing_ok=True))
 
-    def show_recorded(self) -> None:
-        """Say which runs are finished: a run is called so when its record is."""
-        while not self._recorded.empty():
-            self._display.finished(*self._recorded.get())
+    def _conclude(self, run: RunSpec, result: Result) -> None:
+        """Tell schedule and proposer how a run has ended, then ask what is next."""
+        self._books.later(lambda: self._enter(run, result))
+        self._books.later(lambda: self._proposer.tell(run.run_id, result))
+        self.ask()
 
-    def _is_settled(self, trial: Trial) -> bool:
-        return self.settled.issuperset(run.run_id for run in trial.runs)
+    # What follows is done by the bookkeeper's thread.
 
-    def _close_if_settled(self, trial: Trial) -> None:
-        """Tell Optuna once every seed has ended."""
-        if self._is_settled(trial):
-            failed = {failure.spec.run_id for failure in self.outcome.failed}
-            has_failed = not failed.isdisjoint(run.run_id for run in trial.runs)
-            self._books.later(lambda: self._close(trial, has_failed))
+    @property
+    def _records(self) -> RecordWriter:
+        """Opened when something is to be written: importing MLflow takes seconds."""
+        if self._writer is None:
+            self._writer = RecordWriter(self._directory.root)
+        return self._writer
 
-    def _close(self, trial: Trial, has_failed: bool) -> None:
-        if self._ledger.is_complete(trial):
+    def _ask(self) -> None:
+        runs, is_over = tuple(self._proposer.ask()), self._proposer.is_over
+        self._asked.update(run.run_id for run in runs)
+        if runs or is_over:
+            self.proposals.put(Proposals(runs, self._proposer.to_come, is_over))
+        for line in self._proposer.notices():
+            self._books.notices.put(line)
+        if runs:
+            self._books.later(lambda: self._write_down(runs))
+        if is_over:
+            self._books.later(lambda: self._schedule.withdraw(self._asked))
+
+    def _write_down(self, runs: Sequence[RunSpec]) -> None:
+        """Put proposals into the schedule; of those finished before the proposer is told."""
+        self._schedule.propose(run for run in runs if run.run_id not in self._before)
+        before = [run for run in runs if run.run_id in self._before]
+        if not self._proposer.weighs_results:
+            before = [run for run in before if not self._schedule.is_complete(run.run_id)]
+        if not before:
             return
-        self._ledger.begin(trial)
-        value = math.nan
-        if not has_failed:
-            run_ids = [run.run_id for run in trial.runs]
-            value = final_win_rate(RecordStore.open(self._directory.root), run_ids)
-        if math.isfinite(value):
-            self._ledger.complete(trial, value)
+        results = _results(RecordStore.open(self._directory.root), before)
+        for run in before:
+            self._enter(run, results[run.run_id])
+        self._books.later(lambda: self._tell(results))
+
+    def _tell(self, results: Mapping[str, Result]) -> None:
+        for run_id, result in results.items():
+            self._proposer.tell(run_id, result)
+        self.ask()
+
+    def _enter(self, run: RunSpec, result: Result) -> None:
+        worth = result.objectives.get(FINAL, math.nan)
+        if result.state == "finished" and math.isfinite(worth):
+            self._schedule.complete(run, worth)
+        elif result.state == "finished":
+            self._schedule.fail(run.run_id, "its tests gave no value")
         else:
-            self._ledger.fail(trial)
+            self._schedule.fail(run.run_id, result.reason)
 
 
-def final_win_rate(store: RecordStore, run_ids: list[str]) -> float:
-    """Mean over runs of the final test win rate, as reports define it.
+def _results(store: RecordStore, runs: Collection[RunSpec]) -> dict[str, Result]:
+    """How runs ended that were finished before this invocation."""
+    return {
+        record.run_id: Result(
+            "finished", objectives(record.spec, record.histories, record.elapsed_seconds)
+        )
+        for record in store.load({run.run_id for run in runs})
+    }
 
-    Of agents that act alone; NaN if a run was never tested.
-    """
-    finals = []
-    for record in store.load(run_ids):
-        steps, values = record.histories.get(_VALUED, (_NONE, _NONE))
-        if len(values) == 0:
-            return math.nan
-        total = record.spec.training.total_env_steps
-        finals.append(final_performance(steps, values, total).value)
-    return float(np.mean(finals)) if len(finals) == len(run_ids) else math.nan
+
+def _history(points: Mapping[int, float]) -> History:
+    """A test metric as readers of records have it."""
+    steps = sorted(points)
+    return np.array(steps, dtype=np.int64), np.array([points[step] for step in steps])

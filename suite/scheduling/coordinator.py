@@ -1,5 +1,6 @@
 """The coordinator: hands runs to worker processes and alone writes what they report.
 
+What is to be trained a proposer says (`suite.scheduling.proposers`), who is told how runs end.
 Everything a run reports goes through one queue, and all writing through one thread of bookkeeping,
 so SQLite has a single writer. A run that fails is recorded and the rest goes on; a worker that dies
 is replaced, one that gives no sign of life is ended and its run taken up once more.
@@ -28,10 +29,12 @@ from suite.scheduling.processes import (
     WorkerOptions,
     WorkerProcess,
 )
+from suite.scheduling.proposers.enumeration import Enumeration
+from suite.scheduling.proposers.proposer import Proposer
 from suite.scheduling.recovery import IfChanged, finished_runs
 from suite.scheduling.signals import terminable
 from suite.scheduling.staff import Staff
-from suite.scheduling.stock import take_stock
+from suite.scheduling.stock import Stock
 from suite.scheduling.tracking import Tracker
 from suite.study.cost import measured_flops_per_second, run_seconds
 from suite.study.plan import Plan
@@ -61,6 +64,7 @@ def run_plan(
     n_workers: int,
     display: Display | None = None,
     *,
+    proposer: Proposer | None = None,
     device: str = "cpu",
     trainer: str = DEFAULT_TRAINER,
     announce: Callable[[Collection[str]], None] | None = None,
@@ -69,10 +73,11 @@ def run_plan(
 ) -> Outcome:
     """Train every run of the plan that is not finished yet; returns when all have ended.
 
-    announce: called once with the run ids finished earlier, after the directory has proved usable
-    and before anything is trained. if_changed: what becomes of interrupted runs that other code or
-    library versions began. cohort_size: most runs that a worker trains together; what was
-    interrupted goes on in the cohorts in which it was begun.
+    proposer: says what is trained next; by default every run of the plan, in its order. announce:
+    called once with the run ids finished earlier, after the directory has proved usable and before
+    anything is trained. if_changed: what becomes of interrupted runs that other code or library
+    versions began. cohort_size: most runs that a worker trains together; what was interrupted goes
+    on in the cohorts in which it was begun.
 
     Raises
     ------
@@ -92,7 +97,7 @@ def run_plan(
             accepts_changed_code=if_changed == "continue",
             engine_processes=engine_processes(plan, n_workers),
         )
-        coordinator = _Coordinator(plan, options, display)
+        coordinator = _Coordinator(plan, proposer or Enumeration(plan.runs), options, display)
         try:
             coordinator.take_stock(if_changed, cohort_size)
             if announce is not None:
@@ -110,38 +115,42 @@ def run_plan(
 class _Coordinator:
     """State of one invocation."""
 
-    def __init__(self, plan: Plan, options: WorkerOptions, display: Display) -> None:
+    def __init__(
+        self, plan: Plan, proposer: Proposer, options: WorkerOptions, display: Display
+    ) -> None:
         self.plan = plan
+        self.proposer = proposer
         self.options = options
         self.display = display
         self.books = Bookkeeper()
-        self.accounts = Accounts(plan, options.directory, self.books, display)
+        self.accounts = Accounts(plan, proposer, options.directory, self.books, display)
         self.staff = Staff(options, plan.environments)
         self.pending: deque[Cohort] = deque()
         self.taken_up_again: set[str] = set()
+        self.proposed: set[str] = set()
+        self.is_all_proposed = False
         self.tracker: Tracker
+        self.stock: Stock
 
     def take_stock(self, if_changed: IfChanged, cohort_size: int) -> None:
-        """What is finished, what is to do; what an interrupted ending left is mended."""
-        directory = self.options.directory
+        """What is finished; what an interrupted ending left is mended."""
+        directory, plan = self.options.directory, self.plan
         finished = self.books.now(lambda: finished_runs(directory), self._show_notices)
         self.accounts.take_over(finished)
-        stock = take_stock(directory, self.plan.runs, finished, if_changed, cohort_size)
-        self.pending.extend(stock.cohorts)
-        for line in stock.notices:
-            self.display.notice(line)
+        self.stock = Stock(directory, plan.runs, finished, if_changed, cohort_size)
 
     def run(self, n_workers: int) -> Outcome:
         """Train what is to do."""
         try:
             # Before the databases: workers import the trainer meanwhile.
-            for number in range(1, min(n_workers, len(self.pending)) + 1):
-                self.staff.hire(number)
+            n_left = self.proposer.to_come - len(self.accounts.outcome.finished_before)
+            for _ in range(min(n_workers, n_left)):
+                self.staff.hire()
             self.books.now(self.accounts.open, self._show_notices)
-            self._begin_tracking()
-            for worker in self.staff.workers:
-                self._assign(worker)
-            while not self.accounts.is_complete:
+            self.accounts.ask()
+            self.books.now(lambda: None, self._show_notices)  # the answer is there
+            self._begin_tracking(n_workers)
+            while not self._is_complete:
                 self._handle_next_event()
             self.staff.stop(at_once=False)
             self.books.close(self._show_notices)
@@ -153,29 +162,53 @@ class _Coordinator:
             self.books.close(lambda: None, _LAST_ENTRIES_SECONDS)
             raise
 
-    def _begin_tracking(self) -> None:
-        speed, settled = measured_flops_per_second(), self.accounts.settled
-        left = [run for cohort in self.pending for run in cohort if run.run_id not in settled]
-        seconds = {
-            run.run_id: run_seconds(run, self.plan.environments[run.scenario], speed)
-            for run in left
-        }
-        self.tracker = Tracker(
-            left,
-            seconds,
-            n_before=len(self.accounts.outcome.finished_before),
-            n_workers=max(1, len(self.staff.workers)),
-        )
+    @property
+    def _is_complete(self) -> bool:
+        return self.is_all_proposed and self.proposed <= self.accounts.settled
+
+    def _begin_tracking(self, n_workers: int) -> None:
+        before = self.accounts.outcome.finished_before
+        self.n_workers = n_workers
+        self.tracker = Tracker(n_before=len(before), n_workers=max(1, len(self.staff.workers)))
         self.accounts.watch(self.tracker)
+        self._take_proposals()
         self.display.begin(self.tracker)
-        resumed = [cohort for cohort in self.pending if self._checkpoint(cohort).exists()]
-        n_resumed = sum(run.run_id not in settled for cohort in resumed for run in cohort)
-        if n_resumed:
-            self.display.notice(f"{plural(n_resumed, 'run')} to resume from a checkpoint")
+        self._employ()
+
+    def _take_proposals(self) -> None:
+        """Have what was proposed waiting for workers."""
+        while not self.accounts.proposals.empty():
+            told = self.accounts.proposals.get()
+            self.is_all_proposed = told.is_over
+            new = [run for run in told.runs if run.run_id not in self.proposed]
+            self.proposed.update(run.run_id for run in new)
+            left = [run for run in new if run.run_id not in self.accounts.settled]
+            self.tracker.n_before += self.accounts.note_finished_before(new)
+            cohorts = self.stock.cohorts(new)
+            self.pending.extend(cohorts)
+            for line in self.stock.notices:
+                self.display.notice(line)
+            self.stock.notices.clear()
+            speed, environments = measured_flops_per_second(), self.plan.environments
+            seconds = {
+                run.run_id: run_seconds(run, environments[run.scenario], speed) for run in left
+            }
+            self.tracker.expect(seconds, n_to_come=told.to_come)
+            resumed = [cohort for cohort in cohorts if self._checkpoint(cohort).exists()]
+            n_resumed = sum(run.run_id in seconds for cohort in resumed for run in cohort)
+            if n_resumed:
+                self.display.notice(f"{plural(n_resumed, 'run')} to resume from a checkpoint")
+
+    def _employ(self) -> None:
+        """Give idle workers what waits, and start more where there are too few."""
+        for worker in self.staff.workers:
+            if not worker.runs:
+                self._assign(worker)
+        while self.pending and len(self.staff.workers) < self.n_workers:
+            self._assign(self.staff.hire())
 
     def _assign(self, worker: WorkerProcess) -> None:
         """Give an idle worker the next cohort, if one is left."""
-        worker.runs = ()
         if worker.is_ended or not self.pending:
             return
         cohort = self.pending.popleft()
@@ -194,6 +227,8 @@ class _Coordinator:
         told = self.staff.next_event(_TICK_SECONDS)
         if told is not None:
             self._handle(*told)
+        self._take_proposals()
+        self._employ()
         self.staff.look_after()
         self.books.check()
         self._show_notices()
@@ -236,14 +271,14 @@ class _Coordinator:
                 for run in worker.runs:
                     what = "the trainer returned without finishing this run"
                     self.accounts.fail(run.run_id, what)
-                self._assign(worker)
+                worker.runs = ()
             case Exited():
                 self._replace(worker)
             case _:
                 assert_never(event)
 
     def _replace(self, worker: WorkerProcess) -> None:
-        """A worker has exited unasked: its runs failed; another takes its place if work is left.
+        """A worker has exited unasked: its runs failed; another is started if work is left.
 
         One that was given up for its silence may have met a passing trouble: its cohort is resumed
         once.
@@ -263,8 +298,6 @@ class _Coordinator:
                 again = ", for the second time" if is_second_time else ""
                 self.accounts.fail(run.run_id, cause + again)
         self.staff.dismiss(worker)
-        if self.pending:
-            self._assign(self.staff.hire(worker.number))
 
     def _checkpoint(self, cohort: Cohort) -> Path:
         return self.options.directory.checkpoint_path(ids_of(cohort))

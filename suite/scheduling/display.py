@@ -200,7 +200,8 @@ class LiveDisplay(_Shown):
 
 def _opening(tracker: Tracker) -> str:
     left = tracker.n_total - tracker.n_before
-    text = f"{left} of {tracker.n_total} runs to train"
+    up_to = "up to " if tracker.n_to_come else ""
+    text = f"{up_to}{left} of {tracker.n_total} runs to train"
     return text + (f", {tracker.n_before} finished earlier" if tracker.n_before else "")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import time
 from collections.abc import Mapping
@@ -26,8 +27,10 @@ class Staff:
         self._events: Events = queue.SimpleQueue()
         self._last_look = time.monotonic()
 
-    def hire(self, number: int) -> WorkerProcess:
-        """Start a worker; it has no work yet."""
+    def hire(self) -> WorkerProcess:
+        """Start a worker; it has no work yet. It gets the smallest number that is free."""
+        taken = {worker.number for worker in self.workers}
+        number = next(n for n in itertools.count(1) if n not in taken)
         worker = WorkerProcess(number, self._options, self._events)
         self.workers.append(worker)
         return worker

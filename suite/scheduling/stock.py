@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
 
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
@@ -19,38 +18,60 @@ from suite.scheduling.recovery import (
 from suite.text import plural
 
 
-@dataclass(frozen=True)
 class Stock:
-    """cohorts: what is to be trained, in this order. notices: lines for the user."""
+    """What lies in a runs directory when work begins, and what of it runs are resumed from.
 
-    cohorts: list[Cohort]
-    notices: list[str]
-
-
-def take_stock(
-    directory: RunsDirectory,
-    runs: Sequence[RunSpec],
-    finished: FinishedRuns,
-    if_changed: IfChanged,
-    cohort_size: int,
-) -> Stock:
-    """Mend what an interrupted ending left, and put what is to do into cohorts.
-
-    runs: a whole plan. Raises InputError as `settle_changed_code` does.
+    Mends what an interrupted ending left. notices: lines for the user, each once.
+    Raises InputError as `settle_changed_code` does: for checkpoints of `known` runs at once.
     """
-    plan_ids = {run.run_id for run in runs}
-    checkpoints = clear_leftovers(directory, find_checkpoints(directory), finished.whole)
-    resumed = resumable(checkpoints, plan_ids)
-    left = [one for one in checkpoints if one not in resumed]
-    resumed = settle_changed_code(resumed, finished.whole, if_changed)
-    cohorts = form_cohorts(runs, finished.whole, resumed, cohort_size)
-    new = [c for c in cohorts if not directory.checkpoint_path(ids_of(c)).exists()]
-    begun_anew = {run_id for cohort in new for run_id in ids_of(cohort)}
-    notices = [
-        *_about_finished(directory, plan_ids, finished, begun_anew),
-        *_about_checkpoints(left, finished, begun_anew),
-    ]
-    return Stock(cohorts, notices)
+
+    def __init__(
+        self,
+        directory: RunsDirectory,
+        known: Sequence[RunSpec],
+        finished: FinishedRuns,
+        if_changed: IfChanged,
+        cohort_size: int,
+    ) -> None:
+        self.notices: list[str] = []
+        self._said: set[str] = set()
+        self._proposed: dict[str, RunSpec] = {}
+        self._directory = directory
+        self._finished = finished
+        self._if_changed = if_changed
+        self._cohort_size = cohort_size
+        found = find_checkpoints(directory)
+        self._checkpoints = clear_leftovers(directory, found, finished.whole)
+        self._resumed({run.run_id for run in known})
+
+    def cohorts(self, runs: Sequence[RunSpec]) -> list[Cohort]:
+        """What is proposed now, but for what is finished, as it is to be trained."""
+        directory, finished = self._directory, self._finished
+        placed = finished.whole.union(self._proposed)
+        self._proposed.update((run.run_id, run) for run in runs)
+        resumed = self._resumed(self._proposed)
+        left = [one for one in self._checkpoints if one not in resumed]
+        proposed = list(self._proposed.values())
+        cohorts = form_cohorts(proposed, placed, resumed, self._cohort_size)
+        ids = {run.run_id for run in runs}
+        new = [c for c in cohorts if not directory.checkpoint_path(ids_of(c)).exists()]
+        begun_anew = {run_id for cohort in new for run_id in ids_of(cohort)}
+        for line in (
+            *_about_finished(directory, ids, finished, begun_anew),
+            *_about_checkpoints(left, finished, begun_anew),
+        ):
+            if line not in self._said:
+                self._said.add(line)
+                self.notices.append(line)
+        return cohorts
+
+    def _resumed(self, run_ids: Collection[str]) -> list[FoundCheckpoint]:
+        """Checkpoints of these runs that can be gone on with."""
+        wanted = resumable(self._checkpoints, run_ids)
+        stay = settle_changed_code(wanted, self._finished.whole, self._if_changed)
+        gone = [one for one in wanted if one not in stay]
+        self._checkpoints = [one for one in self._checkpoints if one not in gone]
+        return stay
 
 
 def _about_finished(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from suite.algorithms.registry import modes_of, run_point
@@ -46,30 +46,35 @@ class RunProgress:
 class Tracker:
     """Progress of all runs of one invocation.
 
-    seconds_by_run: run id → estimated cost; only the ratios matter once runs make progress.
-    n_before: runs of the plan that were finished earlier. `now` is a clock in seconds.
+    n_before: runs of the plan that were finished earlier. n_to_come: most runs that may still be
+    proposed. `now` is a clock in seconds.
     """
 
     def __init__(
-        self,
-        runs: Sequence[RunSpec],
-        seconds_by_run: Mapping[str, float],
-        *,
-        n_before: int,
-        n_workers: int,
-        now: Callable[[], float] = time.monotonic,
+        self, *, n_before: int, n_workers: int, now: Callable[[], float] = time.monotonic
     ) -> None:
         self.n_before = n_before
-        self.n_total = n_before + len(runs)
+        self.n_to_come = 0
         self.n_finished = 0
         self.n_failed = 0
         self.current: dict[str, RunProgress] = {}
-        self._cost = {run.run_id: seconds_by_run[run.run_id] for run in runs}
+        self._cost: dict[str, float] = {}
         self._settled_cost = 0.0
         self._worked_cost = 0.0
         self._n_workers = n_workers
         self._now = now
         self._start = now()
+
+    @property
+    def n_total(self) -> int:
+        """Runs of the plan, at most."""
+        return self.n_before + len(self._cost) + self.n_to_come
+
+    def expect(self, seconds_by_run: Mapping[str, float], *, n_to_come: int) -> None:
+        """Runs are to be trained. seconds_by_run: id → estimated cost, of which only the ratios
+        matter once runs make progress. Those to come are taken to cost as much as the known."""
+        self._cost.update(seconds_by_run)
+        self.n_to_come = n_to_come
 
     @property
     def elapsed_seconds(self) -> float:
@@ -79,14 +84,14 @@ class Tracker:
     @property
     def fraction(self) -> float:
         """Done part of this invocation's work, 0 to 1, weighted by estimated cost."""
-        total = sum(self._cost.values())
+        total = self._total_cost
         going = sum(self._done_cost(run, since=0) for run in self.current.values())
         return min(1.0, (self._settled_cost + going) / total) if total else 1.0
 
     @property
     def remaining_seconds(self) -> float:
         """Wall time to the end: the estimate at first, more and more the speed seen so far."""
-        left = sum(self._cost.values()) * (1 - self.fraction)
+        left = self._total_cost * (1 - self.fraction)
         worked = self._worked_cost + sum(
             self._done_cost(run, since=run.first_env_steps or 0) for run in self.current.values()
         )
@@ -133,6 +138,11 @@ class Tracker:
         done = 0.0 if failed else self._cost[run_id]
         self._worked_cost += done * (1 - self._part(run, run.first_env_steps or 0))
         return run
+
+    @property
+    def _total_cost(self) -> float:
+        known = sum(self._cost.values())
+        return known + self.n_to_come * known / len(self._cost) if self._cost else 0.0
 
     def _part(self, run: RunProgress, env_steps: int) -> float:
         return min(1.0, env_steps / run.spec.training.total_env_steps)

@@ -14,7 +14,8 @@ from suite.records import RecordStore
 from suite.records.database import address
 from suite.records.writer import RecordWriter
 from suite.runs.directory import RunsDirectory
-from suite.scheduling.ledger import TrialLedger
+from suite.scheduling.schedule import Schedule
+from suite.scheduling.storage import ScheduleStorage
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
@@ -49,7 +50,8 @@ def test_a_folder_may_have_any_name(
     writer, spec = RecordWriter(runs_dir), plan.runs[0]
     writer.begin(spec, {}, resuming=False)
     writer.log(spec.run_id, [("a", 1, 2.0)])
-    TrialLedger(plan, RunsDirectory(runs_dir)).begin(plan.trials[0])
+    directory = RunsDirectory(runs_dir)
+    Schedule(directory, ScheduleStorage(directory), "example/tiny").propose([spec])
     assert list(RecordStore.open(runs_dir).statuses()) == [spec.run_id]
     with sqlite3.connect(os.fsencode(runs_dir / "optuna.db")) as connection:
         assert connection.execute("SELECT count(*) FROM trials").fetchone() == (1,)
@@ -63,7 +65,7 @@ def test_databases_are_made_in_folders_of_any_name(plan: Plan, tmp_path: Path, n
     runs_dir = place / os.fsdecode(name)
     runs_dir.mkdir(parents=True)
     RecordWriter(runs_dir)
-    TrialLedger(plan, RunsDirectory(runs_dir))
+    ScheduleStorage(RunsDirectory(runs_dir))
     assert [os.fsencode(path.name) for path in place.iterdir()] == [name]
     assert sorted(path.name for path in runs_dir.iterdir()) == ["mlflow.db", "optuna.db"]
 

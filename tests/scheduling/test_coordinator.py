@@ -66,9 +66,9 @@ def test_every_run_is_trained_recorded_and_told(make_study, runs_dir: Path) -> N
     assert not checkpoint.exists()
     # The last tenth of ten tests is the last one: win rate 1.
     told = optuna_trials(runs_dir)
-    assert [trial.state.name for trial in told] == ["COMPLETE", "COMPLETE"]
-    assert [trial.value for trial in told] == [1.0, 1.0]
-    assert [trial.user_attrs["cadp.key"] for trial in told] == [t.key for t in plan.trials]
+    assert [trial.state.name for trial in told] == ["COMPLETE"] * 4
+    assert [trial.value for trial in told] == [1.0] * 4
+    assert [trial.user_attrs["run_id"] for trial in told] == [run.run_id for run in plan.runs]
     assert told[1].params == {"alpha": 0.5, "pruning_start_env_steps": 500}
     assert coordinator_pid(RunsDirectory(runs_dir)) is None
 
@@ -84,9 +84,11 @@ def test_the_schedule_and_the_report_call_the_same_number_final(make_study, runs
         final = summarise(history, view.total_env_steps)
         assert final.n_final_tests == 3
         reported.setdefault(view.arm, []).append(final.final)
-    told = {trial.user_attrs["arm"]: trial.value for trial in optuna_trials(runs_dir)}
-    assert told == {arm: pytest.approx(sum(finals) / 2) for arm, finals in reported.items()}
-    assert told["qmix"] == pytest.approx((0.9 + 0.5 + 0.4) / 3)
+    told: dict[str, list[float]] = {}
+    for trial in optuna_trials(runs_dir):
+        told.setdefault(trial.user_attrs["arm"], []).append(trial.value)
+    assert told == reported
+    assert told["qmix"] == [pytest.approx((0.9 + 0.5 + 0.4) / 3)] * 2
 
 
 @pytest.mark.parametrize(
@@ -165,7 +167,9 @@ def test_finished_runs_are_not_repeated_also_across_studies(make_study, runs_dir
     assert len(outcome.finished_before) == 2
     assert outcome.finished == [other.runs[2].run_id]
     assert len(trained(runs_dir)) == 5
-    assert [trial.state.name for trial in optuna_trials(runs_dir, "other/tiny")] == ["COMPLETE"]
+    told = optuna_trials(runs_dir, "other/tiny")
+    assert [trial.state.name for trial in told] == ["COMPLETE"] * 3
+    assert {trial.user_attrs["run_id"] for trial in told} == {run.run_id for run in other.runs}
 
 
 def test_a_failure_is_recorded_and_the_rest_goes_on(make_study, runs_dir: Path) -> None:
@@ -179,7 +183,10 @@ def test_a_failure_is_recorded_and_the_rest_goes_on(make_study, runs_dir: Path) 
     assert failed[0].failure is not None
     assert failed[0].failure.startswith("Traceback")
     assert "_misbehave" in failed[0].failure
-    assert [trial.state.name for trial in optuna_trials(runs_dir)] == ["FAIL", "FAIL"]
+    told = {(trial.state.name, trial.user_attrs["seed"]) for trial in optuna_trials(runs_dir)}
+    assert told == {("FAIL", RAISES), ("COMPLETE", 1)}
+    reasons = {trial.user_attrs.get("reason") for trial in optuna_trials(runs_dir)}
+    assert reasons == {None, "ValueError: the networks have exploded"}
 
 
 def test_a_damaged_checkpoint_is_one_line_with_its_cure(make_study, runs_dir: Path) -> None:
@@ -231,8 +238,9 @@ def test_failed_runs_are_tried_again_by_the_next_invocation(make_study, runs_dir
     second = run_plan(plan, runs_dir, 2, trainer="fake_trainer:fail_once")
     assert (len(second.finished), second.failed) == (2, [])
     assert {record.status for record in RecordStore.open(runs_dir).load()} == {"finished"}
-    states = sorted(trial.state.name for trial in optuna_trials(runs_dir))
-    assert states == ["COMPLETE", "COMPLETE", "FAIL", "FAIL"]
+    told = optuna_trials(runs_dir)
+    attempts = sorted((trial.state.name, trial.user_attrs["attempt"]) for trial in told)
+    assert attempts == [("COMPLETE", 2), ("COMPLETE", 2), ("FAIL", 1), ("FAIL", 1)]
 
 
 def test_a_worker_that_dies_is_replaced(make_study, runs_dir: Path) -> None:

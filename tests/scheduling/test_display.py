@@ -44,7 +44,9 @@ def clock() -> Clock:
 def tracker(plan: Plan, clock: Clock) -> Tracker:
     """Four runs of 1000 steps, the CADP ones estimated at three times the cost."""
     seconds = {run.run_id: 30.0 if run.hyperparameters else 10.0 for run in plan.runs}
-    return Tracker(plan.runs, seconds, n_before=2, n_workers=2, now=clock)
+    tracker = Tracker(n_before=2, n_workers=2, now=clock)
+    tracker.expect(seconds, n_to_come=0)
+    return tracker
 
 
 def test_fraction_is_weighted_by_cost(tracker: Tracker, plan: Plan) -> None:

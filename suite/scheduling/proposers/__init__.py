@@ -1,0 +1,1 @@
+"""Who says what is trained next: asked for runs, told how they ended."""
