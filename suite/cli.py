@@ -171,6 +171,10 @@ def run(
     from suite.text import plural
 
     expanded = _expanded(study, profile, backend)
+    if expanded.searches:
+        where, cure = f"study {expanded.study.name}", "choose a profile without search"
+        what, name = "searches cannot be run yet", expanded.profile_name
+        raise InputError(what, where=f"{where}: profiles.{name}.search", cure=cure)
     require_device(device)
     n, console = n_workers(workers, expanded), make_console()
     require_memory(workers, n, expanded)

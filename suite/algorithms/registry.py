@@ -19,7 +19,7 @@ from suite.algorithms.settings import WIDEST, ArmSettings
 from suite.errors import InputError
 from suite.plugins import Plugin, joined, load_plugins
 from suite.runs import earlier
-from suite.runs.hyperparameters import Hyperparameter, point_label
+from suite.runs.hyperparameters import Hyperparameter, point_label, value_text
 from suite.runs.modes import ExecutionMode
 from suite.runs.sizes import Sizes
 from suite.runs.spec import AlgorithmSpec, RunSpec
@@ -130,8 +130,12 @@ def hyperparameters_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[Hyperpar
 
 
 def run_point(run: RunSpec) -> str:
-    """A run's hyperparameters for people: `α=0.5 T=70,000`, or nothing."""
-    return point_label(hyperparameters_of(run.algorithm), run.hyperparameters)
+    """A run's hyperparameters, and settings that a search chose, for people: `α=0.5 T=70,000
+    hidden_size=128`, or nothing."""
+    settings = settings_of(run.algorithm)
+    declared = point_label(hyperparameters_of(settings), run.hyperparameters)
+    chosen = [f"{name}={value_text(value)}" for name, value in settings if name in run.searched]
+    return " ".join(part for part in (declared, *chosen) if part)
 
 
 def modes_of(algorithm: AlgorithmSpec | ArmSettings) -> tuple[ExecutionMode, ...]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 
-from suite.runs.spec import RunSpec
+from suite.runs.spec import LABELS, RunSpec
 
 
 def cohort_id(run_ids: Sequence[str]) -> str:
@@ -21,6 +21,6 @@ def cohort_shape(run: RunSpec) -> str:
 
     That is its seed, the values of its hyperparameters and, of the settings, the learning rate.
     """
-    content = run.model_dump(mode="json", exclude={"arm", "seed", "hyperparameters"})
+    content = run.model_dump(mode="json", exclude={*LABELS, "seed", "hyperparameters"})
     content["algorithm"].pop("learning_rate", None)
     return json.dumps([content, sorted(run.hyperparameters)], sort_keys=True)

@@ -33,7 +33,20 @@ class Hyperparameter:
 
     def text(self, value: Value) -> str:
         """The value for people."""
-        return f"{value:,}" if self.is_whole else f"{value:.15g}"
+        return value_text(int(value) if self.is_whole else float(value))
+
+
+def value_text(value: object) -> str:
+    """A value of a hyperparameter or setting for people: `70,000`, `0.5`, `adam`, `true`."""
+    match value:
+        case bool():
+            return str(value).lower()
+        case int():
+            return f"{value:,}"
+        case float():
+            return f"{value:.15g}"
+        case _:
+            return str(value)
 
 
 def point_label(declared: Iterable[Hyperparameter], values: Mapping[str, Value]) -> str:

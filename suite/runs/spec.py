@@ -12,6 +12,8 @@ from suite.runs import earlier
 from suite.runs.hyperparameters import Value
 from suite.runs.protocol import Seed, TrainingProtocol
 
+# What does not change a run's result.
+LABELS = frozenset({"arm", "searched"})
 # Raised when the meaning of stored runs changes, so that old records are not mistaken for new ones.
 RUN_FORMAT = 2
 
@@ -49,11 +51,12 @@ class AlgorithmSpec(BaseModel):
 
 
 class RunSpec(BaseModel):
-    """Everything that can change a run's result, and nothing else but its arm's label.
+    """Everything that can change a run's result, and nothing else but labels: `arm`, `searched`.
 
     hyperparameters: name → value of what the arm's method declares, for example the paper's α and
     T (`alpha`, `pruning_start_env_steps`).
     environment_version: `EnvironmentInfo.backend_version` of the scenario's backend.
+    searched: names of the arm's settings that a search chose; people tell its runs apart by them.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -65,17 +68,23 @@ class RunSpec(BaseModel):
     hyperparameters: dict[Name, Number] = Field({}, max_length=100)
     seed: Seed
     environment_version: Annotated[str, StringConstraints(max_length=100)]
+    searched: tuple[Name, ...] = Field((), max_length=100, exclude_if=lambda names: not names)
 
     @model_validator(mode="before")
     @classmethod
     def _as_stored(cls, given: Any) -> Any:
-        """Records of the first format are read as well."""
-        return earlier.upgraded(given) if isinstance(given, dict) else given
+        """Records of the first format are read as well; lists of JSON are tuples."""
+        if not isinstance(given, dict):
+            return given
+        content = earlier.upgraded(given)
+        if isinstance(content.get("searched"), list):
+            content["searched"] = tuple(content["searched"])
+        return content
 
     @property
     def run_id(self) -> str:
-        """16 hex digits; equal content gives an equal id, whatever the arm is called."""
-        content = self.model_dump(mode="json", exclude={"arm"})
+        """16 hex digits; equal content gives an equal id, whatever its labels are."""
+        content = self.model_dump(mode="json", exclude={*LABELS})
         content = earlier.first_format(content) or {"format": RUN_FORMAT, **content}
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]

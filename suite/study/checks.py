@@ -9,25 +9,23 @@ from typing import NoReturn
 
 from suite.algorithms.registry import hyperparameters, hyperparameters_of, method_of, modes_of
 from suite.environments import (
-    EnvironmentInfo,
     available,
     backend_of,
     backends,
     counts_wins,
     describe,
     is_scenario,
-    short_name,
 )
 from suite.errors import InputError
 from suite.runs.hyperparameters import Hyperparameter
-from suite.study.cost import SHORTEST_EPISODE, n_episodes
-from suite.study.definition import LARGEST_PLAN, Claim, Profile, StudyDefinition
+from suite.study.able import Fault, unable, unbearable, untrainable
+from suite.study.definition import Claim, Profile, StudyDefinition
+from suite.study.dimensions import dimensions_of
 from suite.study.idle import idle_values
 from suite.study.messages import Keys, in_one_line, nearest, place
-from suite.study.plan import algorithm_for, grid, points, protocol_for
-
-# What a replay's observations may take: more than any machine that trains this suite's networks.
-_LARGEST_REPLAY_BYTES = 2**40
+from suite.study.search_checks import search_faults, space_faults
+from suite.study.table import LARGEST_PLAN
+from suite.study.trial import algorithm_for, grid, points
 
 
 def check_study(study: StudyDefinition, path: Path) -> None:
@@ -56,6 +54,11 @@ class _Checks:
 
     def _fail(self, what: str, keys: Keys, value: object, cure: str) -> NoReturn:
         raise InputError(what, where=place(self.path, keys), value=value, cure=cure)
+
+    def _refuse(self, faults: Iterable[Fault]) -> None:
+        """Fail with the first of them."""
+        for fault in faults:
+            self._fail(fault.what, fault.keys, fault.value, fault.cure)
 
     def _check_arms(self) -> None:
         """Two arms with the same settings would train the same runs twice under two names."""
@@ -121,48 +124,24 @@ class _Checks:
             if scenario not in profile.scenarios:
                 cure = nearest(scenario, profile.scenarios, noun="scenarios of this profile")
                 self._fail("not a scenario", [*keys, "scenario_settings"], scenario, cure)
+        if not profile.seeds and profile.search is None:
+            self._fail("missing key", [*keys, "seeds"], None, "add it")
         for scenario in profile.scenarios:
             self._check_arms_on(keys, scenario, profile)
+        arms = {name: self.study.arms[name] for name in profile.arms}
         self._check_use(keys, profile)
+        self._refuse(search_faults(keys, profile, arms))
         for scenario in profile.scenarios:
-            self._check_training(keys, scenario, profile)
-            self._check_collections(keys, scenario, profile)
-            self._check_updates(keys, scenario, profile)
+            self._refuse(unbearable(keys, profile, scenario, arms))
+            for name, settings in arms.items():
+                self._refuse(untrainable(keys, profile, scenario, name, settings))
             self._check_hyperparameters(keys, scenario, profile)
+        self._refuse(space_faults(keys, profile, arms))
 
     def _check_use(self, profile_keys: list[str | int], profile: Profile) -> None:
         """Whatever a profile sets, some run of it has."""
         for idle in idle_values(profile, [self.study.arms[arm] for arm in profile.arms]):
             self._fail(idle.what, [*profile_keys, *idle.keys], idle.value, "leave it out")
-
-    def _check_training(
-        self, profile_keys: list[str | int], scenario: str, profile: Profile
-    ) -> None:
-        training = profile.training_for(scenario)
-        keys = [*profile_keys, "training", "batch_size_episodes"]
-        if training.batch_size_episodes > training.buffer_size_episodes:
-            cure = (
-                f"no batch would ever be drawn for {scenario}; keep it at or below "
-                f"buffer_size_episodes = {training.buffer_size_episodes}"
-            )
-            value = training.batch_size_episodes
-            self._fail("larger than the replay buffer", keys, value, cure)
-        info = describe(scenario)
-        extra = max(self._extra_size(arm, info) for arm in profile.arms)
-        width = info.observation_size + extra
-        floats = (info.episode_limit + 1) * info.n_agents * width
-        most = _LARGEST_REPLAY_BYTES // (4 * floats)
-        if training.buffer_size_episodes > most:
-            cure = f"a terabyte holds {most:,} of {scenario}; give at most that many"
-            value = training.buffer_size_episodes
-            keys = [*profile_keys, "training", "buffer_size_episodes"]
-            self._fail("more episodes than fit into memory", keys, value, cure)
-
-    def _extra_size(self, arm: str, info: EnvironmentInfo) -> int:
-        """Width of what an arm has remembered of an agent beside its observation."""
-        settings = self.study.arms[arm]
-        wanted = method_of(settings).extra_observations(settings, info.sizes)
-        return sum(info.extra_observations.get(name, 0) for name in wanted)
 
     def _check_hyperparameters(
         self, profile_keys: list[str | int], scenario: str, profile: Profile
@@ -173,6 +152,8 @@ class _Checks:
         for declared in hyperparameters().values():
             self._check_values(profile_keys, scenario, profile, declared)
         for arm in profile.arms:
+            if profile.search is not None and dimensions_of(self.study.arms[arm], profile.search):
+                continue  # see `space_faults`
             for declared in hyperparameters_of(self.study.arms[arm]):
                 if table.values(declared, total) is None and declared.published is None:
                     spellings = f"{declared.name} = [...]"
@@ -219,62 +200,12 @@ class _Checks:
         self, profile_keys: list[str | int], scenario: str, profile: Profile
     ) -> None:
         """Arms that cannot run on a scenario are refused before anything is trained."""
-        info = describe(scenario)
         first_with: dict[str, str] = {}
         for arm in profile.arms:
             settings = self.study.arms[arm]
-            method = method_of(settings)
             key = algorithm_for(scenario, settings).model_dump_json()
             self._refuse_twin(arm, first_with.setdefault(key, arm))
-            refusal = method.refusal(settings, info.sizes)
-            if refusal is not None:
-                what = f"arm {arm} cannot run on {scenario}: {refusal.what}"
-                self._fail(what, ["arms", arm, refusal.key], refusal.value, refusal.cure)
-            for wanted in method.extra_observations(settings, info.sizes):
-                if wanted not in info.extra_observations:
-                    offered = ", ".join(info.extra_observations) or "none"
-                    what = f"arm {arm} cannot run on {scenario}: it needs another observation"
-                    cure = f"leave out one of the two; {scenario} offers {offered}"
-                    self._fail(what, [*profile_keys, "arms"], wanted, cure)
-
-    def _check_collections(
-        self, profile_keys: list[str | int], scenario: str, profile: Profile
-    ) -> None:
-        """A replay must hold all episodes of a collection."""
-        keys = [*profile_keys, "training"]
-        for arm in profile.arms:
-            settings = self.study.arms[arm]
-            protocol = protocol_for(profile, scenario, settings)
-            method = method_of(settings)
-            own = method.on_scenario(settings, short_name(scenario))
-            refusal = method.protocol_refusal(own, protocol)
-            if refusal is not None:
-                what = f"arm {arm} cannot be trained so on {scenario}: {refusal.what}"
-                self._fail(what, ["arms", arm, refusal.key], refusal.value, refusal.cure)
-            held, value = protocol.buffer_size_episodes, protocol.episodes_per_collection
-            is_unused = "buffer_size_episodes" in method_of(settings).protocol_unused()
-            if value > held and not is_unused:
-                cure = f"episodes would be lost; keep it at or below buffer_size_episodes = {held}"
-                what, key = "larger than the replay buffer", "episodes_per_collection"
-                self._fail(what, [*keys, key], value, cure)
-
-    def _check_updates(
-        self, profile_keys: list[str | int], scenario: str, profile: Profile
-    ) -> None:
-        """A run that ends before its first update trains nothing, however short its episodes."""
-        info = describe(scenario)
-        for arm in profile.arms:
-            settings = self.study.arms[arm]
-            method, protocol = method_of(settings), protocol_for(profile, scenario, settings)
-            own = method.on_scenario(settings, short_name(scenario))
-            first = method.work(own, protocol, info.sizes, SHORTEST_EPISODE).first_episodes
-            most = n_episodes(protocol, SHORTEST_EPISODE)
-            if first > most:
-                what = f"arm {arm} on {scenario} would never be updated: its first update takes "
-                what += f"{first:,} episodes, so many steps are at most {most:,}"
-                keys: Keys = [*profile_keys, "training", "total_env_steps"]
-                cure = "give more, or a smaller batch_size_episodes"
-                self._fail(what, keys, protocol.total_env_steps, cure)
+            self._refuse(unable(profile_keys, scenario, arm, settings))
 
     def _check_claim(self, keys: list[str | int], claim: Claim) -> None:
         for key in ("left", "right"):

@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -25,7 +26,9 @@ from suite.environments import backend_of, copies, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.runs.protocol import TrainingProtocol
 from suite.runs.spec import RunSpec
-from suite.study.plan import Plan
+
+if TYPE_CHECKING:
+    from suite.study.plan import Plan
 
 # An update takes this many times its bare matrix products (softmax, element-wise work, optimiser).
 OVER_PRODUCTS = 2.0
@@ -85,11 +88,19 @@ def estimate(
     without: Collection[str] = (),
     flops_per_second: float | None = None,
 ) -> Estimate:
-    """Cost of every run of the plan, but for the run ids in `without` (finished ones)."""
+    """Cost of every run of the plan, but for the run ids in `without` (finished ones).
+
+    What searches have not proposed yet costs what a typical point does.
+    """
     speed = flops_per_second or measured_flops_per_second()
-    left = [run for run in plan.runs if run.run_id not in without]
+    left = [(run, 1) for run in plan.runs if run.run_id not in without]
     n_finished = len(plan.runs) - len(left)
-    seconds = [run_seconds(run, plan.environments[run.scenario], speed) for run in left]
+    left += plan.to_come
+    seconds = [
+        second
+        for run, n in left
+        for second in [run_seconds(run, plan.environments[run.scenario], speed)] * n
+    ]
     if not seconds:
         return Estimate(0.0, 0.0, n_workers, speed / 1e9, n_finished=n_finished)
     n_busy = min(n_workers, len(seconds))
@@ -97,9 +108,7 @@ def estimate(
     # The last run to end runs alone: no schedule beats the longest run.
     wall_seconds = STARTUP_SECONDS + max(shared, max(seconds))
     cpu_seconds = sum(seconds) + n_busy * STARTUP_SECONDS
-    largest = sorted(
-        (run_bytes(run, plan.environments[run.scenario]) for run in left), reverse=True
-    )
+    largest = sorted(_bytes(plan, left), reverse=True)
     return Estimate(
         cpu_seconds / 3600,
         wall_seconds / 3600,
@@ -137,9 +146,16 @@ def run_bytes(run: RunSpec, environment: EnvironmentInfo) -> float:
 
 def workers_that_fit(plan: Plan, memory_bytes: float) -> int:
     """How many of the plan's largest runs a memory holds side by side; at least 1."""
-    sizes = [run_bytes(run, plan.environments[run.scenario]) for run in plan.runs]
+    sizes = _bytes(plan, [*((run, 1) for run in plan.runs), *plan.to_come])
     held = itertools.accumulate(sorted(sizes, reverse=True))
     return max(1, sum(total <= memory_bytes for total in held))
+
+
+def _bytes(plan: Plan, runs: Iterable[tuple[RunSpec, int]]) -> list[float]:
+    """Memory of each of so many such runs."""
+    return [
+        size for run, n in runs for size in [run_bytes(run, plan.environments[run.scenario])] * n
+    ]
 
 
 def silence_limit_seconds(

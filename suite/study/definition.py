@@ -10,21 +10,15 @@ from functools import cache, reduce
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    StringConstraints,
-    Tag,
-    create_model,
-)
+from pydantic import Discriminator, Field, StringConstraints, Tag, create_model
 
 from suite.algorithms.registry import hyperparameters, methods
 from suite.algorithms.settings import ArmSettings
 from suite.runs.hyperparameters import Hyperparameter, Value
 from suite.runs.protocol import Fraction, Seed, TrainingProtocol
 from suite.runs.spec import Name, ScenarioName
+from suite.study.search import Search
+from suite.study.table import LARGEST_PLAN, MOST_ENTRIES, Table
 
 # Raised when a study file means something else than before.
 STUDY_FORMAT = 1
@@ -32,19 +26,9 @@ STUDY_FORMAT = 1
 # Sentences for people: shown before every run, so a page at most.
 Text = Annotated[str, StringConstraints(max_length=5_000)]
 Side = Annotated[str, StringConstraints(max_length=200)]
-# Of arms, profiles, claims and other things that a person names; seeds and grids have more.
-MOST_ENTRIES = 1_000
-# Runs of one profile, and so seeds: planned in seconds.
-LARGEST_PLAN = 100_000
 
 
-class _Table(BaseModel):
-    """A table of the study file: immutable, unknown keys rejected."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-
-class Hyperparameters(_Table):
+class Hyperparameters(Table):
     """Values to enumerate for the arms whose methods declare them; every combination is a trial.
 
     One key per declared hyperparameter (α and T of CADP: `alpha`, `pruning_start_env_steps`), a
@@ -123,30 +107,38 @@ else:
     AnyArm = Annotated[reduce(or_, _choices), Discriminator(_tag)]
 
 
-class ScenarioSettings(_Table):
+class ScenarioSettings(Table):
     """What one scenario changes of its profile's training settings and hyperparameters."""
 
     training: TrainingProtocol = TrainingProtocol()
     hyperparameters: Hyperparameters = Hyperparameters()
 
 
-class Profile(_Table):
+class Profile(Table):
     """A size of the study: `smoke`, `quick`, `paper`.
 
     deviations: sentences, what it does otherwise than its subject, a paper; shown before every
     run.
     missing_scenarios: scenario that is left out → why; shown likewise.
+    search: how points are searched. Without `seeds` that is all, and no claim is judged; with them
+    the best point of every arm is then trained on these other seeds.
     """
 
     description: Text
     deviations: tuple[Text, ...] = Field((), max_length=MOST_ENTRIES)
     scenarios: tuple[ScenarioName, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
     arms: tuple[Name, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
+    seeds: tuple[Seed, ...] = Field((), min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
     training: TrainingProtocol = TrainingProtocol()
     hyperparameters: Hyperparameters = Hyperparameters()
     scenario_settings: dict[ScenarioName, ScenarioSettings] = Field({}, max_length=MOST_ENTRIES)
     missing_scenarios: dict[ScenarioName, Text] = Field({}, max_length=MOST_ENTRIES)
+    search: Search | None = None
+
+    @property
+    def is_exploratory(self) -> bool:
+        """Whether it searches and nothing more: no claim is judged."""
+        return self.search is not None and not self.seeds
 
     def training_for(self, scenario: str) -> TrainingProtocol:
         """The training settings of `scenario`, its own overrides applied."""
@@ -182,7 +174,7 @@ class Profile(_Table):
         return [*keys, "hyperparameters", key], value
 
 
-class Claim(_Table):
+class Claim(Table):
     """A sentence of the paper made testable on final test win rates.
 
     kind: "greater": left exceeds right by more than `margin`; "equivalent": they differ by less
@@ -220,7 +212,7 @@ class Claim(_Table):
         return self.right.partition("/")[2]
 
 
-class StudyDefinition(_Table):
+class StudyDefinition(Table):
     """One study file.
 
     backend_deviations: backend → a sentence that is true of every profile with scenarios of it;

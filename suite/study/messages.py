@@ -7,9 +7,11 @@ import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
+from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from suite.algorithms.declaration import Method
 from suite.algorithms.registry import methods, unknown
@@ -95,7 +97,7 @@ def input_error(
     if kind == "extra_forbidden":
         name = str(keys[-1])
         arm = str(loc[-2]) if len(loc) > 1 else ""
-        if arm in tags and (owners := _owners(name, arm)):
+        if arm in arm_tags().values() and (owners := _owners(name, arm)):
             what = f"a setting of {owners}, for which {arm} has no use"
             where = place(path, keys[:-1])
             return InputError(what, where=where, value=name, cure="leave it out")
@@ -103,32 +105,38 @@ def input_error(
         return InputError("unknown key", where=place(path, keys[:-1]), value=name, cure=cure)
     if keys and keys[-1] == "[key]":  # pydantic's mark for a fault of the key itself
         keys = keys[:-1]
-    where = place(path, keys)
+    what, value, cure = value_fault(error)
+    return InputError(what, where=place(path, keys), value=value, cure=cure)
+
+
+def value_fault(error: ErrorDetails) -> tuple[str, object, str]:
+    """What is wrong with a value, the value, and the cure, from an error of pydantic's."""
+    kind, value = error["type"], error["input"]
     if kind == "missing":
-        return InputError("missing key", where=where, cure="add it")
+        return "missing key", None, "add it"
     if kind == "literal_error":
         cure = f"use {error['ctx']['expected']}"
-        return InputError("unknown value", where=where, value=value, cure=cure)
+        return "unknown value", value, cure
     if kind == "string_pattern_mismatch":
         cure = "use letters, digits, '_', '-' and '.', and start with a letter or digit"
-        return InputError("not a usable name", where=where, value=value, cure=cure)
+        return "not a usable name", value, cure
     if kind == "too_short":
-        return InputError("empty", where=where, value=[], cure="give at least one entry")
+        return "empty", [], "give at least one entry"
     if kind == "too_long":
         cure = f"give at most {error['ctx']['max_length']:,} entries"
-        return InputError("too many entries", where=where, cure=cure)
+        return "too many entries", None, cure
     if kind == "string_too_long":
         cure = f"use at most {error['ctx']['max_length']:,} characters"
-        return InputError("too long", where=where, value=value, cure=cure)
+        return "too long", value, cure
     if kind in _TYPE_NAMES:
         cure = f"give {_TYPE_NAMES[kind]}"
-        return InputError("of the wrong type", where=where, value=value, cure=cure)
+        return "of the wrong type", value, cure
     if kind in _BOUNDS:
         comparison, bound = _BOUNDS[kind]
         limit = error["ctx"][bound]
         cure = f"it must be {comparison} {limit:{',' if isinstance(limit, int) else 'g'}}"
-        return InputError("out of range", where=where, value=value, cure=cure)
-    return InputError("not usable", where=where, value=value, cure=error["msg"])
+        return "out of range", value, cure
+    return "not usable", value, error["msg"]
 
 
 def _unknown_method(arm: object, where: str, at: Callable[[str], str]) -> InputError:
@@ -155,6 +163,9 @@ _TYPE_NAMES = {
     "string_type": "a text in quotes",
     "dict_type": "a table",
     "model_type": "a table",
+    "bool_type": "true or false",
+    "choice_type": "a number, a text, true or false",
+    "range_type": "{low = …, high = …}, or a list of choices in [ ]",
 }
 
 
@@ -184,6 +195,8 @@ def _valid_keys(
     """The keys a table may have, from where it stands in the file."""
     here: Any = model
     for key in parents:
+        if get_origin(here) is UnionType:  # a table that may be left out
+            here = get_args(here)[0]
         if key in tags:
             here = tags[str(key)]
         elif get_origin(here) is dict:

@@ -9,18 +9,14 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from suite.algorithms.registry import methods
 from suite.errors import InputError
-from suite.study.definition import (
-    LARGEST_PLAN,
-    MOST_ENTRIES,
-    STUDY_FORMAT,
-    StudyDefinition,
-    arm_tags,
-)
+from suite.study.definition import STUDY_FORMAT, StudyDefinition, arm_tags
 from suite.study.messages import Keys, in_one_line, input_error, place
+from suite.study.search import CHOICES_TAG, RANGE_TAG, Range
+from suite.study.table import LARGEST_PLAN, MOST_ENTRIES, Table
 
 # The largest shipped study has 8 kB; 50,000 seeds have 300 kB.
 LARGEST_FILE_BYTES = 1_000_000
@@ -122,7 +118,8 @@ def _models(tables: dict[str, Any], path: Path) -> StudyDefinition:
     try:
         return StudyDefinition.model_validate(_plain(tables, (), path))
     except ValidationError as error:
-        tags = {tag: methods()[key].settings for key, tag in arm_tags().items()}
+        tags: dict[str, type[BaseModel]] = {RANGE_TAG: Range, CHOICES_TAG: Table}
+        tags |= {tag: methods()[key].settings for key, tag in arm_tags().items()}
         raise input_error(error, path, StudyDefinition, tags) from None
 
 

@@ -2,65 +2,36 @@
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 import math
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
-from suite.algorithms.registry import algorithm_spec, hyperparameters_of, method_of
-from suite.algorithms.settings import ArmSettings
-from suite.environments import backend_of, describe, short_name
+from suite.environments import describe
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
-from suite.runs.hyperparameters import Hyperparameter, Value, point_label
-from suite.runs.protocol import TrainingProtocol
-from suite.runs.spec import AlgorithmSpec, RunSpec
-from suite.study.definition import LARGEST_PLAN, Profile, StudyDefinition
+from suite.runs.spec import RunSpec
+from suite.study.definition import Profile, StudyDefinition
 from suite.study.messages import in_one_line, nearest
-
-
-@dataclass(frozen=True)
-class Trial:
-    """Scenario × arm × hyperparameter point; its runs differ in their seed only.
-
-    hyperparameters: name → value of what the arm's method declares, in that order.
-    """
-
-    scenario: str
-    arm: str
-    hyperparameters: Mapping[str, Value]
-    runs: tuple[RunSpec, ...]
-
-    @property
-    def key(self) -> str:
-        """16 hex digits; equal exactly when the trial would train the same runs."""
-        joined = ",".join(run.run_id for run in self.runs)
-        return hashlib.sha256(joined.encode()).hexdigest()[:16]
-
-    @property
-    def label(self) -> str:
-        """For people: `skirmish/3m cadp_qmix α=0.5 T=70,000`."""
-        point = point_label(self.declared, self.hyperparameters)
-        return " ".join(part for part in (self.scenario, self.arm, point) if part)
-
-    @property
-    def declared(self) -> tuple[Hyperparameter, ...]:
-        """The hyperparameters that the arm's method declares."""
-        return hyperparameters_of(self.runs[0].algorithm)
+from suite.study.spaces import SearchSpace, search_space
+from suite.study.table import LARGEST_PLAN
+from suite.study.trial import Trial, grid, points, trial_at
 
 
 @dataclass(frozen=True)
 class Plan:
     """One profile of a study, expanded.
 
-    environments: what each scenario of the plan is, by its full name.
+    trials: those that are certain; of a profile that searches also those proposed so far
+    (`with_trials`). environments: what each scenario of the plan is, by its full name. searches:
+    one per scenario × arm that is searched.
     """
 
     study: StudyDefinition
     profile_name: str
     trials: tuple[Trial, ...]
     environments: dict[str, EnvironmentInfo]
+    searches: tuple[SearchSpace, ...] = ()
 
     @property
     def profile(self) -> Profile:
@@ -70,8 +41,34 @@ class Plan:
     @property
     def runs(self) -> tuple[RunSpec, ...]:
         """Every run; the first seed of every trial first, so that partial results compare early."""
-        by_seed = zip(*(trial.runs for trial in self.trials), strict=True)
-        return tuple(itertools.chain.from_iterable(by_seed))
+        by_seed = itertools.zip_longest(*(trial.runs for trial in self.trials))
+        return tuple(run for runs in by_seed for run in runs if run is not None)
+
+    def with_trials(self, trials: Iterable[Trial]) -> Plan:
+        """The plan with trials that were proposed; those it has already are not added again."""
+        joined = {trial.key: trial for trial in (*self.trials, *trials)}
+        return replace(self, trials=tuple(joined.values()))
+
+    def proposed(self, space: SearchSpace) -> tuple[Trial, ...]:
+        """The trials of the plan that a search has proposed."""
+        return tuple(one for one in self.trials if _is_of(one, space) and one.seeds == space.seeds)
+
+    def tuned(self, space: SearchSpace) -> Trial | None:
+        """The trial in which the best point of a search is judged; None while it is not known."""
+        seeds = self.profile.seeds
+        found = (one for one in self.trials if _is_of(one, space) and one.seeds == seeds)
+        return next(found, None) if seeds else None
+
+    @property
+    def to_come(self) -> tuple[tuple[RunSpec, int], ...]:
+        """What is not proposed yet: per search a run at a typical point, and how many such."""
+        found = []
+        for space in self.searches:
+            n_runs = max(0, space.n_trials - len(self.proposed(space))) * len(space.seeds)
+            n_runs += 0 if self.tuned(space) else len(self.profile.seeds)
+            if n_runs:
+                found.append((space.trial(space.typical, space.seeds).runs[0], n_runs))
+        return tuple(found)
 
     @property
     def arm_of_run(self) -> dict[str, str]:
@@ -80,8 +77,9 @@ class Plan:
 
     @property
     def total_env_steps(self) -> int:
-        """Training environment steps of all runs."""
-        return sum(run.training.total_env_steps for run in self.runs)
+        """Training environment steps of all runs, those to come among them."""
+        runs = (*((run, 1) for run in self.runs), *self.to_come)
+        return sum(n * run.training.total_env_steps for run, n in runs)
 
     @property
     def backends(self) -> tuple[str, ...]:
@@ -111,88 +109,35 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
         cure = nearest(name, study.profiles, noun="profiles")
         raise InputError("unknown profile", where=f"study {study.name}", value=name, cure=cure)
     profile = study.profiles[name]
-    grids = [
-        (scenario, arm, grid(profile, scenario, study.arms[arm]))
-        for scenario in profile.scenarios
-        for arm in profile.arms
-    ]
+    environments = {scenario: describe(scenario) for scenario in profile.scenarios}
+    seeds, searches, grids = profile.seeds, [], []
+    for scenario, arm in itertools.product(profile.scenarios, profile.arms):
+        settings, space = study.arms[arm], None
+        if profile.search is not None:
+            seeds = profile.search.seeds
+            environment = environments[scenario]
+            space = search_space(profile, profile.search, environment, arm, settings)
+        if space is None:
+            grids.append((scenario, arm, grid(profile, scenario, settings)))
+        else:
+            searches.append(space)
     n_trials = sum(math.prod(len(values) for values in lists.values()) for _, _, lists in grids)
+    n_runs = n_trials * len(seeds)
+    n_runs += sum(one.n_trials * len(one.seeds) + len(profile.seeds) for one in searches)
     # Counted before it is built: a few long lists multiply to more runs than memory holds.
-    if n_trials * len(profile.seeds) > LARGEST_PLAN:
-        what = f"{n_trials:,} trials × {len(profile.seeds):,} seeds are too many runs"
+    if n_runs > LARGEST_PLAN:
+        n_trials += sum(one.n_trials for one in searches)
+        what = f"{n_trials:,} trials × {len(seeds):,} seeds are too many runs"
         where, cure = f"study {study.name}: profiles.{name}", f"a plan has at most {LARGEST_PLAN:,}"
         raise InputError(what, where=where, cure=f"{cure}; shorten its lists")
-    environments = {scenario: describe(scenario) for scenario in profile.scenarios}
     trials = tuple(
-        _trial(
-            profile,
-            environments[scenario],
-            arm,
-            study.arms[arm],
-            point,
-        )
+        trial_at(profile, environments[scenario], arm, study.arms[arm], point, seeds)
         for scenario, arm, lists in grids
         for point in points(lists)
     )
-    return Plan(study=study, profile_name=name, trials=trials, environments=environments)
+    return Plan(study, name, trials, environments, tuple(searches))
 
 
-def grid(profile: Profile, scenario: str, settings: ArmSettings) -> dict[str, tuple[Value, ...]]:
-    """Every value of every hyperparameter of one arm on one scenario, by name."""
-    table = profile.hyperparameters_for(scenario)
-    total = profile.training_for(scenario).total_env_steps
-    return {
-        one.name: table.values(one, total) or (() if one.published is None else (one.published,))
-        for one in hyperparameters_of(settings)
-    }
-
-
-def points(lists: Mapping[str, tuple[Value, ...]]) -> Iterator[dict[str, Value]]:
-    """Every combination of one value each."""
-    return (dict(zip(lists, one, strict=True)) for one in itertools.product(*lists.values()))
-
-
-def protocol_for(profile: Profile, scenario: str, settings: ArmSettings) -> TrainingProtocol:
-    """The training protocol of an arm on a scenario, everything decided.
-
-    Where the study leaves it open, the time limit is what the backend says, and other settings what
-    the arm's method says. Those that the method has no use for have their defaults, so that they
-    make no other run.
-    """
-    method, protocol = method_of(settings), profile.training_for(scenario)
-    said = profile.training_said_for(scenario)
-    defaults = {"time_limit": backend_of(scenario).time_limit, **method.protocol_defaults()}
-    changes = {name: value for name, value in defaults.items() if name not in said}
-    for unused in method.protocol_unused():
-        changes[unused] = TrainingProtocol.model_fields[unused].default
-    return protocol.model_copy(update=changes)
-
-
-def algorithm_for(scenario: str, settings: ArmSettings) -> AlgorithmSpec:
-    """What an arm trains on a scenario, everything decided."""
-    own = method_of(settings).on_scenario(settings, short_name(scenario))
-    return algorithm_spec(own)
-
-
-def _trial(
-    profile: Profile,
-    environment: EnvironmentInfo,
-    arm: str,
-    settings: ArmSettings,
-    point: dict[str, Value],
-) -> Trial:
-    training = protocol_for(profile, environment.name, settings)
-    algorithm = algorithm_for(environment.name, settings)
-    runs = tuple(
-        RunSpec(
-            scenario=environment.name,
-            arm=arm,
-            algorithm=algorithm,
-            training=training,
-            hyperparameters=point,
-            seed=seed,
-            environment_version=environment.backend_version,
-        )
-        for seed in profile.seeds
-    )
-    return Trial(environment.name, arm, point, runs)
+def _is_of(trial: Trial, space: SearchSpace) -> bool:
+    is_there = (trial.scenario, trial.arm) == (space.scenario, space.arm)
+    return is_there and bool(trial.searched)
