@@ -17,6 +17,7 @@ from suite.environments import backend_of, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
+from suite.records.proposals import with_proposals
 from suite.runs.spec import AlgorithmSpec, RunSpec
 from suite.study.definition import Claim
 from suite.study.load import load_study
@@ -37,7 +38,7 @@ def load_report_data(
     Raises InputError for an unusable study file or profile, for a runs directory without records,
     and where none of the plan's runs was ever started.
     """
-    plan = expand(load_study(study_path, backend, profile), profile)
+    plan = with_proposals(expand(load_study(study_path, backend, profile), profile), runs_dir)
     store = RecordStore.open(runs_dir)
     records = {record.run_id: record for record in store.load({run.run_id for run in plan.runs})}
     if not records:

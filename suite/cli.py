@@ -125,7 +125,7 @@ def plan(
     from suite.scheduling.recovery import finished_runs
     from suite.study.cost import estimate
 
-    expanded = _expanded(study, profile, backend)
+    expanded = _expanded(study, profile, backend, runs_dir)
     finished = finished_runs(RunsDirectory(runs_dir)).whole
     cost = estimate(expanded, n_workers(workers, expanded), without=finished)
     if as_json:
@@ -170,11 +170,7 @@ def run(
     from suite.study.cost import estimate
     from suite.text import plural
 
-    expanded = _expanded(study, profile, backend)
-    if expanded.searches:
-        where, cure = f"study {expanded.study.name}", "choose a profile without search"
-        what, name = "searches cannot be run yet", expanded.profile_name
-        raise InputError(what, where=f"{where}: profiles.{name}.search", cure=cure)
+    expanded = _expanded(study, profile, backend, runs_dir)
     require_device(device)
     n, console = n_workers(workers, expanded), make_console()
     require_memory(workers, n, expanded)
@@ -224,7 +220,7 @@ def status(
     from suite.printing import make_console, print_json
     from suite.status import print_status, status_document
 
-    document = status_document(_expanded(study, profile, backend), runs_dir)
+    document = status_document(_expanded(study, profile, backend, runs_dir), runs_dir)
     if as_json:
         print_json(document)
     else:
@@ -337,11 +333,13 @@ def doctor(as_json: Json = False) -> None:
         raise typer.Exit(EXIT_BAD_INPUT)
 
 
-def _expanded(study: Path, profile: str | None, backend: str | None) -> Plan:
+def _expanded(study: Path, profile: str | None, backend: str | None, runs_dir: Path) -> Plan:
+    """The plan, with what was proposed for it in the runs directory."""
+    from suite.records.proposals import with_proposals
     from suite.study.load import load_study
     from suite.study.plan import expand
 
-    return expand(load_study(study, backend, profile), profile)
+    return with_proposals(expand(load_study(study, backend, profile), profile), runs_dir)
 
 
 def _report_command(study: Path, profile: str, backend: str | None, runs_dir: Path) -> str:

@@ -21,8 +21,11 @@ ATTEMPT = "attempt"  # 1 for the first
 REASON = "reason"  # why it failed, was pruned or withdrawn, in a line
 # Of one that stands for a point of a search: the ids of its runs, one per seed.
 POINT_RUNS = "run_ids"
-# Of an Optuna study that is a search: whose it is.
+# Of an Optuna study that is a search: whose it is, `SearchSpace.key`, and the number of the point
+# that was trained on other seeds, where arms are tuned.
 SEARCH_OF = "cadp.search_of"
+SEARCH_KEY = "cadp.key"
+CHOSEN = "cadp.chosen"
 
 # MLflow cuts a tag here, from its end; a traceback's end is what matters, so we cut first.
 LONGEST_TAG = 8_000

@@ -78,9 +78,13 @@ class SearchPoint:
 
 @dataclass(frozen=True)
 class StoredSearch:
-    """One search: scenario × arm. attributes: what was recorded of it, as plain containers."""
+    """One search: scenario × arm. key: of its `SearchSpace`.
+
+    attributes: what was recorded of it, as plain containers.
+    """
 
     name: str
+    key: str
     scenario: str
     arm: str
     attributes: Mapping[str, Any]
@@ -207,7 +211,12 @@ def _search(connection: sqlite3.Connection, name: str, study_id: int) -> StoredS
             )
         )
     return StoredSearch(
-        name, str(attributes["scenario"]), str(attributes["arm"]), attributes, tuple(points)
+        name=name,
+        key=str(attributes[layout.SEARCH_KEY]),
+        scenario=str(attributes["scenario"]),
+        arm=str(attributes["arm"]),
+        attributes=attributes,
+        points=tuple(points),
     )
 
 

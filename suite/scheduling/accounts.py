@@ -24,12 +24,12 @@ from suite.runs.spec import RunSpec
 from suite.scheduling.bookkeeping import Bookkeeper
 from suite.scheduling.cohorts import Cohort, ids_of
 from suite.scheduling.display import Display
-from suite.scheduling.objectives import FINAL, objectives
 from suite.scheduling.proposers.proposer import Proposer, Result
 from suite.scheduling.recovery import FinishedRuns
 from suite.scheduling.schedule import Schedule
 from suite.scheduling.storage import ScheduleStorage
 from suite.scheduling.tracking import RunProgress, Tracker
+from suite.scheduling.worth import final_value, objective_values
 from suite.study.plan import Plan
 from suite.training.events import Failed, Finished
 
@@ -169,8 +169,7 @@ class Accounts:
         self._end_training(run_id, cohort)
         self._books.later(lambda: self._recorded.put((progress, elapsed_seconds)))
         histories = {key: _history(points) for key, points in self._tests.pop(run_id).items()}
-        worth = objectives(progress.spec, histories, elapsed_seconds)
-        self._conclude(progress.spec, Result("finished", worth))
+        self._conclude(progress.spec, _finished(progress.spec, histories, elapsed_seconds))
 
     def fail_in_training(self, event: Failed, cohort: Cohort) -> None:
         """Record a failure that is the run's own, and in its cohort's checkpoint."""
@@ -252,9 +251,8 @@ class Accounts:
         self.ask()
 
     def _enter(self, run: RunSpec, result: Result) -> None:
-        worth = result.objectives.get(FINAL, math.nan)
-        if result.state == "finished" and math.isfinite(worth):
-            self._schedule.complete(run, worth)
+        if result.state == "finished" and math.isfinite(result.value):
+            self._schedule.complete(run, result.value)
         elif result.state == "finished":
             self._schedule.fail(run.run_id, "its tests gave no value")
         else:
@@ -264,11 +262,16 @@ class Accounts:
 def _results(store: RecordStore, runs: Collection[RunSpec]) -> dict[str, Result]:
     """How runs ended that were finished before this invocation."""
     return {
-        record.run_id: Result(
-            "finished", objectives(record.spec, record.histories, record.elapsed_seconds)
-        )
+        record.run_id: _finished(record.spec, record.histories, record.elapsed_seconds)
         for record in store.load({run.run_id for run in runs})
     }
+
+
+def _finished(
+    run: RunSpec, histories: Mapping[str, History], elapsed_seconds: float | None
+) -> Result:
+    value = final_value(run, histories)
+    return Result("finished", value, objective_values(run, histories, elapsed_seconds))
 
 
 def _history(points: Mapping[int, float]) -> History:

@@ -29,7 +29,7 @@ from suite.scheduling.processes import (
     WorkerOptions,
     WorkerProcess,
 )
-from suite.scheduling.proposers.enumeration import Enumeration
+from suite.scheduling.proposers import proposer_for
 from suite.scheduling.proposers.proposer import Proposer
 from suite.scheduling.recovery import IfChanged, finished_runs
 from suite.scheduling.signals import terminable
@@ -73,7 +73,7 @@ def run_plan(
 ) -> Outcome:
     """Train every run of the plan that is not finished yet; returns when all have ended.
 
-    proposer: says what is trained next; by default every run of the plan, in its order. announce:
+    proposer: says what is trained next; by default what the profile asks for. announce:
     called once with the run ids finished earlier, after the directory has proved usable and before
     anything is trained. if_changed: what becomes of interrupted runs that other code or library
     versions began. cohort_size: most runs that a worker trains together; what was interrupted goes
@@ -97,7 +97,7 @@ def run_plan(
             accepts_changed_code=if_changed == "continue",
             engine_processes=engine_processes(plan, n_workers),
         )
-        coordinator = _Coordinator(plan, proposer or Enumeration(plan.runs), options, display)
+        coordinator = _Coordinator(plan, proposer or proposer_for(plan), options, display)
         try:
             coordinator.take_stock(if_changed, cohort_size)
             if announce is not None:

@@ -48,7 +48,7 @@ class Schedule:
             entry = _Entry(run.trial_id, run.attempt, is_open, run.state == "complete")
             self._entries[run.run_id] = entry
         for trial_id in reader.without_run(name):
-            self._end(trial_id, "FAIL")
+            storage.end(trial_id, "FAIL")
 
     def is_complete(self, run_id: str) -> bool:
         """Whether its last attempt is recorded as complete."""
@@ -68,8 +68,8 @@ class Schedule:
         """A worker takes it up."""
         from optuna.trial import TrialState
 
+        trial_id = self._entries[run_id].trial_id
         with self._storage.boundary():
-            trial_id = self._entries[run_id].trial_id
             self._storage.optuna.set_trial_state_values(trial_id, TrialState.RUNNING)
 
     def complete(self, run: RunSpec, value: float) -> None:
@@ -84,7 +84,7 @@ class Schedule:
             self._add(run, attempt, TrialState.COMPLETE, value)
             return
         self.begin(run.run_id)
-        self._end(entry.trial_id, "COMPLETE", value=value)
+        self._storage.end(entry.trial_id, "COMPLETE", values=[value])
         entry.is_open, entry.is_complete = False, True
 
     def fail(self, run_id: str, reason: str) -> None:
@@ -105,27 +105,14 @@ class Schedule:
         entry = self._entries[run_id]
         if entry.is_open:
             self.begin(run_id)  # Optuna ends only what has begun
-            self._end(entry.trial_id, state, reason=reason)
+            self._storage.end(entry.trial_id, state, reason=reason)
             entry.is_open = False
-
-    def _end(
-        self, trial_id: int, state: str, *, reason: str = "", value: float | None = None
-    ) -> None:
-        from optuna.trial import TrialState
-
-        with self._storage.boundary():
-            if reason:
-                self._storage.optuna.set_trial_user_attr(trial_id, layout.REASON, reason)
-            values = None if value is None else [value]
-            self._storage.optuna.set_trial_state_values(trial_id, TrialState[state], values)
 
     def _add(
         self, run: RunSpec, attempt: int, state: TrialState, value: float | None = None
     ) -> None:
         """In one transaction: a run is never seen without what it is."""
-        with self._storage.boundary():
-            trial = _trial(run, attempt, state, value)
-            trial_id = self._storage.optuna.create_new_trial(self._study, trial)
+        trial_id = self._storage.add(self._study, _trial(run, attempt, state, value))
         is_complete = value is not None
         self._entries[run.run_id] = _Entry(trial_id, attempt, not is_complete, is_complete)
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from suite.records import layout
 from suite.records.database import address, boundary, created_aside
 from suite.records.schedule import CURE
 from suite.runs.directory import RunsDirectory
@@ -15,6 +17,7 @@ from suite.runs.directory import RunsDirectory
 if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.study import StudyDirection
+    from optuna.trial import FrozenTrial
 
 
 class ScheduleStorage:
@@ -60,6 +63,36 @@ class ScheduleStorage:
         with self.boundary():
             if self.optuna.get_study_system_attrs(study_id).get(key) != names:
                 self.optuna.set_study_system_attr(study_id, key, names)
+
+    def attributes(self, name: str) -> dict[str, Any] | None:
+        """What is said of a study; None where there is no such study."""
+        with self.boundary():
+            try:
+                study_id = self.optuna.get_study_id_from_name(name)
+            except KeyError:
+                return None
+            return self.optuna.get_study_user_attrs(study_id)
+
+    def trials(self, study_id: int) -> list[FrozenTrial]:
+        """Copies of all trials of a study, in order."""
+        with self.boundary():
+            return self.optuna.get_all_trials(study_id)
+
+    def add(self, study_id: int, trial: FrozenTrial) -> int:
+        """Keep a trial, in one transaction; returns its id."""
+        with self.boundary():
+            return self.optuna.create_new_trial(study_id, trial)
+
+    def end(
+        self, trial_id: int, state: str, *, values: Sequence[float] | None = None, reason: str = ""
+    ) -> None:
+        """End a trial that goes on. reason: in a line, kept with it."""
+        from optuna.trial import TrialState
+
+        with self.boundary():
+            if reason:
+                self.optuna.set_trial_user_attr(trial_id, layout.REASON, reason)
+            self.optuna.set_trial_state_values(trial_id, TrialState[state], values)
 
     def boundary(self) -> AbstractContextManager[None]:
         """Whatever goes wrong with the database, as one line."""

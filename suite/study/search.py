@@ -132,7 +132,9 @@ class Search(Table):
 
     n_trials: points that are tried, for each arm on each scenario. seeds: those over which each of
     them is judged. ranges: key → what is searched: hyperparameters in either spelling, settings of
-    arms, and `backbone`.
+    arms, and `backbone`. seed: of the sampler. n_parallel: how many points may be under way: a
+    point is asked when all but so many of those before have ended, and with what those told, so
+    that the same search asks the same points on any machine.
     """
 
     sampler: SamplerName = "TPESampler"
@@ -140,4 +142,6 @@ class Search(Table):
     seeds: tuple[Seed, ...] = Field(min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
     objectives: tuple[ObjectiveName, ...] = Field(("final_win_rate",), min_length=1, max_length=2)
     pruner: PrunerName | None = None
+    seed: Seed = 0
+    n_parallel: int = Field(4, ge=1, le=MOST_ENTRIES)
     ranges: dict[Name, AnyRange] = Field(min_length=1, max_length=MOST_ENTRIES)

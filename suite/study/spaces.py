@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
+import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -45,6 +47,16 @@ class SearchSpace:
     def n_points(self) -> float:
         """How many points there are; infinitely many where a dimension is continuous."""
         return math.prod(one.n_points for one in self.dimensions)
+
+    @property
+    def key(self) -> str:
+        """16 hex digits: what makes it this search and no other. Its budget may grow."""
+        search = self.profile.search
+        assert search is not None
+        said = search.model_dump(mode="json", exclude={"n_trials", "ranges", "seeds"})
+        typical = self.trial(self.typical, self.seeds).key
+        content = [said, [repr(one) for one in self.dimensions], typical]
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def label(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -12,9 +13,13 @@ from suite.scheduling.storage import ScheduleStorage
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended. objectives: name → value (`suite.scheduling.objectives`) if it finished."""
+    """How a run ended. reason: why it did not finish.
+
+    value, objectives: of one that finished (`suite.scheduling.worth`).
+    """
 
     state: Literal["finished", "failed", "pruned"]
+    value: float = math.nan
     objectives: Mapping[str, float] = field(default_factory=dict)
     reason: str = ""
 
