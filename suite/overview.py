@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.console import Console
 
 from suite.environments import backends
 from suite.printing import make_table, print_table, say
-from suite.runs.hyperparameters import Hyperparameter, Value
+from suite.runs.hyperparameters import Hyperparameter, Value, value_text
 from suite.study.cost import (
     COMPILATION_BYTES,
     COMPILATION_SECONDS,
@@ -17,6 +18,7 @@ from suite.study.cost import (
     n_episodes,
     work,
 )
+from suite.study.objectives import OBJECTIVES
 from suite.study.plan import Plan
 from suite.text import duration_text, memory_text, one_line, plural
 
@@ -40,17 +42,23 @@ def environment_lines(plan: Plan) -> list[str]:
 def warning_lines(plan: Plan) -> list[str]:
     """What will probably not do what a user expects, a line each."""
     lines = {}
-    for trial in plan.trials:
-        run, environment = trial.runs[0], plan.environments[trial.scenario]
+    for run in (*(trial.runs[0] for trial in plan.trials), *(run for run, _ in plan.to_come)):
+        environment = plan.environments[run.scenario]
         first = work(run, environment).first_episodes
         played = n_episodes(run.training, mean_length(environment))
         if played < first:
-            lines[trial.scenario, trial.arm] = (
-                f"{trial.scenario} {trial.arm} will probably never be updated: its first update "
+            lines[run.scenario, run.arm] = (
+                f"{run.scenario} {run.arm} will probably never be updated: its first update "
                 f"takes {first:,} episodes, {run.training.total_env_steps:,} steps are some "
                 f"{played:,} of {mean_length(environment):.0f} steps each"
             )
-    return list(lines.values())
+    few = [
+        f"{space.label} has {space.n_points:.0f} points in its ranges, fewer than "
+        f"{plural(space.n_trials, 'trial')}"
+        for space in plan.searches
+        if space.n_points < space.n_trials
+    ]
+    return [*lines.values(), *few]
 
 
 def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
@@ -64,6 +72,7 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
         "deviations": list(plan.deviations),
         "missing_scenarios": dict(plan.profile.missing_scenarios),
         "warnings": warning_lines(plan),
+        "search": search_document(plan),
         "n_trials": len(plan.trials),
         "n_runs": len(plan.runs),
         "n_finished": cost.n_finished,
@@ -83,12 +92,64 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
                 "scenario": trial.scenario,
                 "arm": trial.arm,
                 "hyperparameters": dict(trial.hyperparameters),
+                "searched": dict(trial.searched),
                 "total_env_steps": trial.runs[0].training.total_env_steps,
                 "runs": [{"run_id": run.run_id, "seed": run.seed} for run in trial.runs],
             }
             for trial in plan.trials
         ],
     }
+
+
+def search_document(plan: Plan) -> dict[str, Any] | None:
+    """What a profile searches, as plain containers; None where it searches nothing."""
+    search = plan.profile.search
+    if search is None:
+        return None
+    return {
+        "sampler": search.sampler,
+        "objectives": [
+            {"name": one.name, "title": one.title, "unit": one.unit, "direction": one.direction}
+            for one in (OBJECTIVES[name] for name in search.objectives)
+        ],
+        "pruner": search.pruner,
+        "n_trials": search.n_trials,
+        "seeds": list(search.seeds),
+        "is_exploratory": plan.profile.is_exploratory,
+        "n_runs_to_come": sum(n for _, n in plan.to_come),
+        "searches": [
+            {
+                "scenario": space.scenario,
+                "arm": space.arm,
+                "n_proposed": len(plan.proposed(space)),
+                "dimensions": [asdict(one) for one in space.dimensions],
+                "typical": space.typical,
+            }
+            for space in plan.searches
+        ],
+    }
+
+
+def search_lines(plan: Plan) -> list[str]:
+    """What a profile searches, a line each; none where it searches nothing."""
+    search = plan.profile.search
+    if search is None:
+        return []
+    found = [OBJECTIVES[name] for name in search.objectives]
+    wanted = " and ".join(f"{one.name} ({one.direction}: {one.title})" for one in found)
+    pruned = f", hopeless ones cut short by {search.pruner}" if search.pruner else ""
+    budget = f"{plural(search.n_trials, 'trial')} × {plural(len(search.seeds), 'seed')}"
+    lines = [
+        f"Search by Optuna's {search.sampler}: {budget} for every arm on every scenario{pruned}",
+        f"Looks for {wanted}",
+    ]
+    lines += [
+        f"{space.label}: {'; '.join(one.text for one in space.dimensions)}"
+        for space in plan.searches
+    ]
+    seeds = plural(len(plan.profile.seeds), "other seed")
+    ends = f"The best point of every arm is then judged on {seeds}"
+    return [*lines, "Explores only: no claim is judged" if plan.profile.is_exploratory else ends]
 
 
 def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
@@ -109,19 +170,22 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
         say(console, "Scenarios left out:")
         for scenario, reason in profile.missing_scenarios.items():
             say(console, f"  - {scenario}: {one_line(reason)}")
-    say(
-        console,
-        f"{len(plan.trials)} trials × {plural(len(profile.seeds), 'seed')} = "
-        f"{len(plan.runs)} runs, {plan.total_env_steps:,} training steps",
-    )
+    for line in search_lines(plan):
+        say(console, line)
+    n_runs = len(plan.runs) + sum(n for _, n in plan.to_come)
+    told = f"{len(plan.trials)} trials × {plural(len(profile.seeds), 'seed')} = {n_runs} runs"
+    if profile.search is not None:
+        told = f"{plural(n_runs, 'run')} at most, {len(plan.runs)} of them known already"
+    say(console, f"{told}, {plan.total_env_steps:,} training steps")
     for line in warning_lines(plan):
         say(console, f"Warning: {line}")
-    if cost.n_finished == len(plan.runs):
+    if cost.n_finished == n_runs:
         say(console, "All of them are finished")
         return
-    what = "Estimated"
+    at = " (at published values, or in the middle of ranges)" if plan.searches else ""
+    what = f"Estimated{at}"
     if cost.n_finished:
-        what = f"{cost.n_finished} of them finished; estimated for the rest"
+        what = f"{cost.n_finished} of them finished; estimated for the rest{at}"
     say(
         console,
         f"{what}: {duration_text(3600 * cost.cpu_hours)} of processor time, "
@@ -139,22 +203,26 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
 
 
 def print_trials(console: Console, plan: Plan) -> None:
-    """One row per trial, a column for each hyperparameter that some trial has."""
+    """One row per trial, a column for each hyperparameter or searched setting of some trial."""
+    if not plan.trials:
+        return
     declared = {one.name: one for trial in plan.trials for one in trial.declared}
     shown = [
         one for one in declared.values() if any(one.name in t.hyperparameters for t in plan.trials)
     ]
+    settings = list(dict.fromkeys(name for trial in plan.trials for name in trial.settings))
     rows = (
         (
             trial.scenario,
             trial.arm,
             *(_value(one, trial.hyperparameters.get(one.name)) for one in shown),
+            *(value_text(trial.settings.get(name, "-")) for name in settings),
             f"{trial.runs[0].training.total_env_steps:,}",
             " ".join(str(run.seed) for run in trial.runs),
         )
         for trial in plan.trials
     )
-    symbols = tuple(one.symbol for one in shown)
+    symbols = (*(one.symbol for one in shown), *settings)
     titles, numbers = ("scenario", "arm", *symbols, "steps", "seeds"), (*symbols, "steps")
     print_table(console, make_table(console, titles, rows, numbers=numbers, foldable=("seeds",)))
 
