@@ -22,4 +22,5 @@ def _of_seeds(plan: Plan) -> Proposer:
     """The runs that are judged, of a plan that has others as well."""
     seeds = plan.profile.seeds
     judged = [trial for trial in plan.trials if trial.seeds == seeds]
-    return Enumeration([run for runs in zip(*(t.runs for t in judged)) for run in runs])
+    by_seed = zip(*(trial.runs for trial in judged), strict=True)
+    return Enumeration([run for runs in by_seed for run in runs])

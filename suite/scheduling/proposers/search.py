@@ -109,7 +109,8 @@ class SpaceSearch:
         self._storage = storage
         directions = [StudyDirection[one.direction.upper()] for one in self.objectives]
         name, n = self._name, 1
-        while (known := storage.attributes(name)) and known.get(layout.SEARCH_KEY) != self.space.key:
+        key = self.space.key
+        while (known := storage.attributes(name)) and known.get(layout.SEARCH_KEY) != key:
             n += 1  # the study file has changed: another search
             name = f"{self._name} #{n}"
         self._name = name
@@ -142,7 +143,7 @@ class SpaceSearch:
         """
         best = self.best
         if best is None:
-            where, cure = f"search of {self.space.label}", "mend what failed, then give the command again"
+            where, cure = f"search of {self.space.label}", "mend what failed, then start it again"
             raise InputError("no point has finished", where=where, cure=cure)
         with self._storage.boundary():
             self._storage.optuna.set_study_user_attr(self._study, layout.CHOSEN, best.number)
@@ -268,6 +269,7 @@ class SearchProposer:
         proposed = {trial.key for space in plan.searches for trial in plan.proposed(space)}
         fixed = (trial for trial in plan.trials if trial.key not in proposed)
         self._waiting = [run for trial in fixed for run in trial.runs]
+        self._asked: set[str] = set()
         self._results: dict[str, Result] = {}
         self._lines: list[str] = []
 
@@ -300,7 +302,9 @@ class SearchProposer:
                     for run in point.runs:
                         if run.run_id in self._results:  # an earlier point's as well
                             self.tell(run.run_id, self._results[run.run_id])
-        return runs
+        once = {run.run_id: run for run in runs if run.run_id not in self._asked}
+        self._asked.update(once)
+        return list(once.values())
 
     def tell(self, run_id: str, result: Result) -> None:
         self._results[run_id] = result

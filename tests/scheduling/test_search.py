@@ -1,0 +1,282 @@
+"""Searches without training: what is asked depends on nothing but the search and its results."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import optuna
+import pytest
+
+from suite.errors import InputError
+from suite.records.proposals import stored_searches, with_proposals
+from suite.runs.directory import RunsDirectory
+from suite.runs.spec import RunSpec
+from suite.scheduling.proposers import proposer_for
+from suite.scheduling.proposers.proposer import Proposer, Result
+from suite.scheduling.proposers.search import SearchProposer
+from suite.scheduling.storage import ScheduleStorage
+from suite.study.load import load_study
+from suite.study.plan import Plan, expand
+
+SEARCH = """
+[profiles.tiny.search]
+sampler = "{sampler}"
+n_trials = {n_trials}
+seeds = [11, 12]
+objectives = {objectives}
+n_parallel = 3
+
+[profiles.tiny.search.ranges]
+alpha = {{low = 0.01, high = 10.0, log = true}}
+pruning_start_fraction = {{low = 0.2, high = 0.9}}
+"""
+
+
+@pytest.fixture
+def plan_of(make_study) -> Callable[..., Plan]:
+    def build(
+        *,
+        sampler: str = "TPESampler",
+        n_trials: int = 14,
+        objectives: str = '["final_win_rate"]',
+        seeds: str = "",
+        ranges: str = "",
+    ) -> Plan:
+        search = SEARCH.format(sampler=sampler, n_trials=n_trials, objectives=objectives) + ranges
+        path = make_study(
+            ("seeds = [1, 2]", seeds),
+            ("[profiles.tiny.hyperparameters]\npruning_start_fraction = [0.5]", search),
+            ('arms = ["qmix", "cadp_qmix"]', 'arms = ["cadp_qmix"]'),
+        )
+        return expand(load_study(path))
+
+    return build
+
+
+def worth(run: RunSpec) -> Result:
+    """A smooth function of α and T with its best at α = 1, T = half of training."""
+    alpha, start = run.hyperparameters["alpha"], run.hyperparameters["pruning_start_env_steps"]
+    part = start / run.training.total_env_steps
+    value = 1 / (1 + (alpha - 1) ** 2 + 4 * (part - 0.5) ** 2) - 0.001 * (run.seed % 2)
+    objectives = {"final_win_rate": value, "mode_gap": part, "core_hours": alpha}
+    return Result("finished", value, objectives)
+
+
+def opened(plan: Plan, runs_dir: Path) -> Proposer:
+    proposer = proposer_for(plan)
+    proposer.open(ScheduleStorage(RunsDirectory(runs_dir)))
+    return proposer
+
+
+def played(
+    plan: Plan,
+    runs_dir: Path,
+    *,
+    order: Callable[[list[RunSpec]], int] = lambda waiting: 0,
+    killed: Callable[[], bool] = lambda: False,
+    judge: Callable[[RunSpec], Result] = worth,
+) -> list[RunSpec]:
+    """The runs that were trained, once each. order: which of those that wait ends next. killed:
+    whether the program dies now and is started again; how runs ended is in the records then."""
+    recorded: dict[str, Result] = {}
+    trained: list[RunSpec] = []
+    proposer, waiting = opened(plan, runs_dir), []
+    while True:
+        if killed():
+            proposer, waiting = opened(plan, runs_dir), []
+        asked = list(proposer.ask())
+        before = [run for run in asked if run.run_id in recorded]
+        waiting.extend(run for run in asked if run.run_id not in recorded)
+        for run in before:
+            proposer.tell(run.run_id, recorded[run.run_id])
+        if before:
+            continue
+        if not waiting:
+            assert proposer.is_over, "nothing waits, and it is not over"
+            return trained
+        run = waiting.pop(order(waiting))
+        recorded[run.run_id] = judge(run)
+        trained.append(run)
+        if not killed():  # it may also die between the record and what the proposer is told
+            proposer.tell(run.run_id, recorded[run.run_id])
+        else:
+            proposer, waiting = opened(plan, runs_dir), []
+
+
+def points(plan: Plan, runs_dir: Path) -> list[tuple[str, dict[str, float], tuple[float, ...]]]:
+    (stored,) = stored_searches(plan, runs_dir).values()
+    return [(one.state, dict(one.parameters), one.values) for one in stored.points]
+
+
+def test_a_search_tries_its_budget_and_comes_near_the_best(
+    plan_of: Callable[..., Plan], runs_dir: Path
+) -> None:
+    plan = plan_of(n_trials=40)
+    trained = played(plan, runs_dir)
+    assert len(trained) == 80
+    found = points(plan, runs_dir)
+    assert [state for state, _, _ in found] == ["complete"] * 40
+    first, last = (max(values[0] for _, _, values in part) for part in (found[:8], found[8:]))
+    assert last > max(first, 0.9)
+    with_all = with_proposals(plan, runs_dir)
+    assert {run.run_id for run in with_all.runs} == {run.run_id for run in trained}
+
+
+@pytest.mark.parametrize(
+    "sampler", ["TPESampler", "GPSampler", "CmaEsSampler", "RandomSampler", "NSGAIISampler"]
+)
+def test_every_sampler_searches_and_asks_the_same_again(
+    plan_of: Callable[..., Plan], runs_dir: Path, tmp_path: Path, sampler: str
+) -> None:
+    """Whoever ends first, and killed at any moment."""
+    plan = plan_of(sampler=sampler, n_trials=12)
+    played(plan, runs_dir)
+    expected = points(plan, runs_dir)
+    assert len(expected) == 12
+    chance = random.Random(7)
+    other = tmp_path / "other"
+    other.mkdir()
+    trained = played(
+        plan,
+        other,
+        order=lambda waiting: chance.randrange(len(waiting)),
+        killed=lambda: chance.random() < 0.1,
+    )
+    assert points(plan, other) == expected
+    assert len({run.run_id for run in trained}) == len(trained)
+
+
+def test_another_seed_of_the_sampler_is_another_search(
+    plan_of: Callable[..., Plan], runs_dir: Path
+) -> None:
+    plan = plan_of()
+    played(plan, runs_dir)
+    search = plan.profile.search.model_copy(update={"seed": 1})
+    other = _with_search(plan, search)
+    played(other, runs_dir)
+    assert [p for _, p, _ in points(other, runs_dir)] != [p for _, p, _ in points(plan, runs_dir)]
+    storage = f"sqlite:///{runs_dir / 'optuna.db'}"
+    names = optuna.get_all_study_names(storage)
+    assert names == [
+        "example/tiny skirmish/3m cadp_qmix",
+        "example/tiny skirmish/3m cadp_qmix #2",
+    ]
+
+
+def test_a_budget_may_grow(plan_of: Callable[..., Plan], runs_dir: Path) -> None:
+    played(plan_of(n_trials=6), runs_dir)
+    before = points(plan_of(n_trials=6), runs_dir)
+    trained = played(plan_of(n_trials=9), runs_dir)
+    assert points(plan_of(n_trials=9), runs_dir)[:6] == before
+    assert len(points(plan_of(n_trials=9), runs_dir)) == 9
+    assert len(trained) == 6
+
+
+def test_two_objectives(plan_of: Callable[..., Plan], runs_dir: Path) -> None:
+    plan = plan_of(sampler="NSGAIISampler", objectives='["final_win_rate", "core_hours"]')
+    played(plan, runs_dir)
+    storage = f"sqlite:///{runs_dir / 'optuna.db'}"
+    study = optuna.load_study(study_name="example/tiny skirmish/3m cadp_qmix", storage=storage)
+    assert [one.name for one in study.directions] == ["MAXIMIZE", "MINIMIZE"]
+    assert study.metric_names == [
+        "final test win rate of agents that act alone",
+        "time that one core trains a run",
+    ]
+    assert study.best_trials
+    assert study.user_attrs["sampler"] == "NSGAIISampler"
+
+
+def test_a_point_is_worth_the_mean_over_its_seeds(
+    plan_of: Callable[..., Plan], runs_dir: Path
+) -> None:
+    plan = plan_of(n_trials=3)
+    trained = played(plan, runs_dir)
+    for number, (_, _, values) in enumerate(points(plan, runs_dir)):
+        pair = trained[2 * number : 2 * number + 2]
+        assert values == (pytest.approx(sum(worth(run).value for run in pair) / 2),)
+
+
+def test_a_failed_point_is_tried_again_by_the_next_invocation(
+    plan_of: Callable[..., Plan], runs_dir: Path
+) -> None:
+    plan, failing = plan_of(n_trials=5), set()
+
+    def fails_first(run: RunSpec) -> Result:
+        if not failing:
+            failing.add(run.run_id)
+            return Result("failed", reason="diverged")
+        return worth(run)
+
+    played(plan, runs_dir, judge=fails_first)
+    assert [state for state, _, _ in points(plan, runs_dir)] == ["failed"] + ["complete"] * 4
+    again = played(plan, runs_dir)
+    assert failing <= {run.run_id for run in again}
+    states = [state for state, _, _ in points(plan, runs_dir)]
+    assert states == ["failed"] + ["complete"] * 5
+    assert points(plan, runs_dir)[5][1] == points(plan, runs_dir)[0][1]
+    (stored,) = stored_searches(plan, runs_dir).values()
+    assert stored.points[0].reason == "diverged"
+    played(plan, runs_dir)
+    assert len(points(plan, runs_dir)) == 6
+
+
+def test_two_points_with_the_same_runs_train_them_once(runs_dir: Path, make_study) -> None:
+    path = make_study(
+        ("seeds = [1, 2]", ""),
+        (
+            "[profiles.tiny.hyperparameters]\npruning_start_fraction = [0.5]",
+            '[profiles.tiny.search]\nsampler = "RandomSampler"\nn_trials = 6\nseeds = [1]\n'
+            "[profiles.tiny.search.ranges]\nalpha = [0.1, 1.0]\n"
+            "[profiles.tiny.hyperparameters]\npruning_start_fraction = [0.5]",
+        ),
+        ('arms = ["qmix", "cadp_qmix"]', 'arms = ["cadp_qmix"]'),
+    )
+    plan = expand(load_study(path))
+    trained = played(plan, runs_dir)
+    assert len(trained) == 2
+    assert [state for state, _, _ in points(plan, runs_dir)] == ["complete"] * 6
+
+
+def test_tuning_takes_the_best_point_to_other_seeds(
+    plan_of: Callable[..., Plan], runs_dir: Path
+) -> None:
+    plan = plan_of(seeds="seeds = [1, 2, 3]", n_trials=6)
+    chance = random.Random(3)
+    trained = played(plan, runs_dir, killed=lambda: chance.random() < 0.2)
+    assert sorted(run.seed for run in trained) == [1, 2, 3] + [11] * 6 + [12] * 6
+    best = max(points(plan, runs_dir), key=lambda point: point[2])
+    judged = [run for run in trained if run.seed < 10]
+    assert {run.hyperparameters["alpha"] for run in judged} == {
+        plan.searches[0].trial(best[1], [1]).hyperparameters["alpha"]
+    }
+    with_all = with_proposals(plan, runs_dir)
+    tuned = with_all.tuned(plan.searches[0])
+    assert tuned is not None
+    assert [run.run_id for run in tuned.runs] == [run.run_id for run in judged]
+
+
+def test_tuning_without_a_finished_point_is_told(
+    plan_of: Callable[..., Plan], runs_dir: Path
+) -> None:
+    plan = plan_of(seeds="seeds = [1, 2, 3]", n_trials=2)
+    with pytest.raises(InputError, match=r"search of skirmish/3m cadp_qmix: no point has finished"):
+        played(plan, runs_dir, judge=lambda run: Result("failed", reason="diverged"))
+
+
+def test_what_has_ended_is_told_in_a_line(plan_of: Callable[..., Plan], runs_dir: Path) -> None:
+    proposer = SearchProposer(plan_of(n_trials=3))
+    proposer.open(ScheduleStorage(RunsDirectory(runs_dir)))
+    runs: Sequence[RunSpec] = proposer.ask()
+    assert proposer.notices() == []
+    for run in runs[:2]:
+        proposer.tell(run.run_id, worth(run))
+    (line,) = proposer.notices()
+    assert line.startswith("skirmish/3m cadp_qmix α=")
+    assert line.endswith("(point 1 of 3)")
+
+
+def _with_search(plan: Plan, search) -> Plan:
+    profile = plan.profile.model_copy(update={"search": search})
+    return expand(plan.study.model_copy(update={"profiles": {"tiny": profile}}))
