@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import get_args
 
 from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, ClaimVerdict, Contrast, contrast, judge
-from reports.data import ReportData, RunView
+from reports.data import ReportData, RunStatus, RunView
 from reports.evidence import agreeing, left_out, weigh
 from reports.measures import Measure, backend
 from reports.series import (
@@ -121,10 +122,7 @@ def analyse(data: ReportData) -> Analysis:
         claims=tuple(judge(data, rates)),
         mode_differences=tuple(_mode_differences(data, rates)),
         aggregates=tuple(aggregate(data, rates.values())),
-        counts={
-            status: statuses.count(status)
-            for status in ("finished", "left out", "failed", "unfinished", "missing")
-        },
+        counts={status: statuses.count(status) for status in get_args(RunStatus)},
         left_out=tuple(left_out(data)),
         agreeing=tuple(agreeing(data)),
         mixed=tuple(mixed(data.runs)),

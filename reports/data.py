@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from suite.algorithms.declaration import TrainingMetric
 from suite.runs.modes import ExecutionMode
 
-RunStatus = Literal["finished", "left out", "failed", "unfinished", "missing"]
+RunStatus = Literal["finished", "left out", "failed", "pruned", "unfinished", "missing"]
 ClaimKind = Literal["greater", "equivalent"]
 
 

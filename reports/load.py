@@ -27,6 +27,7 @@ STATUS: dict[str, RunStatus] = {
     "finished": "finished",
     "failed": "failed",
     "running": "unfinished",
+    "pruned": "pruned",
 }
 
 

@@ -190,7 +190,8 @@ def run(
     n_ended = len(outcome.finished)
     before = len(outcome.finished_before)
     ended = plural(n_ended, "run")
-    say(console, f"{ended} finished, {before} were already, {len(outcome.failed)} failed")
+    pruned = f", {len(outcome.pruned)} pruned" if outcome.pruned else ""
+    say(console, f"{ended} finished, {before} were already, {len(outcome.failed)} failed{pruned}")
     for failure in outcome.failed:
         spec = failure.spec
         say(console, f"failed: {spec.scenario} {spec.arm} seed {spec.seed}: {failure.reason}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from rich.console import Console
 
@@ -21,8 +21,8 @@ from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_pid
 from suite.study.plan import Plan
 
-State = Literal["finished", "failed", "running", "interrupted", "waiting"]
-STATES: tuple[State, ...] = ("finished", "failed", "running", "interrupted", "waiting")
+State = Literal["finished", "failed", "pruned", "running", "interrupted", "waiting"]
+STATES: tuple[State, ...] = get_args(State)
 
 
 def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
@@ -109,7 +109,7 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
         say(console, f"finished, but their weights or metrics are gone: {', '.join(lost)}")
         say(console, "put the files back, or `run` trains them again")
     for run in document["runs"]:
-        if run["failure"]:
+        if run["failure"] and run["state"] == "failed":
             reason = reason_line(run["failure"])
             say(console, f"failed: {run['scenario']} {run['arm']} seed {run['seed']}: {reason}")
 

@@ -29,16 +29,16 @@ from suite.records.database import address, boundary
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 
-Status = Literal["running", "finished", "failed"]
+Status = Literal["running", "finished", "failed", "pruned"]
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
 
-# MLflow's statuses; what is neither finished nor failed was begun and may be continued.
+# MLflow's statuses; what has not ended was begun and may be continued.
 _STATUS: dict[str, Status] = {
     "FINISHED": "finished",
     "FAILED": "failed",
     "RUNNING": "running",
     "SCHEDULED": "running",
-    "KILLED": "running",
+    "KILLED": "pruned",
 }
 # What MLflow stores for infinities.
 _LARGEST = 1.79e308
@@ -57,7 +57,7 @@ class RunRecord:
     sittings: the provenance of every sitting that trained the run, in order; a run that was
         resumed has several. provenance: that of the last.
     histories: metric key → (steps int64, values float64), ascending, one value per step.
-    failure: traceback, for a failed run.
+    failure: traceback, for a failed run; why a pruned one was ended.
     weights_sha256: what `suite.training.weights` wrote for a finished run.
     """
 
@@ -200,7 +200,7 @@ class RecordStore:
             spec=self._spec(row["run_id"], tags[layout.SPEC_TAG]),
             sittings=_sittings(tags),
             histories=histories,
-            failure=tags.get(layout.FAILURE_TAG) if status == "failed" else None,
+            failure=tags.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
             elapsed_seconds=_duration(tags.get(layout.ELAPSED_TAG)),
             started=_time(row["start_time"]),
             ended=None if is_open else _time(row["end_time"]),

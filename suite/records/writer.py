@@ -122,6 +122,10 @@ class RecordWriter:
         tail = traceback.strip()[-layout.LONGEST_TAG :]
         self._end(run_id, "FAILED", {layout.FAILURE_TAG: tail})
 
+    def prune(self, run_id: str, reason: str) -> None:
+        """Record that a run was ended before its time, and why."""
+        self._end(run_id, "KILLED", {layout.FAILURE_TAG: reason})
+
     def _end(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """The tags first: a run is never seen ended without them."""
         with self._boundary():

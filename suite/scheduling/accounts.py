@@ -50,13 +50,15 @@ class FailedRun:
 class Outcome:
     """What an invocation did: run ids finished now and earlier, and the failures.
 
-    incomplete: recorded as finished, but without metrics or weights: trained again.
+    incomplete: recorded as finished, but without metrics or weights: trained again. pruned: ids of
+    runs that were ended because their point of a search is hopeless.
     """
 
     finished: list[str] = field(default_factory=list)
     finished_before: list[str] = field(default_factory=list)
     incomplete: list[str] = field(default_factory=list)
     failed: list[FailedRun] = field(default_factory=list)
+    pruned: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,8 @@ class Accounts:
     """Records and schedule of one invocation.
 
     settled: ids of runs that have ended, now or earlier, one way or the other.
-    proposals: answers of the proposer that the coordinator has not taken yet.
+    proposals: answers of the proposer that the coordinator has not taken yet; hopeless: ids of
+    runs that are to be ended, and why.
     """
 
     def __init__(
@@ -86,7 +89,9 @@ class Accounts:
         self.outcome = Outcome()
         self.settled: set[str] = set()
         self.proposals: queue.SimpleQueue[Proposals] = queue.SimpleQueue()
+        self.hopeless: queue.SimpleQueue[tuple[str, str]] = queue.SimpleQueue()
         self._finished: set[str] = set()
+        self._pruned: set[str] = set()
         self._trained: set[str] = set()  # finished, or failed at the end of what could be trained
         self._plan = plan
         self._proposer = proposer
@@ -143,10 +148,13 @@ class Accounts:
 
     def log(self, run_id: str, points: Sequence[Point]) -> None:
         """Store metric points."""
-        for key, step, value in points:
-            if key.startswith(f"{TEST}/"):
-                self._tests[run_id][key][step] = value
         self._books.later(lambda: self._records.log(run_id, points))
+        tests = [point for point in points if point[0].startswith(f"{TEST}/")]
+        for key, step, value in tests:
+            self._tests[run_id][key][step] = value
+        if tests and self._proposer.watches_tests:
+            histories = self._histories(run_id)
+            self._books.later(lambda: self._measure(run_id, histories))
 
     def note_sittings(self, run_id: str, sittings: Sequence[Mapping[str, str]]) -> None:
         """Store every sitting that took part in a run."""
@@ -168,7 +176,7 @@ class Accounts:
         )
         self._end_training(run_id, cohort)
         self._books.later(lambda: self._recorded.put((progress, elapsed_seconds)))
-        histories = {key: _history(points) for key, points in self._tests.pop(run_id).items()}
+        histories = self._histories(run_id)
         self._conclude(progress.spec, _finished(progress.spec, histories, elapsed_seconds))
 
     def fail_in_training(self, event: Failed, cohort: Cohort) -> None:
@@ -182,12 +190,21 @@ class Accounts:
             return
         self._books.later(lambda: self._records.fail(run_id, traceback))
         self.settled.add(run_id)
-        self._tests.pop(run_id, None)
         progress = self._tracker.settle(run_id, failed=True)
         reason = reason_line(traceback)
         self.outcome.failed.append(FailedRun(progress.spec, reason, exit_code))
         self._display.failed(progress, reason)
         self._conclude(progress.spec, Result("failed", reason=reason))
+
+    def prune(self, run_id: str, reason: str, cohort: Cohort) -> None:
+        """Record that a run was ended because its point is hopeless."""
+        self._books.later(lambda: self._records.prune(run_id, reason))
+        self.settled.add(run_id)
+        progress = self._tracker.settle(run_id, failed=False)
+        self.outcome.pruned.append(run_id)
+        self._pruned.add(run_id)
+        self._end_training(run_id, cohort)
+        self._conclude(progress.spec, Result("pruned", reason=reason))
 
     def show_recorded(self) -> None:
         """Say which runs are finished: a run is called so when its record is."""
@@ -201,12 +218,17 @@ class Accounts:
         """
         self._trained.add(run_id)
         members = set(ids_of(cohort))
-        if members <= self._trained and not members.isdisjoint(self._finished):
+        if members <= self._trained and not members.isdisjoint(self._finished | self._pruned):
             path = self._directory.checkpoint_path(ids_of(cohort))
             self._books.later(lambda: path.unlink(missing_ok=True))
 
+    def _histories(self, run_id: str) -> dict[str, History]:
+        """The test metrics of a run so far, as readers of records have them."""
+        return {key: _history(points) for key, points in self._tests[run_id].items()}
+
     def _conclude(self, run: RunSpec, result: Result) -> None:
         """Tell schedule and proposer how a run has ended, then ask what is next."""
+        self._tests.pop(run.run_id, None)
         self._books.later(lambda: self._enter(run, result))
         self._books.later(lambda: self._proposer.tell(run.run_id, result))
         self.ask()
@@ -232,6 +254,10 @@ class Accounts:
         if is_over:
             self._books.later(lambda: self._schedule.withdraw(self._asked))
 
+    def _measure(self, run_id: str, histories: Mapping[str, History]) -> None:
+        if reason := self._proposer.measure(run_id, histories):
+            self.hopeless.put((run_id, reason))
+
     def _write_down(self, runs: Sequence[RunSpec]) -> None:
         """Put proposals into the schedule; of those finished before the proposer is told."""
         self._schedule.propose(run for run in runs if run.run_id not in self._before)
@@ -255,6 +281,8 @@ class Accounts:
             self._schedule.complete(run, result.value)
         elif result.state == "finished":
             self._schedule.fail(run.run_id, "its tests gave no value")
+        elif result.state == "pruned":
+            self._schedule.prune(run.run_id, result.reason)
         else:
             self._schedule.fail(run.run_id, result.reason)
 

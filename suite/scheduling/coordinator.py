@@ -199,6 +199,16 @@ class _Coordinator:
             if n_resumed:
                 self.display.notice(f"{plural(n_resumed, 'run')} to resume from a checkpoint")
 
+    def _end_hopeless(self) -> None:
+        """End what a pruner has given up, with its worker where that has nothing else to train."""
+        while not self.accounts.hopeless.empty():
+            run_id, reason = self.accounts.hopeless.get()
+            for worker in self.staff.workers:
+                if run_id in ids_of(worker.runs) and run_id not in self.accounts.settled:
+                    self.accounts.prune(run_id, reason, worker.runs)
+                    if self.accounts.settled.issuperset(ids_of(worker.runs)):
+                        worker.end()
+
     def _employ(self) -> None:
         """Give idle workers what waits, and start more where there are too few."""
         for worker in self.staff.workers:
@@ -227,6 +237,7 @@ class _Coordinator:
         told = self.staff.next_event(_TICK_SECONDS)
         if told is not None:
             self._handle(*told)
+        self._end_hopeless()
         self._take_proposals()
         self._employ()
         self.staff.look_after()

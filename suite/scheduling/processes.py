@@ -74,6 +74,7 @@ class WorkerProcess:
         self._options = options
         self._events = events
         self._fault: str | None = None
+        self._is_ended = False
         self._log_path = options.directory.log_path(number)
         self._log_path.parent.mkdir(parents=True, exist_ok=True)
         with self._log_path.open("wb") as log:
@@ -122,17 +123,22 @@ class WorkerProcess:
     @property
     def is_ended(self) -> bool:
         """Whether it was ended from here, so that its `Exited` is on the way."""
-        return self.is_given_up or self._fault is not None
+        return self._is_ended
+
+    def end(self) -> None:
+        """End it now, also where it was stopped. Its `Exited` follows."""
+        self._is_ended = True
+        self._process.kill()
 
     def give_up(self) -> None:
-        """End a worker that gives no sign, stopped ones too. Its `Exited` follows."""
+        """End a worker that gives no sign."""
         self.is_given_up = True
-        self._process.kill()
+        self.end()
 
     def refuse(self, fault: str) -> None:
-        """End a worker that has told what cannot be. Its `Exited` follows."""
+        """End a worker that has told what cannot be."""
         self._fault = f"the worker told what cannot be: {fault}"
-        self._process.kill()
+        self.end()
 
     def cause_of_death(self) -> str:
         """Why an exited worker ended, with the end of its log; one line where we ended it."""

@@ -28,6 +28,10 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+# What pruners by successive halving note with a trial.
+_RUNG = "completed_rung_"
+
+
 @dataclass(frozen=True)
 class Suggestion:
     """A point. parameters: name → value. notes: what the sampler has to find with it later."""
@@ -62,14 +66,22 @@ def suggest(
         return Suggestion(asked.params, dict(notes))
 
 
-def is_hopeless(
+@dataclass(frozen=True)
+class Prospect:
+    """What a pruner says of a point. notes: what it has to find with it later."""
+
+    is_hopeless: bool
+    notes: Mapping[str, Any]
+
+
+def prospect(
     pruner: PrunerName,
     n_steps: int,
     direction: Direction,
     name: str,
     known: Sequence[FrozenTrial],
     number: int,
-) -> bool:
+) -> Prospect:
     """Whether a point is to be given up.
 
     known: the points, in order, as far as they may be known; that of this `number` has
@@ -81,7 +93,13 @@ def is_hopeless(
         made = _pruner(pruner, n_steps)
         study = optuna.create_study(study_name=name, direction=direction, pruner=made)
         study.add_trials(known)
-        return bool(made.prune(study, study.get_trials(deepcopy=False)[number]))
+        is_hopeless = bool(made.prune(study, study.get_trials()[number]))
+        return Prospect(is_hopeless, study.get_trials()[number].system_attrs)
+
+
+def sampler_notes(trial: FrozenTrial) -> dict[str, Any]:
+    """Of what is noted with a point, what its sampler did; the rest is a pruner's."""
+    return {k: v for k, v in trial.system_attrs.items() if not k.startswith(_RUNG)}
 
 
 def distributions(dimensions: Sequence[Dimension]) -> dict[str, BaseDistribution]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -82,6 +82,17 @@ class ScheduleStorage:
         """Keep a trial, in one transaction; returns its id."""
         with self.boundary():
             return self.optuna.create_new_trial(study_id, trial)
+
+    def tell_step(self, trial_id: int, step: int, value: float) -> None:
+        """Keep an intermediate value."""
+        with self.boundary():
+            self.optuna.set_trial_intermediate_value(trial_id, step, value)
+
+    def note(self, trial_id: int, notes: Mapping[str, Any]) -> None:
+        """Keep what a pruner has noted of a trial."""
+        with self.boundary():
+            for key, value in notes.items():
+                self.optuna.set_trial_system_attr(trial_id, key, value)
 
     def end(
         self, trial_id: int, state: str, *, values: Sequence[float] | None = None, reason: str = ""

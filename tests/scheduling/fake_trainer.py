@@ -78,6 +78,25 @@ def train_slowly(
     _finish(runs[0], runs_dir, emit, 1.0)
 
 
+def train_by_alpha(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Ten tests of a win rate that rises to 1 / (1 + α), a moment each; with a checkpoint."""
+    (run,) = runs
+    checkpoint = RunsDirectory(runs_dir).checkpoint_path([run.run_id])
+    with (runs_dir / "trained.txt").open("a") as file:
+        file.write(run.run_id + "\n")
+    for test in range(1, 11):
+        _write(checkpoint, runs, test)
+        step = run.training.total_env_steps * test // 10
+        emit(Progress(run.run_id, step))
+        value = test / 10 / (1 + float(run.hyperparameters["alpha"]))
+        modes = ("decentralised", "centralised")
+        emit(Measured(run.run_id, tuple((f"test/win_rate/{m}", step, value) for m in modes)))
+        time.sleep(0.1)
+    _finish(run, runs_dir, emit, 1.0)
+
+
 def train_together(
     runs: Sequence[RunSpec],
     runs_dir: Path,

@@ -6,13 +6,17 @@ import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import optuna
 import pytest
 
 from suite.errors import InputError
+from suite.records import RecordStore
 from suite.records.proposals import stored_searches, with_proposals
+from suite.records.schedule import ScheduleStore
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.scheduling.coordinator import run_plan
 from suite.scheduling.proposers import proposer_for
 from suite.scheduling.proposers.proposer import Proposer, Result
 from suite.scheduling.proposers.search import SearchProposer
@@ -97,12 +101,25 @@ def played(
             assert proposer.is_over, "nothing waits, and it is not over"
             return trained
         run = waiting.pop(order(waiting))
-        recorded[run.run_id] = judge(run)
         trained.append(run)
+        recorded[run.run_id] = judge(run)
+        if proposer.watches_tests and (reason := _tested(proposer, run)):
+            recorded[run.run_id] = Result("pruned", reason=reason)
         if not killed():  # it may also die between the record and what the proposer is told
             proposer.tell(run.run_id, recorded[run.run_id])
         else:
             proposer, waiting = opened(plan, runs_dir), []
+
+
+def _tested(proposer: Proposer, run: RunSpec) -> str:
+    """Tell of ten tests that rise to what the run is worth, until it is given up."""
+    total, values = run.training.total_env_steps, np.arange(1, 11) / 10 * worth(run).value
+    for n in range(1, 11):
+        steps = np.arange(1, n + 1) * total // 10
+        key = "test/win_rate/decentralised"
+        if reason := proposer.measure(run.run_id, {key: (steps, values[:n])}):
+            return reason
+    return ""
 
 
 def points(plan: Plan, runs_dir: Path) -> list[tuple[str, dict[str, float], tuple[float, ...]]]:
@@ -263,6 +280,75 @@ def test_tuning_without_a_finished_point_is_told(
     plan = plan_of(seeds="seeds = [1, 2, 3]", n_trials=2)
     with pytest.raises(InputError, match=r"search of skirmish/3m cadp_qmix: no point has finished"):
         played(plan, runs_dir, judge=lambda run: Result("failed", reason="diverged"))
+
+
+def test_hopeless_runs_are_ended_and_stay_so(make_study, runs_dir: Path) -> None:
+    """Real processes: a worker whose run is given up is replaced, nothing of the run is left."""
+    plan = _pruned_plan(make_study)
+    outcome = run_plan(plan, runs_dir, 2, trainer="fake_trainer:train_by_alpha")
+    found = points(plan, runs_dir)
+    states = [state for state, _, _ in found]
+    assert len(found) == 9
+    assert states[:5] == ["complete"] * 5  # the median of fewer tells nothing
+    assert "pruned" in states
+    assert set(states) == {"complete", "pruned"}
+    assert len(outcome.pruned) == states.count("pruned")
+    assert outcome.failed == []
+    statuses = RecordStore.open(runs_dir).statuses()
+    assert {statuses[run_id] for run_id in outcome.pruned} == {"pruned"}
+    assert not list((runs_dir / "checkpoints").glob("*.ckpt"))
+    records = RecordStore.open(runs_dir).load(outcome.pruned)
+    assert all("(MedianPruner)" in record.failure for record in records)
+    told = ScheduleStore(runs_dir).runs("example/tiny")
+    assert {run.state for run in told if run.run_id in outcome.pruned} == {"pruned"}
+    n_trained = len((runs_dir / "trained.txt").read_text().split())
+    again = run_plan(with_proposals(plan, runs_dir), runs_dir, 2, trainer="fake_trainer:train")
+    assert (again.finished, again.pruned) == ([], [])
+    assert len((runs_dir / "trained.txt").read_text().split()) == n_trained
+    assert points(plan, runs_dir) == found
+
+
+@pytest.mark.parametrize(
+    ("pruner", "n_trials", "n_seeds"),
+    [("MedianPruner", 9, 2), ("HyperbandPruner", 16, 2), ("WilcoxonPruner", 7, 6)],
+)
+def test_what_is_pruned_does_not_depend_on_who_ends_first(
+    make_study, runs_dir: Path, tmp_path: Path, pruner: str, n_trials: int, n_seeds: int
+) -> None:
+    plan = _pruned_plan(make_study, pruner, n_trials, n_seeds)
+    trained = played(plan, runs_dir)
+    expected = points(plan, runs_dir)
+    states = [state for state, _, _ in expected]
+    assert "pruned" in states
+    assert len(trained) < n_seeds * n_trials  # seeds are saved
+    chance = random.Random(5)
+    other = tmp_path / "other"
+    other.mkdir()
+    played(
+        plan,
+        other,
+        order=lambda waiting: chance.randrange(len(waiting)),
+        killed=lambda: chance.random() < 0.1,
+    )
+    assert points(plan, other) == expected
+
+
+def _pruned_plan(
+    make_study, pruner: str = "MedianPruner", n_trials: int = 9, n_seeds: int = 2
+) -> Plan:
+    objectives = '["final_win_rate"]'
+    search = SEARCH.format(sampler="TPESampler", n_trials=n_trials, objectives=objectives)
+    search = search.replace("n_parallel = 3", f'n_parallel = 3\npruner = "{pruner}"')
+    search = search.replace("[11, 12]", str(list(range(11, 11 + n_seeds))))
+    other = "learning_rate = {low = 1e-4, high = 1e-3}"
+    search = search.replace("pruning_start_fraction = {low = 0.2, high = 0.9}", other)
+    search += "[profiles.tiny.hyperparameters]\npruning_start_fraction = [0.5]\n"
+    path = make_study(
+        ("seeds = [1, 2]", ""),
+        ("[profiles.tiny.hyperparameters]\npruning_start_fraction = [0.5]", search),
+        ('arms = ["qmix", "cadp_qmix"]', 'arms = ["cadp_qmix"]'),
+    )
+    return expand(load_study(path))
 
 
 def test_what_has_ended_is_told_in_a_line(plan_of: Callable[..., Plan], runs_dir: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from suite.runs.spec import RunSpec
 from suite.scheduling.storage import ScheduleStorage
+from suite.study.objectives import Histories
 
 
 @dataclass(frozen=True)
@@ -28,9 +29,11 @@ class Proposer(Protocol):
     """Asked again and again, by one thread; its answers follow from what it was told.
 
     weighs_results: whether what it proposes depends on how runs ended that were finished before.
+    watches_tests: whether it is to be told of tests while runs go on.
     """
 
     weighs_results: bool
+    watches_tests: bool
 
     @property
     def is_over(self) -> bool:
@@ -48,6 +51,9 @@ class Proposer(Protocol):
 
         May include runs that are finished already: how they ended is told soon.
         """
+
+    def measure(self, run_id: str, histories: Histories) -> str:
+        """Test metrics of a run so far; why it is to be ended, empty if it is to go on."""
 
     def tell(self, run_id: str, result: Result) -> None:
         """A proposed run has ended, or had before. May be told twice."""

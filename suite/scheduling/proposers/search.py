@@ -18,11 +18,11 @@ from suite.errors import InputError
 from suite.records import layout
 from suite.runs.spec import RunSpec
 from suite.scheduling.proposers.proposer import Result
-from suite.scheduling.sampling import Suggestion, distributions, suggest
+from suite.scheduling.sampling import Suggestion, distributions, prospect, sampler_notes, suggest
 from suite.scheduling.storage import ScheduleStorage
-from suite.study.objectives import OBJECTIVES, Objective
+from suite.study.objectives import OBJECTIVES, Histories, Objective
 from suite.study.plan import Plan
-from suite.study.search import Search
+from suite.study.search import PRUNERS, Search
 from suite.study.spaces import SearchSpace
 from suite.study.trial import Trial
 
@@ -40,13 +40,16 @@ _STATE: Mapping[str, State] = {
     "FAIL": "failed",
     "PRUNED": "pruned",
 }
+_IN_OPTUNA = {state: name for name, state in _STATE.items()}
 
 
 @dataclass
 class Point:
     """A point of a search. trial: None for one that the arm refuses.
 
-    again_of: the number of the failed point that this one tries again.
+    again_of: the number of the failed point that this one tries again. told: step → value, what the
+    pruner has seen of it in this invocation; notes: what the pruner has noted of it. reason: why it
+    did not complete.
     """
 
     number: int
@@ -56,6 +59,9 @@ class Point:
     values: tuple[float, ...] = ()
     again_of: int | None = None
     results: dict[str, Result] = field(default_factory=dict)
+    told: dict[int, float] = field(default_factory=dict)
+    notes: Mapping[str, Any] = field(default_factory=dict)
+    reason: str = ""
 
     @property
     def runs(self) -> tuple[RunSpec, ...]:
@@ -70,6 +76,7 @@ class SpaceSearch:
         self.objectives: tuple[Objective, ...] = tuple(OBJECTIVES[n] for n in search.objectives)
         self.points: list[Point] = []
         self._search = search
+        self._pruner = PRUNERS[search.pruner] if search.pruner else None
         self._name = layout.search_name(schedule, space.scenario, space.arm)
         self._schedule = schedule
         self._suggested: dict[int, Suggestion] = {}
@@ -149,16 +156,83 @@ class SpaceSearch:
             self._storage.optuna.set_study_user_attr(self._study, layout.CHOSEN, best.number)
         return best
 
+    def next_runs(self, point: Point) -> Sequence[RunSpec]:
+        """What is to be trained of a point now: all its seeds, with a pruner one after another."""
+        left = [run for run in point.runs if run.run_id not in point.results]
+        is_over = point.state != "running"
+        return () if is_over else left[:1] if self._pruner else left
+
+    def measure(self, run_id: str, histories: Histories) -> list[Point]:
+        """Take in the tests of a run that goes on; returns the points that are given up."""
+        if self._pruner is None or not self._pruner.compares_tests:
+            return []
+        at = self.objectives[0].at
+        assert at is not None
+        given_up = []
+        for point in self.running(run_id):
+            first = _n_tests(point) * self._place(point, run_id)
+            for step, value in enumerate(at(histories).tolist(), first):
+                if self._is_hopeless(point, step, value):
+                    given_up.append(point)
+                    break
+        return given_up
+
     def tell(self, run_id: str, result: Result) -> list[Point]:
         """Take in how a run ended; returns the points that have ended with it."""
         ended = []
-        for point in self.points:
-            if point.state == "running" and run_id in {run.run_id for run in point.runs}:
-                point.results[run_id] = result
-                if all(run.run_id in point.results for run in point.runs):
-                    self._end(point)
-                    ended.append(point)
+        for point in self.running(run_id):
+            point.results[run_id] = result
+            are_over = all(run.run_id in point.results for run in point.runs)
+            # Where seeds follow one another, those after a failed one are not trained.
+            if are_over or (self._pruner is not None and result.state != "finished"):
+                self._end(point)
+            elif self._pruner is not None and not self._pruner.compares_tests:
+                value = result.objectives[self.objectives[0].name]
+                self._is_hopeless(point, self._place(point, run_id), value)
+            if point.state != "running":
+                ended.append(point)
         return ended
+
+    def running(self, run_id: str) -> list[Point]:
+        """Points under way that have this run."""
+        return [
+            point
+            for point in self.points
+            if point.state == "running" and any(run.run_id == run_id for run in point.runs)
+        ]
+
+    def _place(self, point: Point, run_id: str) -> int:
+        """Which of a point's seeds a run has, from 0."""
+        return [run.run_id for run in point.runs].index(run_id)
+
+    def _is_hopeless(self, point: Point, step: int, value: float) -> bool:
+        """Have the pruner see a value, once; a point that it gives up has ended then."""
+        from optuna.trial import TrialState
+
+        if step in point.told or not math.isfinite(value):
+            return False
+        assert self._search.pruner is not None
+        point.told[step] = value
+        self._storage.tell_step(point.trial_id, step, value)
+        # What the point could see when it was asked, and itself.
+        known = self._as_known(max(0, point.number + 1 - self._search.n_parallel))
+        known = known[: point.number + 1]
+        known[-1].state, known[-1].intermediate_values = TrialState.RUNNING, dict(point.told)
+        known[-1].system_attrs = {**self._suggested[point.number].notes, **point.notes}
+        n_steps = len(point.runs)
+        if self._pruner is not None and self._pruner.compares_tests:
+            n_steps *= _n_tests(point)
+        direction = self.objectives[0].direction
+        name = self._search.pruner
+        found = prospect(name, n_steps, direction, self._name, known, point.number)
+        self._storage.note(point.trial_id, found.notes)
+        point.notes = found.notes
+        if not found.is_hopeless:
+            return False
+        reason = f"hopeless after step {step + 1} of {n_steps} ({name})"
+        self._storage.end(point.trial_id, "PRUNED", reason=reason)
+        point.state, point.reason = "pruned", reason
+        return True
 
     @property
     def _may_ask(self) -> bool:
@@ -170,22 +244,27 @@ class SpaceSearch:
         return self.points[: max(0, len(self.points) + 1 - self._search.n_parallel)]
 
     def _suggestion(self) -> Suggestion:
-        from optuna.trial import TrialState
-
-        n_known, seen = len(self._known), []
-        for trial in self._storage.trials(self._study):
-            if trial.number >= n_known and trial.state.is_finished():
-                trial.state, trial.values = TrialState.RUNNING, None
-                trial.datetime_complete, trial.intermediate_values = None, {}
-            seen.append(trial)
         return suggest(
             self._search.sampler,
             self._search.seed,
             self.space.dimensions,
             [one.direction for one in self.objectives],
             self._name,
-            seen,
+            self._as_known(len(self._known)),
         )
+
+    def _as_known(self, n_known: int) -> list[FrozenTrial]:
+        """All points as Optuna has them, of which the first few may be known to have ended."""
+        from optuna.trial import TrialState
+
+        trials = self._storage.trials(self._study)
+        for trial in trials[n_known:]:
+            if trial.state.is_finished():
+                trial.state, trial.values = TrialState.RUNNING, None
+                trial.datetime_complete = None
+            trial.intermediate_values = {}
+            trial.system_attrs = dict(self._suggested[trial.number].notes)
+        return trials
 
     def _add(self, suggestion: Suggestion, again_of: int | None = None) -> Point:
         """Keep a point, in one transaction: it is never seen without its runs."""
@@ -214,7 +293,7 @@ class SpaceSearch:
 
     def _end(self, point: Point) -> None:
         """Tell Optuna a point's values: means over its seeds."""
-        results = [point.results[run.run_id] for run in point.runs]
+        results = list(point.results.values())
         reason = next((one.reason for one in results if one.state != "finished"), "")
         values: tuple[float, ...] = ()
         if not reason:
@@ -224,15 +303,15 @@ class SpaceSearch:
             )
             if not all(map(math.isfinite, values)):
                 values, reason = (), "its tests gave no value"
-        if values:
-            self._storage.end(point.trial_id, "COMPLETE", values=values)
-        else:
-            self._storage.end(point.trial_id, "FAIL", reason=reason)
-        point.state, point.values = "complete" if values else "failed", values
+        state: State = "complete" if values else "failed"
+        if any(result.state == "pruned" for result in results):
+            state = "pruned"  # with another point that has the same runs
+        self._storage.end(point.trial_id, _IN_OPTUNA[state], values=values or None, reason=reason)
+        point.state, point.values, point.reason = state, values, reason
 
     def _stored(self, trial: FrozenTrial) -> Point:
         """A point that was asked before."""
-        self._suggested[trial.number] = Suggestion(trial.params, trial.system_attrs)
+        self._suggested[trial.number] = Suggestion(trial.params, sampler_notes(trial))
         made = None
         if layout.POINT_RUNS in trial.user_attrs:
             made = self.space.trial(trial.params, self.space.seeds)
@@ -256,6 +335,12 @@ class SpaceSearch:
         }
 
 
+def _n_tests(point: Point) -> int:
+    """More tests than a run has: one after the first episode, one per interval, one at the end."""
+    training = point.runs[0].training
+    return 3 + training.total_env_steps // training.test_interval_env_steps
+
+
 class SearchProposer:
     """All searches of a plan side by side, and the arms that nothing is searched for."""
 
@@ -264,6 +349,7 @@ class SearchProposer:
     def __init__(self, plan: Plan) -> None:
         search = plan.profile.search
         assert search is not None
+        self.watches_tests = search.pruner is not None
         schedule = layout.schedule_name(plan.study.name, plan.profile_name)
         self.searches = [SpaceSearch(schedule, space, search) for space in plan.searches]
         proposed = {trial.key for space in plan.searches for trial in plan.proposed(space)}
@@ -286,11 +372,9 @@ class SearchProposer:
         for search in self.searches:
             search.open(storage)
             for point in search.points:
-                if point.state == "running":
-                    self._waiting.extend(point.runs)
+                self._waiting.extend(search.next_runs(point))
 
     def ask(self) -> Sequence[RunSpec]:
-        runs, self._waiting = self._waiting, []
         asked = True
         while asked:  # one of each in turn: the first complete comparison comes early
             asked = False
@@ -298,18 +382,31 @@ class SearchProposer:
                 point = search.ask()
                 if point is not None:
                     asked = True
-                    runs.extend(point.runs)
+                    self._waiting.extend(search.next_runs(point))
                     for run in point.runs:
                         if run.run_id in self._results:  # an earlier point's as well
                             self.tell(run.run_id, self._results[run.run_id])
-        once = {run.run_id: run for run in runs if run.run_id not in self._asked}
+        once = {run.run_id: run for run in self._waiting if run.run_id not in self._asked}
+        self._waiting = []
         self._asked.update(once)
         return list(once.values())
+
+    def measure(self, run_id: str, histories: Histories) -> str:
+        reason = ""
+        for search in self.searches:
+            for point in search.measure(run_id, histories):
+                reason = point.reason
+                self._lines.append(_told(search, point))
+        is_wanted = any(search.running(run_id) for search in self.searches)
+        return "" if is_wanted else reason
 
     def tell(self, run_id: str, result: Result) -> None:
         self._results[run_id] = result
         for search in self.searches:
+            points = search.running(run_id)
             self._lines.extend(_told(search, point) for point in search.tell(run_id, result))
+            for point in points:
+                self._waiting.extend(search.next_runs(point))
 
     def notices(self) -> Sequence[str]:
         lines, self._lines = self._lines, []
@@ -323,6 +420,8 @@ def _told(search: SpaceSearch, point: Point) -> str:
     text = f"{point.trial.label}: {point.state}"
     if point.state == "complete":
         text += f", {_worth(search, point)}"
+    elif point.reason:
+        text += f", {point.reason}"
     text += f" (point {n_ended} of {search.space.n_trials})"
     best = search.best
     if best is not None and best is not point and best.trial is not None:
