@@ -37,7 +37,15 @@ PAGE = page("docs/studies.md")
 NEEDED = "–"
 TABLES: dict[str, type[BaseModel]] = {
     model.__name__: model
-    for model in (StudyDefinition, Profile, ScenarioSettings, TrainingProtocol, Claim, Search, Range)
+    for model in (
+        StudyDefinition,
+        Profile,
+        ScenarioSettings,
+        TrainingProtocol,
+        Claim,
+        Search,
+        Range,
+    )
 }
 
 
@@ -168,8 +176,7 @@ def test_hyperparameters() -> None:
 def test_objectives() -> None:
     better = {"maximize": "larger", "minimize": "smaller"}
     assert table_after(PAGE, "<!-- objectives -->") == [
-        [f"`{one.name}`", better[one.direction], one.unit, one.title]
-        for one in OBJECTIVES.values()
+        [f"`{one.name}`", better[one.direction], one.unit, one.title] for one in OBJECTIVES.values()
     ]
 
 
