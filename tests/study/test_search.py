@@ -7,12 +7,13 @@ from typing import get_args
 
 import optuna
 import pytest
+from pydantic import ValidationError
 
 from suite.errors import InputError
 from suite.study.load import load_study
 from suite.study.objectives import OBJECTIVES, ObjectiveName
 from suite.study.plan import Plan, expand
-from suite.study.search import PRUNERS, SAMPLERS, PrunerName, SamplerName
+from suite.study.search import PRUNERS, SAMPLERS, PrunerName, Range, SamplerName
 
 STUDY = """
 format = 1
@@ -344,6 +345,12 @@ def test_what_may_not_be_said(case: str, tmp_path: Path) -> None:
     line = str(caught.value)
     assert "\n" not in line
     assert all(word in line for word in words), line
+
+
+@pytest.mark.parametrize("end", [-1e301, 1e301])
+def test_ends_are_numbers_that_can_be_held(end: float) -> None:
+    with pytest.raises(ValidationError, match=r"should be (less|greater) than or equal"):
+        Range.model_validate({"low": end, "high": 1.0})
 
 
 def test_names_are_those_of_the_tables() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from rich.console import Console
 
 from reports.load import view
 from suite.algorithms.registry import run_point
+from suite.cli import main
 from suite.errors import InputError
 from suite.overview import plan_document, print_header, print_trials
 from suite.runs.cohorts import cohort_shape
@@ -127,6 +129,16 @@ def test_trials_that_differ_in_a_setting_alone_are_told_apart(tmp_path: Path) ->
     data = view(plan.with_trials(both), {})
     assert {run.point for run in data.runs} == {f"learning_rate={rate}" for rate in (0.001, 0.002)}
     assert len({cohort_shape(trial.runs[0]) for trial in both}) == 1
+
+
+def test_a_searched_start_is_found_again_as_a_part_of_training(tmp_path: Path) -> None:
+    """In reports, whose scenarios may be trained for different times."""
+    plan = plan_of(tmp_path, START)
+    (space,) = plan.searches
+    both = [space.trial({"pruning_start_fraction": part}, space.seeds) for part in (0.25, 0.5)]
+    runs = view(plan.with_trials(both), {}).runs
+    assert {run.point for run in runs} == {"T=2,500", "T=5,000"}
+    assert {run.counterpart for run in runs} == {"T=0.25 of training", "T=0.5 of training"}
 
 
 def test_a_stored_run_keeps_what_it_is_told_apart_by(tmp_path: Path) -> None:
@@ -251,6 +263,13 @@ def test_the_middle_of_a_range(dimension: Dimension, middle: float, n_points: fl
     assert dimension.middle == middle
     assert dimension.n_points == n_points
     assert dimension.middle in dimension
+
+
+def test_what_is_published_need_not_be_a_step_of_the_range() -> None:
+    dimension = Dimension("x", "x", "float", 0.1, 0.9, step=0.2)
+    assert 0.5 in dimension
+    assert 0.6 not in dimension
+    assert 1.1 not in dimension
 
 
 def test_a_typical_point_is_what_the_arm_has_where_that_is_searched(tmp_path: Path) -> None:
@@ -390,6 +409,20 @@ def test_without_a_search_nothing_is_said_of_it() -> None:
     assert not plan.searches
     assert not plan.to_come
     assert "earch" not in shown(plan)
+
+
+def test_it_is_not_run_yet(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan_of(tmp_path, START)
+    command = ["cadp-suite", "run", str(tmp_path / "s.toml"), "--runs-dir", str(tmp_path / "runs")]
+    monkeypatch.setattr(sys, "argv", command)
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "profiles.p.search: searches cannot be run yet" in line
+    assert not (tmp_path / "runs").exists()
 
 
 def test_a_search_moves_with_its_study(twin: None) -> None:
