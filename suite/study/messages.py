@@ -89,7 +89,10 @@ def input_error(
 
     model: what was to be read. tags: which model stands behind each mark of a choice of models.
     """
-    error = errors.errors(include_url=False)[0]
+    error, *others = errors.errors(include_url=False)
+    if error["type"] == "missing":  # perhaps it is there, misspelt
+        here = [one for one in others if one["loc"][:-1] == error["loc"][:-1]]
+        error = next((one for one in here if one["type"] == "extra_forbidden"), error)
     loc, kind, value = error["loc"], error["type"], error["input"]
     keys = tuple(key for key in loc if key not in tags)
     if kind in ("union_tag_not_found", "union_tag_invalid"):

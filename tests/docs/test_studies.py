@@ -29,13 +29,23 @@ from suite.study.definition import (
     StudyDefinition,
 )
 from suite.study.load import load_study
+from suite.study.objectives import OBJECTIVES
 from suite.study.plan import expand
+from suite.study.search import Range, Search
 
 PAGE = page("docs/studies.md")
 NEEDED = "–"
 TABLES: dict[str, type[BaseModel]] = {
     model.__name__: model
-    for model in (StudyDefinition, Profile, ScenarioSettings, TrainingProtocol, Claim)
+    for model in (
+        StudyDefinition,
+        Profile,
+        ScenarioSettings,
+        TrainingProtocol,
+        Claim,
+        Search,
+        Range,
+    )
 }
 
 
@@ -82,14 +92,16 @@ def toml(value: Any) -> str:
         return f'"{value}"'
     if isinstance(value, int):
         return f"{value:_}"
-    return "[]" if value == () else repr(value)
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(toml, value))}]"
+    return repr(value)
 
 
-def default(field: FieldInfo) -> str:
+def default(key: str, field: FieldInfo) -> str:
     if field.is_required():
         return NEEDED
     if field.default is None:
-        return "all"
+        return "all" if key == "scenarios" else "none"
     if isinstance(field.default, BaseModel | dict):
         return "empty"
     return f"`{toml(field.default)}`"
@@ -98,7 +110,7 @@ def default(field: FieldInfo) -> str:
 def expected(model: type[BaseModel], keys: list[str]) -> dict[str, tuple[str, str]]:
     """Key → default and values, as the page has to give them."""
     properties = model.model_json_schema()["properties"]
-    return {key: (default(model.model_fields[key]), values(properties[key])) for key in keys}
+    return {key: (default(key, model.model_fields[key]), values(properties[key])) for key in keys}
 
 
 def described(mark: str) -> dict[str, tuple[str, str]]:
@@ -159,6 +171,13 @@ def test_hyperparameters() -> None:
         if one.fraction:
             wanted[one.fraction] = (NEEDED, values(properties[one.fraction]))
     assert described("hyperparameters") == wanted
+
+
+def test_objectives() -> None:
+    better = {"maximize": "larger", "minimize": "smaller"}
+    assert table_after(PAGE, "<!-- objectives -->") == [
+        [f"`{one.name}`", better[one.direction], one.unit, one.title] for one in OBJECTIVES.values()
+    ]
 
 
 def own_classes(settings: type[ArmSettings]) -> list[type[BaseModel]]:
