@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 EXPERIMENT = "cadp-suite"
+# MLflow's pages show the experiment as training, not as conversations with a language model.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 # Tags of an MLflow run.
 RUN_ID_TAG = "cadp.run_id"
@@ -13,6 +15,19 @@ ELAPSED_TAG = "cadp.elapsed_seconds"
 WEIGHTS_TAG = "cadp.weights_sha256"  # digest of the final weights of a finished run
 PROVENANCE_PREFIX = "cadp.provenance."  # of the latest sitting, for the eye
 SITTING_PREFIX = "cadp.sitting."  # one per sitting, numbered: its provenance as JSON
+
+# Tags of an MLflow run that is a heading: the parent of a study's runs at one profile.
+STUDY_TAG = "cadp.study"
+PROFILE_TAG = "cadp.profile"
+QUESTION_TAG = "cadp.question"
+DEVIATIONS_TAG = "cadp.deviations"
+
+# Tags that MLflow's own pages know.
+PARENT_TAG = "mlflow.parentRunId"
+DESCRIPTION_TAG = "mlflow.note.content"
+COMMIT_TAG = "mlflow.source.git.commit"
+SOURCE_TAG = "mlflow.source.name"
+SOURCE = "cadp-suite"
 
 # MLflow cuts a tag here, from its end; a traceback's end is what matters, so we cut first.
 LONGEST_TAG = 8_000

@@ -100,7 +100,7 @@ class Accounts:
     def open(self) -> None:
         """Make or open the databases; work for the bookkeeper, it takes seconds."""
         if not self.is_complete:
-            self._writer = RecordWriter(self._directory.root)
+            self._writer = RecordWriter(self._directory.root, self._plan)
         self._ledger = TrialLedger(self._plan, self._directory)
         for trial in self._plan.trials:
             if self._is_settled(trial):
