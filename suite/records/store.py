@@ -42,6 +42,9 @@ _STATUS: dict[str, Status] = {
 }
 # What MLflow stores for infinities.
 _LARGEST = 1.79e308
+# Earlier versions stored the step in the place of the time.
+_TIMES = """SELECT run_uuid, step, max(timestamp) AS measured FROM metrics
+    WHERE timestamp != step GROUP BY run_uuid, step"""
 _RUN_CURE = "restore the file from a backup, or delete this run in MLflow: it is trained again"
 _BUSY_SECONDS = 10
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
@@ -140,6 +143,28 @@ class RecordStore:
             rows = self._rows(f"SELECT run_uuid FROM runs WHERE NOT EXISTS ({measured})")
             empty = {row["run_uuid"] for row in rows}
             return {row["run_id"] for row in self._runs() if row["run_uuid"] in empty}
+
+    def histories(self, run_id: str) -> dict[str, History]:
+        """Metric key → history of one run; nothing of a run that has no record."""
+        with self._boundary():
+            ids = {row["run_uuid"] for row in self._runs() if row["run_id"] == run_id}
+            return self._histories(ids).get(next(iter(ids)), {}) if ids else {}
+
+    def times(self, run_ids: Collection[str] | None = None) -> dict[str, dict[int, int]]:
+        """Run id → step → when it was measured, in milliseconds since 1970 (UTC).
+
+        Earlier versions recorded no times: steps of theirs are left out.
+        """
+        with self._boundary():
+            ids = {row["run_uuid"]: row["run_id"] for row in self._runs()}
+            times: dict[str, dict[int, int]] = {}
+            for row in self._rows(_TIMES):
+                run_id = ids.get(row["run_uuid"])
+                if run_id is not None and (run_ids is None or run_id in run_ids):
+                    if not (isinstance(row["step"], int) and isinstance(row["measured"], int)):
+                        raise ValueError("metrics have steps or times that are no numbers")
+                    times.setdefault(run_id, {})[row["step"]] = row["measured"]
+            return times
 
     def load(
         self, run_ids: Collection[str] | None = None, *, with_histories: bool = True
