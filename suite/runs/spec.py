@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import cached_property
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -81,7 +82,7 @@ class RunSpec(BaseModel):
             content["searched"] = tuple(content["searched"])
         return content
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """16 hex digits; equal content gives an equal id, whatever its labels are."""
         content = self.model_dump(mode="json", exclude={*LABELS})
