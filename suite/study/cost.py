@@ -146,7 +146,7 @@ def run_bytes(run: RunSpec, environment: EnvironmentInfo) -> float:
 
 def workers_that_fit(plan: Plan, memory_bytes: float) -> int:
     """How many of the plan's largest runs a memory holds side by side; at least 1."""
-    sizes = _bytes(plan, [*((run, 1) for run in plan.runs), *plan.to_come])
+    sizes = _bytes(plan, plan.foreseen)
     held = itertools.accumulate(sorted(sizes, reverse=True))
     return max(1, sum(total <= memory_bytes for total in held))
 
