@@ -64,7 +64,7 @@ def test_the_dashboard_shows_runs_and_searches(ask: Callable[[str], dict[str, An
     assert search["objective_names"] == ["final test win rate of agents that act alone"]
     assert search["directions"] == ["maximize"]
     said = {one["key"]: one["value"] for one in search["user_attrs"]}
-    assert said["sampler"] == '"TPESampler"'
+    assert said["sampler"] == "TPESampler"
     assert said["seeds"] == "[11, 12]"
     points = search["trials"]
     assert [one["state"] for one in points] == ["Complete"] * 3
@@ -73,5 +73,5 @@ def test_the_dashboard_shows_runs_and_searches(ask: Callable[[str], dict[str, An
     runs = ask(f"/api/studies/{studies['example/tiny']}")["trials"]
     assert len(runs) == 12
     shown = {one["key"]: one["value"] for one in runs[0]["user_attrs"]}
-    assert shown["scenario"] == '"skirmish/3m"'
+    assert shown["scenario"] == "skirmish/3m"
     assert shown["attempt"] == "1"
