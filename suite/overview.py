@@ -17,7 +17,7 @@ from suite.study.cost import (
     n_episodes,
     work,
 )
-from suite.study.plan import Plan
+from suite.study.plan import Plan, Trial
 from suite.text import duration_text, memory_text, one_line, plural
 
 # Plans that take this many times as long as compiling, or more, do not mention it.
@@ -66,11 +66,13 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
         "warnings": warning_lines(plan),
         "n_trials": len(plan.trials),
         "n_runs": len(plan.runs),
+        "looks": list(plan.looks),
         "n_finished": cost.n_finished,
         "total_env_steps": plan.total_env_steps,
         "estimate": {
             "cpu_hours": round(cost.cpu_hours, 3),
             "wall_hours": round(cost.wall_hours, 3),
+            "first_look": _first_look_document(cost),
             "compilation_seconds": COMPILATION_SECONDS,
             "n_workers": cost.n_workers,
             "throughput_gflops": round(cost.throughput_gflops, 1),
@@ -91,6 +93,14 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
     }
 
 
+def _first_look_document(cost: Estimate) -> dict[str, float] | None:
+    """What is certain to be needed, where seeds are added look by look."""
+    if cost.first_look is None:
+        return None
+    first = cost.first_look
+    return {"cpu_hours": round(first.cpu_hours, 3), "wall_hours": round(first.wall_hours, 3)}
+
+
 def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     """What a user must know before anything is trained."""
     study, profile = plan.study, plan.profile
@@ -109,11 +119,8 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
         say(console, "Scenarios left out:")
         for scenario, reason in profile.missing_scenarios.items():
             say(console, f"  - {scenario}: {one_line(reason)}")
-    say(
-        console,
-        f"{len(plan.trials)} trials × {plural(len(profile.seeds), 'seed')} = "
-        f"{len(plan.runs)} runs, {plan.total_env_steps:,} training steps",
-    )
+    for line in _size_lines(plan):
+        say(console, line)
     for line in warning_lines(plan):
         say(console, f"Warning: {line}")
     if cost.n_finished == len(plan.runs):
@@ -122,10 +129,12 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
     what = "Estimated"
     if cost.n_finished:
         what = f"{cost.n_finished} of them finished; estimated for the rest"
+    if cost.first_look is not None:
+        say(console, f"{what}, first look: {_time_text(cost.first_look)}")
+        what = "At most"
     say(
         console,
-        f"{what}: {duration_text(3600 * cost.cpu_hours)} of processor time, "
-        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}; "
+        f"{what}: {_time_text(cost)}; "
         f"memory {memory_text(cost.run_bytes)} for the largest run, {memory_text(cost.all_bytes)} "
         "for all workers",
     )
@@ -136,6 +145,35 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
             f"{duration_text(COMPILATION_SECONDS)} and {memory_text(COMPILATION_BYTES)} per worker "
             "more",
         )
+
+
+def _size_lines(plan: Plan) -> list[str]:
+    """Numbers of trials, seeds, runs and steps; a range where seeds are added look by look."""
+    trials, most = plural(len(plan.trials), "trial"), len(plan.runs)
+    if len(plan.looks) == 1:
+        seeds = plural(plan.looks[0], "seed")
+        return [f"{trials} × {seeds} = {most} runs, {plan.total_env_steps:,} training steps"]
+    first = plan.runs_of_look(1)
+    first_steps = sum(run.training.total_env_steps for run in first)
+    return [
+        f"{trials} × {plan.looks[0]} to {plan.looks[-1]} seeds = {len(first)} to {most} runs, "
+        f"{first_steps:,} to {plan.total_env_steps:,} training steps",
+        f"Looks at {', '.join(map(str, plan.looks))} seeds: more are added until every primary "
+        "claim is decided",
+    ]
+
+
+def _time_text(cost: Estimate) -> str:
+    return (
+        f"{duration_text(3600 * cost.cpu_hours)} of processor time, "
+        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}"
+    )
+
+
+def _seeds_text(plan: Plan, trial: Trial) -> str:
+    if len(plan.looks) > 1:
+        return f"{plan.looks[0]} to {plan.looks[-1]}"
+    return " ".join(str(run.seed) for run in trial.runs)
 
 
 def print_trials(console: Console, plan: Plan) -> None:
@@ -150,7 +188,7 @@ def print_trials(console: Console, plan: Plan) -> None:
             trial.arm,
             *(_value(one, trial.hyperparameters.get(one.name)) for one in shown),
             f"{trial.runs[0].training.total_env_steps:,}",
-            " ".join(str(run.seed) for run in trial.runs),
+            _seeds_text(plan, trial),
         )
         for trial in plan.trials
     )

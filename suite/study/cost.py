@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -67,6 +67,8 @@ class Estimate:
 
     run_bytes: memory of the process that trains the largest run; all_bytes: of all workers, should
     the largest runs come together. n_finished: runs that are finished and cost nothing more.
+    first_look: of its runs alone, where seeds are added look by look; the rest is then the most
+    that it may cost.
     """
 
     cpu_hours: float
@@ -76,6 +78,7 @@ class Estimate:
     run_bytes: float = 0.0
     all_bytes: float = 0.0
     n_finished: int = 0
+    first_look: Estimate | None = None
 
 
 def estimate(
@@ -87,8 +90,18 @@ def estimate(
 ) -> Estimate:
     """Cost of every run of the plan, but for the run ids in `without` (finished ones)."""
     speed = flops_per_second or measured_flops_per_second()
-    left = [run for run in plan.runs if run.run_id not in without]
-    n_finished = len(plan.runs) - len(left)
+    most = _estimate(plan, plan.runs, n_workers, without, speed)
+    if len(plan.looks) == 1:
+        return most
+    first = _estimate(plan, plan.runs_of_look(1), n_workers, without, speed)
+    return replace(most, first_look=first)
+
+
+def _estimate(
+    plan: Plan, runs: Sequence[RunSpec], n_workers: int, without: Collection[str], speed: float
+) -> Estimate:
+    left = [run for run in runs if run.run_id not in without]
+    n_finished = len(runs) - len(left)
     seconds = [run_seconds(run, plan.environments[run.scenario], speed) for run in left]
     if not seconds:
         return Estimate(0.0, 0.0, n_workers, speed / 1e9, n_finished=n_finished)

@@ -36,6 +36,8 @@ Side = Annotated[str, StringConstraints(max_length=200)]
 MOST_ENTRIES = 1_000
 # Runs of one profile, and so seeds: planned in seconds.
 LARGEST_PLAN = 100_000
+# Of seeds that are added look by look: more looks save little and take more to be decided.
+MOST_LOOKS = 20
 
 
 class _Table(BaseModel):
@@ -130,9 +132,52 @@ class ScenarioSettings(_Table):
     hyperparameters: Hyperparameters = Hyperparameters()
 
 
+class SequentialSeeds(_Table):
+    """Seeds 1, 2, …, added look by look until the primary claims are decided.
+
+    first: seeds of the first look. then: how many each further look adds; the last one may add
+    fewer. up_to: the most seeds.
+    """
+
+    first: int = Field(ge=2, le=LARGEST_PLAN)
+    then: int = Field(ge=1, le=LARGEST_PLAN)
+    up_to: int = Field(ge=3, le=LARGEST_PLAN)
+
+    @property
+    def n_looks(self) -> int:
+        """Number of looks, that at `first` included."""
+        return 1 + -(-(self.up_to - self.first) // self.then)
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        """Number of seeds at each look, ascending; the last is `up_to`."""
+        return (*range(self.first, self.up_to, self.then), self.up_to)
+
+
+# How errors of either form are marked; no key of a file looks so.
+SEED_LIST, SEED_TABLE = "list of seeds", "table of seeds"
+
+
+def _seeds_tag(given: Any) -> str:
+    """Which form of seeds a value is to be read as."""
+    return SEED_TABLE if isinstance(given, dict | SequentialSeeds) else SEED_LIST
+
+
+Seeds = Annotated[
+    Annotated[
+        tuple[Seed, ...],
+        Field(min_length=1, max_length=LARGEST_PLAN, fail_fast=True),
+        Tag(SEED_LIST),
+    ]
+    | Annotated[SequentialSeeds, Tag(SEED_TABLE)],
+    Discriminator(_seeds_tag),
+]
+
+
 class Profile(_Table):
     """A size of the study: `smoke`, `quick`, `paper`.
 
+    seeds: a list, or up to how many are added until the primary claims are decided.
     deviations: sentences, what it does otherwise than its subject, a paper; shown before every
     run.
     missing_scenarios: scenario that is left out → why; shown likewise.
@@ -142,11 +187,23 @@ class Profile(_Table):
     deviations: tuple[Text, ...] = Field((), max_length=MOST_ENTRIES)
     scenarios: tuple[ScenarioName, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
     arms: tuple[Name, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
-    seeds: tuple[Seed, ...] = Field(min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
+    seeds: Seeds
     training: TrainingProtocol = TrainingProtocol()
     hyperparameters: Hyperparameters = Hyperparameters()
     scenario_settings: dict[ScenarioName, ScenarioSettings] = Field({}, max_length=MOST_ENTRIES)
     missing_scenarios: dict[ScenarioName, Text] = Field({}, max_length=MOST_ENTRIES)
+
+    @property
+    def looks(self) -> tuple[tuple[int, ...], ...]:
+        """All seeds that are there at each look, ascending; one look where seeds are a list."""
+        if isinstance(self.seeds, SequentialSeeds):
+            return tuple(tuple(range(1, n + 1)) for n in self.seeds.numbers)
+        return (self.seeds,)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that may be trained."""
+        return self.looks[-1]
 
     def training_for(self, scenario: str) -> TrainingProtocol:
         """The training settings of `scenario`, its own overrides applied."""
@@ -189,6 +246,8 @@ class Claim(_Table):
         than `margin`.
     left, right: `arm/mode`, an execution mode of that arm.
     scenarios: where it is claimed; None means every scenario of the profile.
+    primary: whether it gets a verdict where some claim of the study is marked so; the others are
+        then descriptive. Where none is marked, all get one.
     """
 
     name: Name
@@ -198,6 +257,7 @@ class Claim(_Table):
     right: Side
     margin: Fraction = 0.0
     scenarios: tuple[ScenarioName, ...] | None = Field(None, min_length=1, max_length=MOST_ENTRIES)
+    primary: bool = False
 
     @property
     def left_arm(self) -> str:
@@ -238,3 +298,8 @@ class StudyDefinition(_Table):
     backend_arms: dict[Name, dict[Name, AnyArm]] = Field({}, max_length=MOST_ENTRIES)
     profiles: dict[Name, Profile] = Field(min_length=1, max_length=MOST_ENTRIES)
     claims: tuple[Claim, ...] = Field((), max_length=MOST_ENTRIES)
+
+    @property
+    def primary_claims(self) -> tuple[Claim, ...]:
+        """Those that are marked primary; all of them where none is."""
+        return tuple(claim for claim in self.claims if claim.primary) or self.claims

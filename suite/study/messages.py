@@ -81,11 +81,12 @@ def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
 
 
 def input_error(
-    errors: ValidationError, path: Path, model: type[BaseModel], tags: Mapping[str, type[BaseModel]]
+    errors: ValidationError, path: Path, model: type[BaseModel], tags: Mapping[str, type[BaseModel] | None]
 ) -> InputError:
     """The first validation error as what, where, value, cure.
 
-    model: what was to be read. tags: which model stands behind each mark of a choice of models.
+    model: what was to be read. tags: which model stands behind each mark of a choice of models;
+    None for what is no table.
     """
     error = errors.errors(include_url=False)[0]
     loc, kind, value = error["loc"], error["type"], error["input"]
@@ -95,7 +96,7 @@ def input_error(
     if kind == "extra_forbidden":
         name = str(keys[-1])
         arm = str(loc[-2]) if len(loc) > 1 else ""
-        if arm in tags and (owners := _owners(name, arm)):
+        if arm in arm_tags().values() and (owners := _owners(name, arm)):
             what = f"a setting of {owners}, for which {arm} has no use"
             where = place(path, keys[:-1])
             return InputError(what, where=where, value=name, cure="leave it out")
@@ -179,7 +180,7 @@ def _has(method: Method, key: str) -> bool:
 
 
 def _valid_keys(
-    parents: Keys, model: type[BaseModel], tags: Mapping[str, type[BaseModel]]
+    parents: Keys, model: type[BaseModel], tags: Mapping[str, type[BaseModel] | None]
 ) -> Iterable[str]:
     """The keys a table may have, from where it stands in the file."""
     here: Any = model

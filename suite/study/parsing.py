@@ -9,14 +9,17 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from suite.algorithms.registry import methods
 from suite.errors import InputError
 from suite.study.definition import (
     LARGEST_PLAN,
     MOST_ENTRIES,
+    SEED_LIST,
+    SEED_TABLE,
     STUDY_FORMAT,
+    SequentialSeeds,
     StudyDefinition,
     arm_tags,
 )
@@ -122,7 +125,8 @@ def _models(tables: dict[str, Any], path: Path) -> StudyDefinition:
     try:
         return StudyDefinition.model_validate(_plain(tables, (), path))
     except ValidationError as error:
-        tags = {tag: methods()[key].settings for key, tag in arm_tags().items()}
+        tags: dict[str, type[BaseModel] | None] = {SEED_LIST: None, SEED_TABLE: SequentialSeeds}
+        tags |= {tag: methods()[key].settings for key, tag in arm_tags().items()}
         raise input_error(error, path, StudyDefinition, tags) from None
 
 

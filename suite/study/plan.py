@@ -68,9 +68,24 @@ class Plan:
         return self.study.profiles[self.profile_name]
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """Number of seeds at each look, ascending; one look where seeds are a list."""
+        return tuple(map(len, self.profile.looks))
+
+    @property
     def runs(self) -> tuple[RunSpec, ...]:
-        """Every run; the first seed of every trial first, so that partial results compare early."""
-        by_seed = zip(*(trial.runs for trial in self.trials), strict=True)
+        """Every run; the first seed of every trial first, so that partial results compare early.
+
+        Where seeds are added look by look: every run that there may be.
+        """
+        return self._runs(0, self.looks[-1])
+
+    def runs_of_look(self, look: int) -> tuple[RunSpec, ...]:
+        """The runs that a look adds, 1 being the first, in the order of `runs`."""
+        return self._runs((0, *self.looks)[look - 1], self.looks[look - 1])
+
+    def _runs(self, begin: int, end: int) -> tuple[RunSpec, ...]:
+        by_seed = zip(*(trial.runs[begin:end] for trial in self.trials), strict=True)
         return tuple(itertools.chain.from_iterable(by_seed))
 
     @property
@@ -118,8 +133,9 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
     ]
     n_trials = sum(math.prod(len(values) for values in lists.values()) for _, _, lists in grids)
     # Counted before it is built: a few long lists multiply to more runs than memory holds.
-    if n_trials * len(profile.seeds) > LARGEST_PLAN:
-        what = f"{n_trials:,} trials × {len(profile.seeds):,} seeds are too many runs"
+    n_seeds = len(profile.all_seeds)
+    if n_trials * n_seeds > LARGEST_PLAN:
+        what = f"{n_trials:,} trials × {n_seeds:,} seeds are too many runs"
         where, cure = f"study {study.name}: profiles.{name}", f"a plan has at most {LARGEST_PLAN:,}"
         raise InputError(what, where=where, cure=f"{cure}; shorten its lists")
     environments = {scenario: describe(scenario) for scenario in profile.scenarios}
@@ -193,6 +209,6 @@ def _trial(
             seed=seed,
             environment_version=environment.backend_version,
         )
-        for seed in profile.seeds
+        for seed in profile.all_seeds
     )
     return Trial(environment.name, arm, point, runs)
