@@ -1,11 +1,11 @@
 """Tests that are looked at several times, as p values that allow for it.
 
-Who tests after every few seeds and stops at p ≤ 5 % is wrong far more often than in 5 % of cases
-(13 % with six looks). Here the error level α is spent look by look: `spent(α, t)` of it until a share
-t of the most seeds is there (Lan and DeMets 1983, "Discrete sequential boundaries"; the function is
-Kim and DeMets 1987, power 2). At each look the nominal level is the one at which exactly that much
-is spent, given that no look before has decided: numerical integration over the test statistic,
-from look to look (Armitage, McPherson and Rowe 1969, "Repeated significance tests").
+Who tests after every few seeds and stops at p ≤ 5 % errs far more often than in 5 % of cases. Here
+the error level α is spent look by look: `spent(α, t)` of it until a share t of the most seeds is
+there (Lan and DeMets 1983, "Discrete sequential boundaries"; the function is of Kim and DeMets
+1987, "Design and analysis of group sequential tests"). At each look the nominal level is the one at
+which exactly that much is spent, given that no look before has decided: numerical integration over
+the statistic, from look to look (Armitage, McPherson and Rowe 1969, "Repeated significance tests").
 
 The statistic is Student's t, and its integration exact for normal differences, as in Jennison and
 Turnbull 1991, "Exact calculations for sequential t, χ² and F tests". The usual shortcut, nominal
@@ -19,7 +19,7 @@ of it. Why this spending function, and what looks cost: docs/studies.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -27,13 +27,20 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.interpolate import PchipInterpolator
 
+from reports.data import ClaimKind
+from reports.statistics.verdicts import OneSided, Pairs, p_above, p_values
+
 Floats = NDArray[np.float64]
 # Given n pairs: (cells, edges), the probability that the statistic of n + 1 pairs lies above each
 # edge, from within each cell. Statistics are normal scores: Φ⁻¹(1 − p) of a one-sided p value.
 Transition = Callable[[int], Floats]
+# (Error levels, share of the most seeds) → how much of each level is spent by then.
+Spending = Callable[[Floats, float], Floats]
 
+# Few seeds tell little of skewed differences, so little is spent on them; docs/studies.md compares.
+SPENDING_POWER = 2
 _WIDTH = 0.05
-EDGES: Floats = np.arange(-100, 171) * _WIDTH
+EDGES: Floats = np.arange(-100, 171, dtype=np.float64) * _WIDTH
 # Points that stand for cells: centres have a variance of 1 + h²/12, normal scores one of 1
 # (Sheppard's correction).
 CELLS: Floats = (EDGES[1:] + EDGES[:-1]) / 2 / np.sqrt(1 + _WIDTH**2 / 12)
@@ -42,12 +49,43 @@ _LEVELS: Floats = np.geomspace(1e-8, 0.5, 48)
 _ANGLES: Floats = np.linspace(-np.pi / 2, np.pi / 2, 4001)
 
 
-def spent(level: Floats | float, share: float) -> Floats | float:
+def spent(level: Floats, share: float) -> Floats:
     """How much of an error level is spent once a share of the most seeds is there."""
-    return level * share**2
+    return level * share**SPENDING_POWER
 
 
-def sequential_p_value(p_value: float, n_pairs: tuple[int, ...], shares: tuple[float, ...]) -> float:
+def p_values_by_look(
+    kind: ClaimKind, pairs: Pairs, margin: float, looks: Sequence[Collection[int]], most: int
+) -> list[tuple[float, float]]:
+    """Sequential p values for and against a statement, as they stand after each look.
+
+    looks: all seeds asked for by then. most: how many seeds the last look that may come has. They
+    never rise: what was decided once stays so. A look that brings no new pair is no test.
+    """
+    found, lowest = [], (1.0, 1.0)
+    n_pairs: tuple[int, ...] = ()
+    shares: tuple[float, ...] = ()
+    for seeds in looks:
+        here = pairs.of(seeds)
+        n = len(here.seeds)
+        if n > max((1, *n_pairs)):
+            n_pairs, shares = (*n_pairs, n), (*shares, len(seeds) / most)
+            for_, against = p_values(kind, here, margin, _above(n_pairs, shares))
+            lowest = min(lowest[0], for_), min(lowest[1], against)
+        found.append(lowest)
+    return found
+
+
+def _above(n_pairs: tuple[int, ...], shares: tuple[float, ...]) -> OneSided:
+    """The one-sided test of the last look."""
+    return lambda differences, threshold: sequential_p_value(
+        p_above(differences, threshold), n_pairs, shares
+    )
+
+
+def sequential_p_value(
+    p_value: float, n_pairs: tuple[int, ...], shares: tuple[float, ...]
+) -> float:
     """The smallest level at which a one-sided p value crosses the boundary at the last look.
 
     n_pairs: pairs at every look so far, at least 2, ascending. shares: of the most seeds, that were
@@ -72,24 +110,26 @@ def nominal_levels(
     n_pairs: tuple[int, ...],
     shares: tuple[float, ...],
     levels: Floats,
+    spending: Spending | None = None,
     transition: Transition | None = None,
 ) -> Floats:
     """One-sided p value at which each look decides, for each error level.
 
     n_pairs, shares: see `sequential_p_value`. levels: (levels,), each below 1. → (looks, levels).
-    transition: of Student's t unless another statistic is given.
+    spending: `spent` unless another function is given. transition: of Student's t unless another
+    statistic is given.
     """
-    transition = transition or _student
+    spending, transition = spending or spent, transition or _student
     # Probability that no look before has decided and the score lies above each edge.
     above = np.tile(stats.norm.sf(EDGES), (len(levels), 1))
     before, already, found = 0, np.zeros(len(levels)), []
     for n, share in zip(n_pairs, shares, strict=True):
         for m in range(before or n, n):
             above = -np.diff(above) @ transition(m)
-        now = spent(levels, share) - already
+        now = spending(levels, share) - already
         boundary = np.array([_where(row, part) for row, part in zip(above, now, strict=True)])
         found.append(stats.norm.sf(boundary))
-        above = np.where(EDGES < boundary[:, None], above - now[:, None], 0.0)
+        above = np.where(boundary[:, None] > EDGES, above - now[:, None], 0.0)
         before, already = n, already + now
     return np.array(found)
 

@@ -81,7 +81,10 @@ def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
 
 
 def input_error(
-    errors: ValidationError, path: Path, model: type[BaseModel], tags: Mapping[str, type[BaseModel] | None]
+    errors: ValidationError,
+    path: Path,
+    model: type[BaseModel],
+    tags: Mapping[str, type[BaseModel] | None],
 ) -> InputError:
     """The first validation error as what, where, value, cure.
 
