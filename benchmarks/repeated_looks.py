@@ -1,4 +1,4 @@
-"""What it costs to look at seeds as they come, and what it saves: simulations behind docs/studies.md.
+"""What looking at seeds as they come costs and saves: the simulations behind docs/studies.md.
 
 Seeds are added five by five up to thirty; a paired difference of win rates is judged at each look.
 Three tables, each with the spending functions that were compared:
@@ -6,8 +6,9 @@ Three tables, each with the spending functions that were compared:
 \b
 errors   false verdicts in 100 studies of arms with equal means, at 5 % on two sides. "every look":
          uncorrected t tests at 5 %; "5 seeds", "30 seeds": one t test, as with a list of seeds.
-         Arms alike differ by chance alone; "one varies": equal means, but the seeds of one arm
-         vary and those of the other do not, which makes differences skewed
+         Arms alike differ by chance alone; "all or nothing": in each seed either arm wins all and
+         the other nothing; "one varies": equal means, but the seeds of one arm vary and those of
+         the other do not, which makes differences skewed
 seeds    at the given effect, in standard deviations of the difference: verdicts in 100 studies, and
          the mean number of seeds, where one claim is tested and where the level is Holm's strictest
          of three. "30 seeds": one t test
@@ -123,6 +124,7 @@ CASES: dict[str, Sample] = {
     "alike, 97 %, 32 episodes": alike(0.97, 0.03, 32),
     "alike, 97 %, 96 episodes": alike(0.97, 0.03, 96),
     "alike, 60 %, 96 episodes": alike(0.6, 0.15, 96),
+    "all or nothing": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
     "one varies, 60 %, 96 episodes": one_varies(0.6, 0.15, 96),
     "one varies, 95 %, 32 episodes": one_varies(0.95, 0.06, 32),
     "one varies, 95 %, 96 episodes": one_varies(0.95, 0.06, 96),
