@@ -6,14 +6,15 @@ Three tables, each with the spending functions that were compared:
 \b
 errors   false verdicts in 100 studies of arms with equal means, at 5 % on two sides. "every look":
          uncorrected t tests at 5 %; "5 seeds", "30 seeds": one t test, as with a list of seeds.
-         Arms alike differ by chance alone; "all or nothing": in each seed either arm wins all and
-         the other nothing; "one varies": equal means, but the seeds of one arm vary and those of
-         the other do not, which makes differences skewed
+         Arms alike differ by chance alone; "all or nothing": a seed of theirs wins every episode or
+         none; "one or the other": so in each seed exactly one of both arms; "one varies": equal
+         means, but the seeds of one arm vary and those of the other do not, which makes differences
+         skewed
 seeds    at the given effect, in standard deviations of the difference: verdicts in 100 studies, and
          the mean number of seeds, where one claim is tested and where the level is Holm's strictest
          of three. "30 seeds": one t test
-means    of the difference where looks stopped, as a multiple of the true one, and how often its
-         ordinary 95 % interval holds the truth
+means    of the difference where looks stopped at that strictest level, as a multiple of the true
+         one, and how often its ordinary 95 % interval holds the truth
 """
 
 from __future__ import annotations
@@ -124,7 +125,10 @@ CASES: dict[str, Sample] = {
     "alike, 97 %, 32 episodes": alike(0.97, 0.03, 32),
     "alike, 97 %, 96 episodes": alike(0.97, 0.03, 96),
     "alike, 60 %, 96 episodes": alike(0.6, 0.15, 96),
-    "all or nothing": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
+    "all or nothing, 50 %": lambda rng, shape: (
+        rng.integers(0, 2, shape) - rng.integers(0, 2, shape)
+    ).astype(np.float64),
+    "one or the other": lambda rng, shape: rng.choice([-1.0, 1.0], shape),
     "one varies, 60 %, 96 episodes": one_varies(0.6, 0.15, 96),
     "one varies, 95 %, 32 episodes": one_varies(0.95, 0.06, 32),
     "one varies, 95 %, 96 episodes": one_varies(0.95, 0.06, 96),

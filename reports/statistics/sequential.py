@@ -9,7 +9,7 @@ the statistic, from look to look (Armitage, McPherson and Rowe 1969, "Repeated s
 
 The statistic is Student's t, and its integration exact for normal differences, as in Jennison and
 Turnbull 1991, "Exact calculations for sequential t, χ² and F tests". The usual shortcut, nominal
-levels of known variance given to t tests, errs in 5.2 to 5.5 % of cases at five seeds a look.
+levels of known variance given to t tests, errs in 5.2 to 5.4 % of cases at five seeds a look.
 
 A *sequential p value* (Liu and Anderson 2008, "On adaptive extensions of group sequential trials")
 is the smallest α at which some look so far decides. Whenever one stops, it is at most α with a

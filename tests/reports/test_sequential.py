@@ -149,6 +149,7 @@ def equal_arms(mean: float, n_episodes: int) -> Callable[..., Floats]:
     [
         *(equal_arms(mean, n) for mean in (0.02, 0.1, 0.9, 0.98) for n in (32, 96)),
         skewed,
+        lambda rng, shape: 1.0 * rng.integers(0, 2, shape) - rng.integers(0, 2, shape),
     ],
 )
 def test_errors_on_win_rates_stay_under_five_percent(sample: Callable[..., Floats]) -> None:
