@@ -87,9 +87,10 @@ def test_a_run_that_has_not_ended_keeps_its_look_open(status: str) -> None:
 def test_arms_that_no_primary_claim_compares_are_not_waited_for() -> None:
     data = study(6)
     runs = [missing(r) if r.arm == "vdn" and r.seed > 2 else r for r in data.runs]
-    assert complete_looks(made_up.with_runs(data, runs)) == LOOKS[:2]
-    all_primary = replace(data, claims=(replace(data.claims[0], left=("vdn", "decentralised")),))
-    assert complete_looks(replace(all_primary, runs=tuple(runs))) == ()
+    about_vdn = replace(data.claims[0], left=("vdn", "decentralised"), primary=False)
+    data = replace(data, runs=tuple(runs), claims=(data.claims[0], about_vdn))
+    assert complete_looks(data) == LOOKS[:2]
+    assert complete_looks(replace(data, claims=(replace(about_vdn, primary=True),))) == ()
 
 
 @pytest.mark.parametrize(("n_seeds", "asked_for"), [(0, 4), (3, 4), (4, 4), (5, 6), (6, 6), (9, 9)])
@@ -146,7 +147,7 @@ def test_holm_runs_over_primary_claims_alone() -> None:
         (3, 0.6, "The first look is not complete: nothing can be decided yet."),
         (9, 0.6, "looks at 4, 6 and 9 seeds. 3 of 3 looks are complete, at 9 seeds, and 5 % of"),
         (9, 0.6, "It stopped there: every primary claim that can be tested is decided."),
-        (4, 0.0, "1 of 3 look is complete, at 4 seeds, and 0.99 % of the 5 % error level spent."),
+        (4, 0.0, "1 of 3 looks is complete, at 4 seeds, and 0.99 % of the 5 % error level spent."),
         (4, 0.0, "It goes on: beats-qmix undecided."),
         (9, 0.05, "The limit is reached; what is undecided stays so."),
         (9, 0.05, "not enough, at this look, to tell whether it is above 5 points"),
@@ -235,7 +236,10 @@ def test_a_doubtful_run_is_no_evidence_for_the_scheduler_either(plan: Plan) -> N
     sound = judgement(plan, recorded)
     for seed in range(1, 6):
         spec = next(s for s in plan.runs if s.arm == first.arm and s.seed == seed)
-        recorded[spec.run_id] = replace(recorded[spec.run_id], histories={})
+        histories = dict(recorded[spec.run_id].histories)
+        steps, losses = histories["train/loss_td"]
+        histories["train/loss_td"] = steps, np.full(len(losses), np.nan)
+        recorded[spec.run_id] = replace(recorded[spec.run_id], histories=histories)
     assert sound.undecided == () != judgement(plan, recorded).undecided
 
 

@@ -54,6 +54,16 @@ def test_published_boundaries_of_known_variance(spending: Spending, published: l
     assert stats.norm.isf(nominal[:, 0]) == pytest.approx(published, abs=0.001)
 
 
+def test_from_look_to_look_scores_stay_normal() -> None:
+    """Whatever the number of pairs, the normal score of a p value is normal where nobody stops."""
+    above = stats.norm.sf(EDGES)[None]
+    for n in range(2, 30):
+        above = -np.diff(above) @ sequential._student(n)
+    for score in (-3.0, -1.0, 0.0, 1.0, 2.0):
+        found = np.interp(score, EDGES, above[0])
+        assert found == pytest.approx(stats.norm.sf(score), rel=2e-3)
+
+
 def test_the_first_of_two_looks_by_hand() -> None:
     """The first look spends α t², nothing having been decided before."""
     nominal = nominal_levels((5, 10), (0.5, 1.0), np.array([0.04]))
