@@ -48,8 +48,8 @@ def looks_statement(analysis: Analysis) -> str:
     if not state.look:
         return text + "The first is not complete, so nothing can be decided yet."
     text += (
-        f"{state.look} of {state.n_looks} looks {'is' if state.look == 1 else 'are'} complete, at {state.n_seeds} seeds, "
-        f"and {share:.2g} % of the 5 % error level spent. "
+        f"{state.look} of {state.n_looks} looks {'is' if state.look == 1 else 'are'} complete, at "
+        f"{state.n_seeds} seeds, and {share:.2g} % of the 5 % error level spent. "
     )
     if not state.undecided:
         return text + "It stopped there: every primary claim that can be tested is decided."
