@@ -11,6 +11,7 @@ from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, ClaimVerdict, Contrast, contrast, judge
 from reports.data import ReportData, RunStatus, RunView
 from reports.evidence import agreeing, left_out, weigh
+from reports.looks import Judgement, summed_up
 from reports.measures import Measure, backend
 from reports.series import (
     Aggregate,
@@ -43,6 +44,7 @@ class Analysis:
     data: ReportData
     results: tuple[SeriesResult, ...]
     claims: tuple[ClaimResult, ...]
+    judgement: Judgement
     mode_differences: tuple[tuple[Contrast, float], ...]
     aggregates: tuple[Aggregate, ...]
     counts: Mapping[str, int]
@@ -54,14 +56,19 @@ class Analysis:
 
     @property
     def verdict_counts(self) -> dict[ClaimVerdict, int]:
-        """Number of claims with each verdict, then of those not tested, if any."""
-        counts = Counter(result.verdict for result in self.claims)
+        """Number of primary claims with each verdict, then of those not tested, if any."""
+        counts = Counter(result.verdict for result in self.claims if result.claim.primary)
         return {word: counts[word] for word in VERDICTS} | counts
 
     @property
     def n_tested(self) -> int:
-        """Number of claims that this profile can test: the family of Holm's correction."""
+        """Number of primary claims that this profile can test: the family of Holm's correction."""
         return sum(self.verdict_counts[word] for word in VERDICTS)
+
+    @property
+    def n_primary(self) -> int:
+        """Number of claims that get a verdict where they can be tested."""
+        return sum(claim.primary for claim in self.data.claims)
 
     @property
     def without_aggregate(self) -> list[str]:
@@ -115,11 +122,13 @@ def analyse(data: ReportData) -> Analysis:
     data = weigh(data)
     results = evaluate_all(data)
     rates = win_rates(data, results)
+    claims = judge(data, rates)
     statuses = [run.status for run in data.runs]
     return Analysis(
         data=data,
         results=tuple(results),
-        claims=tuple(judge(data, rates)),
+        claims=tuple(claims),
+        judgement=summed_up(data, claims),
         mode_differences=tuple(_mode_differences(data, rates)),
         aggregates=tuple(aggregate(data, rates.values())),
         counts={status: statuses.count(status) for status in get_args(RunStatus)},

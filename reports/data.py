@@ -150,6 +150,7 @@ class ClaimView:
 
     left, right: (arm, name of the execution mode). scenarios: where it is tested.
     margin: win rate as a fraction (0.05 is five percentage points); see `statistics.verdicts`.
+    primary: whether it gets a verdict; else it is descriptive.
     """
 
     name: str
@@ -159,6 +160,7 @@ class ClaimView:
     right: tuple[str, str]
     margin: float
     scenarios: tuple[str, ...]
+    primary: bool = True
 
 
 @dataclass(frozen=True)
@@ -166,8 +168,10 @@ class ReportData:
     """Everything a report is built from.
 
     runs: every run the plan asks for, in plan order; those without a record have status "missing".
+        Where seeds are added look by look: every run that it may ask for, until it is weighed.
     scenarios: those of the profile that the plan covers, in plan order.
     missing_scenarios: the study's scenarios this profile leaves out, with the reason.
+    looks: all seeds that are there at each look; one look or none where seeds are a list.
     """
 
     study: str
@@ -179,6 +183,12 @@ class ReportData:
     scenarios: tuple[str, ...]
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
+    looks: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether seeds are added look by look."""
+        return len(self.looks) > 1
 
     @cached_property
     def conditions(self) -> Mapping[str, Mapping[tuple[str, str], tuple[RunView, ...]]]:

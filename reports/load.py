@@ -66,7 +66,11 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
         deviations=plan.deviations,
         missing_scenarios=dict(profile.missing_scenarios),
         scenarios=tuple(dict.fromkeys(trial.scenario for trial in plan.trials)),
-        claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),
+        claims=tuple(
+            _claim(claim, profile.scenarios, primary=claim in plan.study.primary_claims)
+            for claim in plan.study.claims
+        ),
+        looks=profile.looks,
         runs=tuple(
             _run(
                 spec,
@@ -82,7 +86,7 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
     )
 
 
-def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
+def _claim(claim: Claim, profile_scenarios: tuple[str, ...], *, primary: bool) -> ClaimView:
     return ClaimView(
         name=claim.name,
         text=claim.text,
@@ -91,6 +95,7 @@ def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
         right=(claim.right_arm, claim.right_mode),
         margin=claim.margin,
         scenarios=tuple(dict.fromkeys(claim.scenarios or profile_scenarios)),
+        primary=primary,
     )
 
 

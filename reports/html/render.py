@@ -61,6 +61,8 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         environment_statement=words.environment_statement(analysis),
         warnings=words.warnings(analysis),
+        looks_statement=words.looks_statement(analysis),
+        stopping_note=words.stopping_note(analysis),
         seeds=sorted({run.seed for run in analysis.data.runs}),
         records_until=max((run.ended for run in analysis.data.runs), default=""),
         total_seconds=sum(run.elapsed_seconds or 0.0 for run in analysis.data.runs),
