@@ -20,6 +20,7 @@ from suite.runs.modes import DECENTRALISED
 from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_pid
 from suite.study.plan import Plan
+from suite.text import plural
 
 State = Literal["finished", "failed", "running", "interrupted", "waiting"]
 STATES: tuple[State, ...] = ("finished", "failed", "running", "interrupted", "waiting")
@@ -40,8 +41,8 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     pid = coordinator_pid(directory)
     runs = []
     for run in plan.runs:
-        is_whole = directory.has_weights(run.run_id)
-        runs.append(_run_document(run, records.get(run.run_id), pid is not None, is_whole))
+        has_weights = directory.has_weights(run.run_id)
+        runs.append(_run_document(run, records.get(run.run_id), pid is not None, has_weights))
     counts = Counter(run["state"] for run in runs)
     return {
         "study": plan.study.name,
@@ -56,13 +57,18 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
 
 
 def _run_document(
-    run: RunSpec, record: RunRecord | None, is_active: bool, is_whole: bool
+    run: RunSpec, record: RunRecord | None, is_active: bool, has_weights: bool
 ) -> dict[str, Any]:
-    """A run recorded as finished whose weights are gone will be trained again: interrupted."""
+    """A run recorded as finished whose weights are gone will be trained again: interrupted.
+
+    Not so if it came in a pack without them.
+    """
     state: State = "waiting"
     env_steps, win_rate, is_incomplete = 0, {}, False
     if record is not None:
         state = record.status
+        owes_weights = record.origin is None or record.origin.with_weights
+        is_whole = has_weights or not owes_weights
         is_incomplete = state == "finished" and not (is_whole and record.histories)
         if (state == "running" and not is_active) or is_incomplete:
             state = "interrupted"
@@ -84,6 +90,8 @@ def _run_document(
         "elapsed_seconds": record.elapsed_seconds if record else None,
         "failure": record.failure if record else None,
         "is_incomplete": is_incomplete,
+        "has_weights": has_weights,
+        "imported_from": record.origin.told if record and record.origin else None,
     }
 
 
@@ -108,6 +116,15 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     if lost:
         say(console, f"finished, but their weights or metrics are gone: {', '.join(lost)}")
         say(console, "put the files back, or `run` trains them again")
+    imported = [run for run in document["runs"] if run["imported_from"]]
+    if imported:
+        packs = ", ".join(dict.fromkeys(run["imported_from"] for run in imported))
+        say(console, f"{plural(len(imported), 'run')} imported, not trained here: from {packs}")
+    bare = [
+        run["run_id"] for run in imported if run["state"] == "finished" and not run["has_weights"]
+    ]
+    if bare:
+        say(console, f"imported without weights, for reports only: {', '.join(bare)}")
     for run in document["runs"]:
         if run["failure"]:
             reason = reason_line(run["failure"])

@@ -28,6 +28,7 @@ from suite.records import layout
 from suite.records.database import address, boundary
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.text import visible
 
 Status = Literal["running", "finished", "failed"]
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -49,6 +50,25 @@ _CURE = "restore it from a backup, or move it away to start anew"
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The pack that a run came in: its file's name and `Pack.sha256`.
+
+    imported: when, UTC, ISO 8601; None where the pack itself was read.
+    with_weights: whether the run's weights came too. Without, it counts as finished all the same.
+    """
+
+    pack: str
+    sha256: str
+    imported: str | None
+    with_weights: bool
+
+    @property
+    def told(self) -> str:
+        """For people: `results.pack (SHA-256 0123456789ab…)`."""
+        return visible(f"{self.pack} (SHA-256 {self.sha256[:12]}…)")
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run as stored.
 
@@ -59,6 +79,7 @@ class RunRecord:
     histories: metric key → (steps int64, values float64), ascending, one value per step.
     failure: traceback, for a failed run.
     weights_sha256: what `suite.training.weights` wrote for a finished run.
+    origin: of a run that was not trained in this directory.
     """
 
     run_id: str
@@ -71,6 +92,7 @@ class RunRecord:
     started: datetime
     ended: datetime | None
     weights_sha256: str | None = None
+    origin: Origin | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -141,6 +163,25 @@ class RecordStore:
             empty = {row["run_uuid"] for row in rows}
             return {row["run_id"] for row in self._runs() if row["run_uuid"] in empty}
 
+    def imported_without_weights(self) -> set[str]:
+        """Ids of runs that came in a pack that had not their weights."""
+        with self._boundary():
+            query = "SELECT run_uuid, value FROM tags WHERE key = ?"
+            rows = self._rows(query, (layout.IMPORT_TAG,))
+            found = {row["run_uuid"] for row in rows if not _origin(row["value"]).with_weights}
+            return {row["run_id"] for row in self._runs() if row["run_uuid"] in found}
+
+    def half_imported(self) -> list[str]:
+        """MLflow's ids of what killed imports left: they get a run id when all else is stored."""
+        with self._boundary():
+            rows = self._rows(
+                """SELECT run_uuid FROM runs JOIN tags USING (run_uuid)
+                WHERE key = ? AND lifecycle_stage = 'active' AND run_uuid NOT IN
+                (SELECT run_uuid FROM tags WHERE key = ?)""",
+                (layout.IMPORT_TAG, layout.RUN_ID_TAG),
+            )
+            return [row["run_uuid"] for row in rows]
+
     def load(
         self, run_ids: Collection[str] | None = None, *, with_histories: bool = True
     ) -> list[RunRecord]:
@@ -205,6 +246,7 @@ class RecordStore:
             started=_time(row["start_time"]),
             ended=None if is_open else _time(row["end_time"]),
             weights_sha256=tags.get(layout.WEIGHTS_TAG),
+            origin=_origin(tags[layout.IMPORT_TAG]) if layout.IMPORT_TAG in tags else None,
         )
 
     def _spec(self, run_id: str, text: str) -> RunSpec:
@@ -288,6 +330,10 @@ def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
         if key.startswith(prefix)
     }
     return (last,) if last else ()
+
+
+def _origin(tag: str) -> Origin:
+    return Origin(**json.loads(tag))
 
 
 def _facts(stored: dict[str, object]) -> dict[str, str]:

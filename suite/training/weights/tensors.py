@@ -74,17 +74,19 @@ def unpack_torch(data: bytes) -> Any:
 
 
 @contextmanager
-def reading(where: str, *, kind: str, missing: StoredDataError, cure: str) -> Iterator[None]:
+def reading(
+    where: str, *, kind: str, cure: str, missing: StoredDataError | None = None
+) -> Iterator[None]:
     """Whatever the system and libraries make of foreign bytes ends as one line.
 
-    kind: what the file should be. missing: what is raised where there is none.
+    kind: what the file should be. missing: what is raised where a file is read and there is none.
     """
     try:
         yield
     except StoredDataError:
         raise
-    except FileNotFoundError:
-        raise missing from None
+    except FileNotFoundError as error:
+        raise missing or error from None
     except OSError as error:
         what = f"the weights cannot be read: {error.strerror or error}"
         raise StoredDataError(what, where=where, cure=f"make it readable, or {cure}") from None
