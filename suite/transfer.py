@@ -303,8 +303,9 @@ def _other_results(run_ids: Sequence[str], paths: Sequence[Path]) -> InputError:
     named = ", ".join(run_ids[:_LONGEST_LIST])
     more = f" and {len(run_ids) - _LONGEST_LIST} more" if len(run_ids) > _LONGEST_LIST else ""
     were = "is" if len(run_ids) == 1 else "are"
+    earlier = ", or in a pack before" if len(paths) > 1 else ""
     return InputError(
-        f"{plural(len(run_ids), 'run')} {were} finished here already, with other results "
+        f"{plural(len(run_ids), 'run')} {were} finished here already{earlier}, with other results "
         f"({named}{more})",
         where=", ".join(map(str, paths)),
         cure="give --if-different keep to keep what is here and take the rest, or import into "

@@ -118,17 +118,17 @@ class _Source:
 
 def _sources(place: Path) -> Iterator[_Source]:
     """A folder that has records of its own is a runs directory, whatever packs lie in it."""
-    packs = sorted(place.glob(f"*{SUFFIX}")) if place.is_dir() else []
-    if place.is_dir() or not place.exists():
-        if packs and not RunsDirectory(place).records_path.exists():
-            yield from (_Source(path, True, path.name) for path in packs)
-        else:
-            yield _Source(place, False, place.absolute().name)
-    elif place.suffix == SUFFIX:
+    if place.suffix == SUFFIX and not place.is_dir():
         yield _Source(place, True, place.name)
-    else:
+        return
+    if place.exists() and not place.is_dir():
         cure = f"give a runs directory, a {SUFFIX} file that `export` wrote, or a folder of them"
         raise InputError("neither runs directory nor pack", where=str(place), cure=cure)
+    packs = sorted(place.glob(f"*{SUFFIX}"))
+    if packs and not RunsDirectory(place).records_path.exists():
+        yield from (_Source(path, True, path.name) for path in packs)
+    else:
+        yield _Source(place, False, place.absolute().name)
 
 
 def _named(sources: Iterable[_Source]) -> list[_Source]:
