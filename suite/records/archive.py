@@ -206,7 +206,7 @@ def _refuse_odd_entries(archive: zipfile.ZipFile, directory_start: int) -> None:
             raise ValueError("a member is compressed")
         if one.flag_bits or len(one.filename) > _LARGEST_NAME or one.filename in names:
             raise ValueError("a member is encrypted, or its name unusable")
-        if one.header_offset != expected:
+        if one.header_offset != expected or one.comment or len(one.extra) > _EXTRA_64:
             raise ValueError("something lies between its members")
         expected += _BEFORE_MEMBER + len(one.filename) + one.file_size
         names.add(one.filename)

@@ -32,6 +32,7 @@ from suite.errors import StoredDataError
 from suite.records import layout
 from suite.records.archive import Archive, Sha256, open_archive, reading, reason, write_archive
 from suite.records.store import History, Origin, RunRecord
+from suite.runs.directory import RunsDirectory
 from suite.runs.spec import Name, RunSpec
 
 SUFFIX = ".pack"
@@ -44,11 +45,14 @@ _TYPES = {_STEPS: np.dtype(np.int64), _VALUES: np.dtype(np.float64), _TIMES: np.
 # A document is mostly provenance, one kilobyte a sitting; a history has 24 bytes a point.
 _LARGEST_DOCUMENT = 16 << 20
 _LARGEST_HISTORIES = 256 << 20
-_LARGEST_WEIGHTS, _LARGEST_DESCRIPTION = 1 << 30, 1 << 20
+LARGEST_WEIGHTS, LARGEST_DESCRIPTION = 1 << 30, 1 << 20
 # What MLflow takes as the name of a metric or setting; it is no path.
 _KEY = re.compile(r"(?!\.\.|.*(^|/)\.{0,2}(/|$))[\w\-. /:]{1,250}")
 _RUN = re.compile(r"runs/([0-9a-f]{16})\.json")
 _FIRST, _LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 1, 1, tzinfo=UTC)
+
+# Weights are called in a pack as in a runs directory.
+_AS_IN = RunsDirectory(Path())
 
 Weights = tuple[bytes, bytes]
 Times = Mapping[int, int]
@@ -228,8 +232,8 @@ class Pack:
         """
         file, description = _weights(run_id)
         return (
-            self._archive.read(file, _LARGEST_WEIGHTS),
-            self._archive.read(description, _LARGEST_DESCRIPTION),
+            self._archive.read(file, LARGEST_WEIGHTS),
+            self._archive.read(description, LARGEST_DESCRIPTION),
         )
 
 
@@ -250,11 +254,12 @@ def _document(run_id: str) -> str:
 
 
 def _histories(run_id: str) -> str:
-    return f"histories/{run_id}.safetensors"
+    return f"histories/{_AS_IN.weights_path(run_id).name}"  # a safetensors file too
 
 
 def _weights(run_id: str) -> tuple[str, str]:
-    return f"weights/{run_id}.safetensors", f"weights/{run_id}.json"
+    files = _AS_IN.weights_path(run_id), _AS_IN.description_path(run_id)
+    return files[0].as_posix(), files[1].as_posix()
 
 
 def _by_metric(arrays: Arrays) -> dict[str, Arrays]:

@@ -90,6 +90,31 @@ def test_nothing_lies_before_or_behind(path: Path, more: bytes) -> None:
         refusal(path)
 
 
+@pytest.mark.parametrize("place", ["between", "last", "comment", "extra", "order"])
+def test_nothing_lies_hidden(path: Path, place: str) -> None:
+    """What the directory does not name, or names beside its members."""
+    content = members(path)
+    for is_hidden in (False, True):
+
+        def hide(archive: zipfile.ZipFile, name: str, is_hidden: bool = is_hidden) -> None:
+            last = name == "manifest.json"
+            if is_hidden and place in ("comment", "extra") and last:
+                setattr(archive.getinfo(name), place, b"\xfe\xca\x40\0" + b"hidden  " * 8)
+            if is_hidden and place == "order" and last:  # so do members that overlap look
+                archive.filelist[:2] = archive.filelist[1::-1]
+            if is_hidden and place == ("last" if last else "between"):
+                assert archive.fp is not None
+                archive.fp.seek(0, os.SEEK_END)
+                archive.fp.write(b"hidden")
+                archive.start_dir = archive.fp.tell()
+
+        forge(path, content, beside=hide)
+        if is_hidden:
+            assert "something lies between its members" in refusal(path)
+        else:
+            assert len(read_all(path)) == 1
+
+
 def test_what_is_no_pack_is_named(tmp_path: Path) -> None:
     path = tmp_path / "some.pack"
     assert "there is no such file" in refusal(path)
@@ -119,8 +144,12 @@ def forge(
     manifest: Callable[[dict[str, Any]], Any] = lambda document: document,
     how: int = zipfile.ZIP_STORED,
     sign: bool = True,
+    beside: Callable[[zipfile.ZipFile, str], None] = lambda archive, name: None,
 ) -> None:
-    """Write a pack as somebody would who knows the format. names: other ones in the archive."""
+    """Write a pack as somebody would who knows the format.
+
+    names: other ones in the archive. beside: called after each member.
+    """
     entries = {
         name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
         for name, data in content.items()
@@ -132,6 +161,7 @@ def forge(
         for name, data in [*content.items(), ("manifest.json", text)]:
             entry = zipfile.ZipInfo((names or {}).get(name, name))
             archive.writestr(entry, data, how)
+            beside(archive, name)
         digest = hashlib.sha256(text).hexdigest() if sign else "0" * 64
         archive.comment = COMMENT + digest.encode()
 

@@ -62,7 +62,7 @@ def test_there_and_back(call, pack: Path, study: Path, plan: Plan, runs_dir: Pat
     code, out, err = call("export", study, "--runs-dir", runs_dir, "--weights")
     assert code == 0
     assert "3 runs: 2 finished, 1 failed; 0 with weights" in err
-    assert "2 finished runs without: no .safetensors and .json are here" in err
+    assert "2 finished runs without: there are none here, or old ones" in err
     assert out == f"{runs_dir.resolve() / 'packs' / 'example-tiny.pack'}\n"
     with open_pack(Path(out.strip())) as opened:
         assert set(opened.run_ids) == {run.run_id for run in plan.runs[:3]}

@@ -10,12 +10,13 @@ from suite.training.weights.files import (
     unpack_weights,
     write_weights,
 )
-from suite.training.weights.tensors import checksum
+from suite.training.weights.tensors import checksum, load_torch
 
 __all__ = [
     "TRAIN_AGAIN",
     "WEIGHTS_FORMAT",
     "checksum",
+    "load_torch",
     "read_weights",
     "unpack_weights",
     "write_weights",

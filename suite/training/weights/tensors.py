@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from suite.command_line import interrupts_deferred
 from suite.errors import StoredDataError
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 1 << 30
 # How the archives that torch writes since version 1.6 begin.
 ARCHIVE_START = b"PK\x03\x04"
+
+
+def load_torch() -> None:
+    """In one thread, so that networks give the same values however many cores there are."""
+    with interrupts_deferred():
+        import torch
+    torch.set_num_threads(1)
 
 
 def checksum(weights: Mapping[str, torch.Tensor]) -> str:

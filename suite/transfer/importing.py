@@ -1,10 +1,9 @@
-"""Runs that travel: what `cadp-suite export` packs, and what `cadp-suite import` takes over."""
+"""Runs that arrive: what `cadp-suite import` takes over into a directory's records."""
 
 from __future__ import annotations
 
 import json
 import time
-from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -12,12 +11,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from suite.command_line import interrupts_deferred
-from suite.disk import disk_full_error, is_disk_full, read_plain_file, write_atomically
+from suite.disk import disk_full_error, is_disk_full, write_atomically
 from suite.errors import InputError, StoredDataError
 from suite.records.archive import CURE
 from suite.records.database import patiently
-from suite.records.packs import Pack, Weights, open_pack, write_pack
+from suite.records.packs import Pack, open_pack
 from suite.records.sources import Results, results
 from suite.records.store import Origin, RecordStore, RunRecord
 from suite.records.writer import RecordWriter
@@ -26,7 +24,7 @@ from suite.scheduling.lock import coordinator_lock
 from suite.scheduling.recovery import finished_runs
 from suite.scheduling.signals import terminable
 from suite.text import plural
-from suite.training.weights import unpack_weights
+from suite.training.weights import load_torch, unpack_weights
 
 # What to do with a finished run that is here with other results than in the pack.
 IfDifferent = Literal["refuse", "keep"]
@@ -34,75 +32,6 @@ Say = Callable[[str], None]
 
 _LONGEST_LIST = 3
 _SAY_SECONDS = 30.0
-# The size of a file that `read_weights` would take.
-_LARGEST_WEIGHTS = 1 << 30
-
-
-@dataclass(frozen=True)
-class Exported:
-    """sha256: of the pack. n_with_weights: finished runs whose weights are in it."""
-
-    sha256: str
-    n_finished: int
-    n_failed: int
-    n_left_out: int
-    n_with_weights: int
-
-    def told(self, *, with_weights: bool) -> list[str]:
-        """Lines for the user. with_weights: whether weights were asked for."""
-        n = self.n_finished + self.n_failed
-        lines = [f"{plural(n, 'run')}: {self.n_finished} finished, {self.n_failed} failed"]
-        if with_weights:
-            lines[0] += f"; {self.n_with_weights} with weights"
-        if with_weights and self.n_with_weights < self.n_finished:
-            n = self.n_finished - self.n_with_weights
-            lines.append(f"{plural(n, 'finished run')} without: no .safetensors and .json are here")
-        if self.n_left_out:
-            lines.append(f"left out: {plural(self.n_left_out, 'run')} that did not end")
-        return [*lines, f"SHA-256 of its manifest: {self.sha256}"]
-
-
-def export_runs(
-    runs_dir: Path, output: Path, run_ids: Collection[str] | None, *, with_weights: bool
-) -> Exported:
-    """Pack the finished and failed runs of a directory; of `run_ids` where given.
-
-    Raises InputError where none has ended yet, StoredDataError for damaged records or weights.
-    """
-    directory = RunsDirectory(runs_dir)
-    records = RecordStore.open(runs_dir).load(run_ids)
-    ended = [one for one in records if one.status == "failed" or _is_result(one)]
-    if not ended:
-        cure = "finish some first: cadp-suite run STUDY"
-        raise InputError("no run has ended that could be exported", where=str(runs_dir), cure=cure)
-    packed: set[str] = set()
-
-    def weights(record: RunRecord) -> Weights | None:
-        if not with_weights or record.status != "finished":
-            return None
-        found = _stored_weights(directory, record)
-        if found is not None:
-            packed.add(record.run_id)
-        return found
-
-    sha256 = write_pack(output, ended, weights)
-    statuses = Counter(record.status for record in ended)
-    n_left_out = len(records) - len(ended)
-    return Exported(sha256, statuses["finished"], statuses["failed"], n_left_out, len(packed))
-
-
-def _stored_weights(directory: RunsDirectory, record: RunRecord) -> Weights | None:
-    """A run's weights file and its description, checked; None where they are not both here.
-
-    Files of format 2 stay behind: they are pickles.
-    """
-    path = directory.weights_path(record.run_id)
-    description = directory.description_path(record.run_id)
-    if not path.is_file() or not description.is_file():
-        return None
-    content = read_plain_file(path, _LARGEST_WEIGHTS)
-    unpack_weights(content, str(path), record.run_id, record.weights_sha256 or None)
-    return content, read_plain_file(description, _LARGEST_WEIGHTS)
 
 
 @dataclass
@@ -285,8 +214,7 @@ def _take_one(
 
 def _check_weights(pack: Pack, record: RunRecord) -> None:
     """Raise StoredDataError unless a pack's weights are this run's, and described as such."""
-    with interrupts_deferred():
-        import torch  # noqa: F401
+    load_torch()
     weights, description = pack.weights(record.run_id)
     try:
         unpack_weights(weights, str(pack.path), record.run_id, record.weights_sha256 or None)
@@ -311,7 +239,3 @@ def _other_results(run_ids: Sequence[str], paths: Sequence[Path]) -> InputError:
         cure="give --if-different keep to keep what is here and take the rest, or import into "
         "another --runs-dir; `cadp-report compare STUDY --against PACK` shows how they differ",
     )
-
-
-def _is_result(record: RunRecord) -> bool:
-    return record.status == "finished" and bool(record.histories)
