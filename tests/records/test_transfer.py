@@ -334,6 +334,7 @@ class Killed(BaseException):
     """Nothing catches it, as nothing catches SIGKILL."""
 
 
+@pytest.mark.slow
 def test_a_kill_between_any_two_writes_leaves_what_the_same_import_completes(
     pack: Path, tmp_path: Path, specs, empty_databases: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
