@@ -14,8 +14,6 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
-from datetime import datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -23,13 +21,12 @@ from typing import Any
 from suite.errors import StoredDataError
 from suite.records import layout
 from suite.records.database import address, boundary, created_aside
-from suite.records.store import Origin, RecordStore, RunRecord
+from suite.records.store import RecordStore
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
 
 # MLflow refuses larger batches.
 _LARGEST_BATCH = 1_000
-_MOST_PARAMS = 100
 _CURE = "restore it from a backup, or move it away to start anew"
 
 Point = tuple[str, int, float] | Sequence[Any]
@@ -51,11 +48,11 @@ class RecordWriter:
         if not self._path.exists():
             self._create(mlflow_client)
         # First: MLflow would fill an empty or foreign database with its tables.
-        self._store = RecordStore.open(runs_dir)
+        store = RecordStore.open(runs_dir)
         with self._boundary():
             self._client = mlflow_client(tracking_uri=address(self._path))
-            self._experiment_id = self._store.experiment_id() or self._experiment_by_name()
-        self._mlflow_ids = self._store.mlflow_ids()
+            self._experiment_id = store.experiment_id() or self._experiment_by_name()
+        self._mlflow_ids = store.mlflow_ids()
 
     def begin(self, spec: RunSpec, provenance: Mapping[str, str], *, resuming: bool) -> None:
         """Record that a run is being trained, from now on with this provenance: a sitting.
@@ -66,7 +63,8 @@ class RecordWriter:
         from mlflow.entities import Param, RunTag
 
         run_id = spec.run_id
-        tags = _tags(spec, provenance)
+        tags = {layout.PROVENANCE_PREFIX + key: value for key, value in provenance.items()}
+        tags |= {layout.SPEC_TAG: spec.model_dump_json(), layout.ARM_TAG: spec.arm}
         with self._boundary():
             if run_id in self._mlflow_ids and not resuming:
                 self._client.delete_run(self._mlflow_ids[run_id])
@@ -89,7 +87,10 @@ class RecordWriter:
         """
         from mlflow.entities import RunTag
 
-        tags = [RunTag(key, value) for key, value in _sitting_tags(known).items()]
+        tags = [
+            RunTag(f"{layout.SITTING_PREFIX}{n:05d}", json.dumps(dict(sitting), sort_keys=True))
+            for n, sitting in enumerate(known)
+        ]
         with self._boundary():
             stored = self._client.get_run(self._mlflow_ids[run_id]).data.tags
             # A sitting that ended before its first checkpoint left nothing in the run.
@@ -103,13 +104,10 @@ class RecordWriter:
         from mlflow.entities import Metric
 
         metrics = [Metric(key, float(value), int(step), int(step)) for key, step, value in points]
-        self._log(self._mlflow_ids[run_id], metrics)
-
-    def _log(self, mlflow_id: str, metrics: Sequence[Any]) -> None:
         for first in range(0, len(metrics), _LARGEST_BATCH):
             batch = metrics[first : first + _LARGEST_BATCH]
             with self._boundary():
-                self._client.log_batch(mlflow_id, metrics=batch)
+                self._client.log_batch(self._mlflow_ids[run_id], metrics=batch)
 
     def finish(self, run_id: str, elapsed_seconds: float, weights_sha256: str) -> None:
         """Record that a run is complete; it will not be trained again."""
@@ -124,62 +122,6 @@ class RecordWriter:
         tail = traceback.strip()[-layout.LONGEST_TAG :]
         self._end(run_id, "FAILED", {layout.FAILURE_TAG: tail})
 
-    def take_over(
-        self, record: RunRecord, origin: Origin, times: Mapping[int, int] | None = None
-    ) -> None:
-        """Record a run that ended elsewhere as it was recorded there; what was here is set aside.
-
-        times: step → when it was measured; see `Pack.times`. The run id comes last: before, no
-        reader sees the run, and nothing is ever half of each.
-        """
-        from mlflow.entities import Metric, Param
-
-        spec, run_id = record.spec, record.run_id
-        tags = _tags(spec, record.provenance) | {layout.IMPORT_TAG: json.dumps(asdict(origin))}
-        tags |= _sitting_tags(record.sittings)
-        if record.failure is not None:
-            tags[layout.FAILURE_TAG] = record.failure
-        if record.elapsed_seconds is not None:
-            tags[layout.ELAPSED_TAG] = f"{record.elapsed_seconds:.3f}"
-        if record.weights_sha256 is not None:
-            tags[layout.WEIGHTS_TAG] = record.weights_sha256
-        with self._boundary():
-            run = self._client.create_run(
-                self._experiment_id,
-                start_time=_milliseconds(record.started),
-                tags=tags,
-                run_name=_name(spec),
-            )
-            params = [Param(key, str(value)) for key, value in _flat(spec).items()]
-            for first in range(0, len(params), _MOST_PARAMS):
-                self._client.log_batch(run.info.run_id, params=params[first : first + _MOST_PARAMS])
-        metrics = [
-            Metric(key, value, (times or {}).get(step, step), step)
-            for key, (steps, values) in record.histories.items()
-            for step, value in zip(steps.tolist(), values.tolist(), strict=True)
-        ]
-        self._log(run.info.run_id, metrics)
-        with self._boundary():
-            status = {"finished": "FINISHED", "failed": "FAILED"}[record.status]
-            end = _milliseconds(record.ended or record.started)
-            self._client.set_terminated(run.info.run_id, status, end)
-            self._client.set_tag(run.info.run_id, layout.RUN_ID_TAG, run_id)
-            if run_id in self._mlflow_ids:
-                self._client.delete_run(self._mlflow_ids[run_id])
-            self._mlflow_ids[run_id] = run.info.run_id
-
-    def note_origin(self, run_id: str, origin: Origin) -> None:
-        """Change what is said about where a run came from."""
-        with self._boundary():
-            tag = json.dumps(asdict(origin))
-            self._client.set_tag(self._mlflow_ids[run_id], layout.IMPORT_TAG, tag)
-
-    def clear_half_imported(self) -> None:
-        """Set aside what a killed `take_over` left; nobody may be importing here."""
-        with self._boundary():
-            for mlflow_id in self._store.half_imported():
-                self._client.delete_run(mlflow_id)
-
     def _end(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """The tags first: a run is never seen ended without them."""
         with self._boundary():
@@ -188,8 +130,9 @@ class RecordWriter:
             self._client.set_terminated(self._mlflow_ids[run_id], status)
 
     def _create_run(self, spec: RunSpec, tags: Mapping[str, str]) -> str:
+        name = f"{spec.arm} {spec.scenario} seed {spec.seed}"
         tags = {layout.RUN_ID_TAG: spec.run_id, **tags}
-        run = self._client.create_run(self._experiment_id, tags=tags, run_name=_name(spec))
+        run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
         return str(run.info.run_id)
 
     def _next_sitting(self, run_id: str) -> str:
@@ -259,26 +202,6 @@ def _other_schema(path: Path, message: str) -> StoredDataError:
     )
     what = "made by a newer MLflow than is installed"
     return StoredDataError(what, where=str(path), value=found, cure=cure)
-
-
-def _name(spec: RunSpec) -> str:
-    return f"{spec.arm} {spec.scenario} seed {spec.seed}"
-
-
-def _tags(spec: RunSpec, provenance: Mapping[str, str]) -> dict[str, str]:
-    tags = {layout.PROVENANCE_PREFIX + key: value for key, value in provenance.items()}
-    return tags | {layout.SPEC_TAG: spec.model_dump_json(), layout.ARM_TAG: spec.arm}
-
-
-def _sitting_tags(sittings: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    return {
-        f"{layout.SITTING_PREFIX}{n:05d}": json.dumps(dict(sitting), sort_keys=True)
-        for n, sitting in enumerate(sittings)
-    }
-
-
-def _milliseconds(moment: datetime) -> int:
-    return round(1000 * moment.timestamp())
 
 
 def _flat(spec: RunSpec) -> dict[str, Any]:

@@ -15,10 +15,10 @@ from suite.disk import disk_full_error, is_disk_full, write_atomically
 from suite.errors import InputError, StoredDataError
 from suite.records.archive import CURE
 from suite.records.database import patiently
+from suite.records.importer import RecordImporter
 from suite.records.packs import Pack, open_pack
 from suite.records.sources import Results, results
 from suite.records.store import Origin, RecordStore, RunRecord
-from suite.records.writer import RecordWriter
 from suite.runs.directory import RunsDirectory
 from suite.scheduling.lock import coordinator_lock
 from suite.scheduling.recovery import finished_runs
@@ -177,8 +177,8 @@ class _Plan:
 
 
 def _take(directory: RunsDirectory, steps: Sequence[_Step], say: Say) -> None:
-    def open_records() -> RecordWriter:
-        writer = RecordWriter(directory.root)
+    def open_records() -> RecordImporter:
+        writer = RecordImporter(directory.root)
         writer.clear_half_imported()
         return writer
 
@@ -193,7 +193,7 @@ def _take(directory: RunsDirectory, steps: Sequence[_Step], say: Say) -> None:
 
 
 def _take_one(
-    directory: RunsDirectory, writer: RecordWriter, step: _Step, imported: str, say: Say
+    directory: RunsDirectory, writer: RecordImporter, step: _Step, imported: str, say: Say
 ) -> None:
     """The record first, as one without weights, which is whole; then they, and that they came."""
     pack, run_id = step.pack, step.run_id
