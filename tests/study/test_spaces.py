@@ -410,7 +410,7 @@ def test_without_a_search_nothing_is_said_of_it() -> None:
 
 
 def test_a_budget_that_a_sampler_never_learns_from_is_told(tmp_path: Path) -> None:
-    plan = plan_of(tmp_path, ALPHA)
+    plan = plan_of(tmp_path, ALPHA + START)
     search = plan.profile.search
     assert search is not None
     for sampler, n_trials, n_warnings in (
