@@ -4,7 +4,8 @@ from __future__ import annotations
 
 EXPERIMENT = "cadp-suite"
 # MLflow's pages show the experiment as training, not as conversations with a language model.
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+RECORDS_TAG = "cadp.records"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", RECORDS_TAG: "true"}
 
 # Tags of an MLflow run.
 RUN_ID_TAG = "cadp.run_id"
