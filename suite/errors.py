@@ -62,6 +62,10 @@ class _Values(reprlib.Repr):
         self.maxlevel = 3
         self.maxstring = self.maxother = 200
 
+    def repr_str(self, x: str, level: int) -> str:
+        # Before the middle is cut, which may be where a password ends.
+        return super().repr_str(redacted(x), level)
+
     def repr_int(self, x: int, level: int) -> str:
         # Python refuses to write thousands of digits.
         return super().repr_int(x, level) if x.bit_length() < 10_000 else "a very large number"

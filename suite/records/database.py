@@ -153,4 +153,4 @@ def root_cause(error: BaseException) -> str:
     text = lines[0] if lines else "no reason given"
     if type(root).__module__ == "builtins":
         text = f"{type(root).__name__}: {text}"
-    return text[:_LONGEST_REASON]
+    return redacted(text)[:_LONGEST_REASON]

@@ -21,7 +21,7 @@ from suite.records.database import address, boundary, created_aside
 from suite.records.reader import RecordReader
 from suite.records.server import ServerStore
 from suite.records.store import RecordStore
-from suite.records.tracking import TrackingServer
+from suite.records.tracking import TrackingServer, deleted_meanwhile
 from suite.runs.directory import RunsDirectory
 
 _CURE = "restore it from a backup, or move it away to start anew"
@@ -91,10 +91,8 @@ class FolderHome:
             except Exception as error:
                 if "out-of-date database schema" in str(error):
                     raise _other_schema(self._path, str(error)) from error
-                if "must be in the 'active' state" in str(error):
-                    cure = "restore the experiment there and give the same command again"
-                    what = "the experiment was deleted in MLflow"
-                    raise StoredDataError(what, where=str(self._path), cure=cure) from error
+                if deleted := deleted_meanwhile(str(error), str(self._path)):
+                    raise deleted from error
                 raise
 
 

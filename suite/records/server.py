@@ -94,6 +94,10 @@ class ServerStore:
         """Run id → MLflow's own id, of every run or of these."""
         return {row["run_id"]: row["mlflow_id"] for row in self._runs(run_ids)}
 
+    def tags(self, run_ids: Collection[str]) -> dict[str, dict[str, str]]:
+        """Run id → all tags of the run, of those that have a record."""
+        return {row["run_id"]: row["tags"] for row in self._runs(run_ids)}
+
     def without_metrics(self) -> set[str]:
         """Ids of runs that have no metric at all."""
         return {row["run_id"] for row in self._runs() if not row["keys"]}

@@ -124,9 +124,8 @@ class TrackingServer:
         if status in (401, 403):
             cure = "give MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD that it knows"
             return InputError(f"lets us not in ({reason})", where=str(self), cure=cure)
-        if "must be in the 'active' state" in reason:
-            cure = "restore the experiment there and give the same command again"
-            return StoredDataError("the experiment was deleted", where=str(self), cure=cure)
+        if deleted := deleted_meanwhile(reason, str(self)):
+            return deleted
         cure = "see to its version and settings, or give another --tracking"
         return StoredDataError(f"refuses ({status}: {reason})", where=str(self), cure=cure)
 
@@ -188,11 +187,8 @@ class Connection:
 
     def delete(self, path: str) -> None:
         """Delete a file or folder of the artifact store; one that is not there is no error."""
-        try:
-            with self._answer("DELETE", path):
-                pass
-        except StoredDataError:
-            return
+        with self._answer("DELETE", path):
+            pass
 
     def chunks(self, path: str, largest_bytes: int) -> Iterator[bytes]:
         """The content of a file, piece by piece. StoredDataError if there is more."""
@@ -242,6 +238,15 @@ class Connection:
             if size > largest_bytes:
                 raise self.server.no_server(f"more than {largest_bytes:,} bytes")
             yield chunk
+
+
+def deleted_meanwhile(reason: str, where: str) -> StoredDataError | None:
+    """The error where MLflow says that what is to be written to was deleted; else None."""
+    if "must be in the 'active' state" not in reason:
+        return None
+    what = "a run" if "The run " in reason else "the experiment"
+    cure = "restore it there and give the same command again"
+    return StoredDataError(f"{what} was deleted in MLflow meanwhile", where=where, cure=cure)
 
 
 def _no_address(text: str, where: str) -> InputError:
