@@ -69,8 +69,9 @@ class RecordWriter:
         from mlflow.entities import Param, RunTag
 
         run_id = spec.run_id
-        provenance = {key: redacted(value) for key, value in provenance.items()}
-        tags = {layout.PROVENANCE_PREFIX + key: value for key, value in provenance.items()}
+        tags = {
+            layout.PROVENANCE_PREFIX + key: redacted(value) for key, value in provenance.items()
+        }
         tags |= {layout.SPEC_TAG: spec.model_dump_json(), layout.ARM_TAG: spec.arm}
         tags |= self._tags_for_pages(provenance)
         self._known[run_id] = self._store.histories(run_id) if resuming else {}
@@ -83,7 +84,7 @@ class RecordWriter:
                 self._client.update_run(self._mlflow_ids[run_id], status="RUNNING")
             else:
                 self._mlflow_ids[run_id] = self._create_run(spec, tags)
-            sitting = json.dumps(provenance, sort_keys=True)
+            sitting = _as_json(provenance)
             tags[self._next_sitting(run_id, sitting)] = sitting
             self._client.log_batch(
                 self._mlflow_ids[run_id],
@@ -99,7 +100,7 @@ class RecordWriter:
         from mlflow.entities import RunTag
 
         tags = [
-            RunTag(f"{layout.SITTING_PREFIX}{n:05d}", json.dumps(dict(sitting), sort_keys=True))
+            RunTag(f"{layout.SITTING_PREFIX}{n:05d}", _as_json(sitting))
             for n, sitting in enumerate(known)
         ]
         with self._home.boundary():
@@ -145,9 +146,11 @@ class RecordWriter:
 
     def _end(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """The tags first: a run is never seen ended without them."""
+        from mlflow.entities import RunTag
+
         with self._home.boundary():
-            for tag, value in tags.items():
-                self._client.set_tag(self._mlflow_ids[run_id], tag, value)
+            ending = [RunTag(key, value) for key, value in tags.items()]
+            self._client.log_batch(self._mlflow_ids[run_id], tags=ending)
             self._client.set_terminated(self._mlflow_ids[run_id], status)
         self._known.pop(run_id, None)
 
@@ -200,6 +203,12 @@ class RecordWriter:
         if keys and stored[keys[-1]] == sitting:
             return str(keys[-1])
         return f"{layout.SITTING_PREFIX}{len(keys):05d}"
+
+
+def _as_json(sitting: Mapping[str, str]) -> str:
+    """Provenance as it is stored: without passwords that its addresses may have."""
+    plain = {key: redacted(value) for key, value in sitting.items()}
+    return json.dumps(plain, sort_keys=True)
 
 
 def _is_known(history: History | None, step: int, value: float) -> bool:
