@@ -14,14 +14,11 @@ import servers
 
 from suite.records.tracking import Connection, TrackingServer
 
-NEEDED = ("flask", "flask_cors", "aiohttp")
-
 
 @pytest.fixture(scope="session")
 def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[servers.MlflowServer]:
     """With an SQLite database, `mlflow.db` in its folder."""
-    for package in NEEDED:
-        pytest.importorskip(package, reason="the extra `server` is not installed")
+    servers.require_mlflow_server()
     with servers.mlflow_server(tmp_path_factory.mktemp("server")) as server:
         yield server
 

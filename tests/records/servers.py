@@ -16,7 +16,15 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import pytest
+
 SECONDS_TO_START = 90
+
+
+def require_mlflow_server() -> None:
+    """Skip, and say why, where `mlflow server` cannot be started."""
+    for package in ("flask", "flask_cors", "aiohttp"):
+        pytest.importorskip(package, reason="the extra `server` is not installed")
 
 
 def free_port() -> int:

@@ -131,6 +131,17 @@ def test_passwords_are_not_recorded(place: Path | TrackingServer, plan: Plan) ->
     assert "secret" not in str(tags)
 
 
+def test_mlflows_client_prints_nothing_least_of_all_a_password(
+    tracking: TrackingServer, plan: Plan, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with_password = str(tracking).replace("http://", "http://ann:secret@")
+    writer = RecordWriter(TrackingServer.parse(with_password), plan)
+    writer.begin(plan.runs[0], {}, resuming=False)
+    writer.finish(plan.runs[0].run_id, 1.0, "ab" * 32)
+    assert capfd.readouterr() == ("", "")
+    assert open_records(tracking).statuses() == {plan.runs[0].run_id: "finished"}
+
+
 def test_what_is_asked_for_is_loaded(place: Path | TrackingServer, plan: Plan) -> None:
     writer = RecordWriter(place)
     for run in plan.runs:
@@ -259,7 +270,7 @@ def test_two_machines_write_at_the_same_time(tracking: TrackingServer, make_stud
 @pytest.fixture
 def own_server(tmp_path: Path) -> Iterator[servers.MlflowServer]:
     """A server to be killed."""
-    pytest.importorskip("flask", reason="the extra `server` is not installed")
+    servers.require_mlflow_server()
     with servers.mlflow_server(tmp_path) as server:
         yield server
 
@@ -337,7 +348,6 @@ def test_what_was_done_before_its_answer_was_lost_is_not_done_twice(
 
 
 def test_a_server_that_is_away_ends_a_reader_at_once(plan: Plan) -> None:
-    pytest.importorskip("requests")
     nobody = TrackingServer.parse(f"http://127.0.0.1:{servers.free_port()}")
     for use in (open_records, RecordWriter):
         with pytest.raises(BusyError, match=r"does not answer \(.*Connection refused"):
@@ -346,7 +356,7 @@ def test_a_server_that_is_away_ends_a_reader_at_once(plan: Plan) -> None:
 
 @pytest.mark.skipif(servers.why_no_postgres() is not None, reason=str(servers.why_no_postgres()))
 def test_a_server_on_postgresql(tmp_path: Path, plan: Plan) -> None:
-    pytest.importorskip("flask", reason="the extra `server` is not installed")
+    servers.require_mlflow_server()
     pytest.importorskip("psycopg", reason="the extra `server` is not installed")
     with servers.postgres() as database, servers.mlflow_server(tmp_path, database) as server:
         tracking = TrackingServer.parse(server.address)
