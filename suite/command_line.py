@@ -20,7 +20,7 @@ from pathlib import Path
 from suite.errors import CadpSuiteError, InputError
 from suite.memory import is_out_of_memory, out_of_memory_error, require_address_space
 from suite.streams import standard_streams
-from suite.text import shortened, visible
+from suite.text import redacted, shortened, visible
 
 EXIT_BAD_INPUT = 2
 EXIT_FAULT = 70  # EX_SOFTWARE of <sysexits.h>
@@ -140,8 +140,8 @@ def _fault_line(error: BaseException, name: str) -> str:
     import tempfile
     import traceback
 
-    text = "".join(traceback.format_exception(error))
-    summary = " ".join(traceback.format_exception_only(error)[-1].split())
+    text = redacted("".join(traceback.format_exception(error)))
+    summary = redacted(" ".join(traceback.format_exception_only(error)[-1].split()))
     line = f"a fault of {name} itself, not of your input: {shortened(summary, _LONGEST_WORD)}"
     try:
         with tempfile.NamedTemporaryFile(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import reprlib
 
-from suite.text import visible
+from suite.text import redacted, visible
 
 
 class CadpSuiteError(Exception):
@@ -23,7 +23,8 @@ class InputError(CadpSuiteError):
     """Something the user gave (a file, an option, a stored database) cannot be used.
 
     The line is short and printable whatever the value: long ones are cut in the middle, characters
-    that a terminal would obey or could not show are written as escapes.
+    that a terminal would obey or could not show are written as escapes. Passwords in addresses are
+    left out.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ class InputError(CadpSuiteError):
         self.cure = cure
         shown = "" if value is None else f" (got {_VALUES.repr(value)})"
         line = f"{where}: {' '.join(what.split())}{shown}; {' '.join(cure.split())}"
-        super().__init__(visible(line))
+        super().__init__(redacted(visible(line)))
 
 
 class StoredDataError(InputError):
@@ -60,6 +61,10 @@ class _Values(reprlib.Repr):
         super().__init__()
         self.maxlevel = 3
         self.maxstring = self.maxother = 200
+
+    def repr_str(self, x: str, level: int) -> str:
+        # Before the middle is cut, which may be where a password ends.
+        return super().repr_str(redacted(x), level)
 
     def repr_int(self, x: int, level: int) -> str:
         # Python refuses to write thousands of digits.

@@ -7,6 +7,7 @@ and letters that an encoding lacks, are shown as escapes: `\\x1b`, `\\u202e`.
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -18,6 +19,13 @@ _IN_ASCII = {"α": "alpha", "×": "x", "–": "-", "−": "-", "━": "-", "…"
 
 # Longer words are not compared with valid ones: no typing error makes them, and it takes long.
 _LONGEST_MISSPELT = 100
+
+# In addresses: `user:password@`, and values of parameters whose name says that they are secret. A
+# password that should have been escaped may hold any letter but white space, `@` and `/` too.
+_USER = re.compile(r"(?<=://)(?:[^\s/@]*|[^\s/:@]*:[^\s\"'<>]*)@")
+_SECRET = re.compile(
+    r"([?&;][^=&\s]*(?:pass|pwd|secret|token|key)[^=&\s]*=)[^&\s\"'<>]+", re.IGNORECASE
+)
 
 # For `errors=` of a stream: our own letters in ASCII, others as escapes.
 ENCODING_ERRORS = "cadp-suite-visible"
@@ -33,6 +41,16 @@ def visible(text: str, encoding: str | None = "utf-8", *, keep: str = "") -> str
         text = "".join(_escaped(x) if x not in keep and _is_hidden(x) else x for x in text)
     encoding = encoding or "utf-8"
     return text.encode(encoding, ENCODING_ERRORS).decode(encoding)
+
+
+def redacted(text: str) -> str:
+    """`text` without the credentials that addresses in it may hold: `https://***@host/…`.
+
+    For every line that leaves this process: errors, logs, records, reports.
+    """
+    if "://" not in text:
+        return text
+    return _SECRET.sub(r"\1***", _USER.sub("***@", text))
 
 
 def one_line(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from suite.errors import InputError
-from suite.text import close_names, duration_text, one_line, plural, shortened, visible
+from suite.text import close_names, duration_text, one_line, plural, redacted, shortened, visible
 
 
 @pytest.mark.parametrize(
@@ -93,3 +93,48 @@ def test_an_error_is_one_short_line_whatever_it_is_made_of() -> None:
 def test_an_error_about_a_number_that_python_cannot_write() -> None:
     line = str(InputError("too large", where="seeds[0]", value=10**5000, cure="give less"))
     assert line == "seeds[0]: too large (got a very large number); give less"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("http://ann:secret@host:5000/x", "http://***@host:5000/x"),
+        ("postgresql://ann:secret@db/suite", "postgresql://***@db/suite"),
+        ("postgresql+psycopg://ann:se/cr@et@db/suite", "postgresql+psycopg://***@db/suite"),
+        ("http://ann@host", "http://***@host"),
+        ("http://token:@host", "http://***@host"),
+        ("'http://a:secret@b', \"http://c:secret@d\"", "'http://***@b', \"http://***@d\""),
+        (
+            "postgresql://db/x?user=ann&password=secret&a=b",
+            "postgresql://db/x?user=ann&password=***&a=b",
+        ),
+        ("http://host/?api_key=secret#x", "http://host/?api_key=***"),
+        ("http://host/x?PASSWORD=secret", "http://host/x?PASSWORD=***"),
+    ],
+)
+def test_credentials_in_addresses_are_left_out(text: str, shown: str) -> None:
+    assert redacted(text) == shown
+    assert redacted(f"before {text} after") == f"before {shown} after"
+    assert redacted(shown) == shown
+    error = InputError(f"of {text}", where=f"{text}: table", value=[text], cure=f"see {text}")
+    assert "secret" not in str(error)
+
+
+def test_a_password_is_left_out_before_a_long_value_is_cut() -> None:
+    text = f"http://ann:{'secret' * 20}@{'host' * 100}"
+    assert "secret" not in str(InputError("no address", where="--tracking", value=text, cure="-"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "sqlite:///runs/mlflow.db",
+        "git+https://github.com/oxwhirl/smac@0123abc",
+        "http://127.0.0.1:5000: does not answer",
+        "write to ann@example.org; password: none",
+        "see https://example.org/a?page=2 and b@c",
+        "α × …",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redacted(text) == text

@@ -1,5 +1,7 @@
-"""What runs leave behind: written through MLflow (`writer`), read back with one query (`store`)."""
+"""What runs leave behind: written through MLflow (`writer`), read back (`store`, `server`)."""
 
+from suite.records.reader import RecordReader, open_records
 from suite.records.store import RecordStore, RunRecord
+from suite.records.tracking import TrackingServer
 
-__all__ = ["RecordStore", "RunRecord"]
+__all__ = ["RecordReader", "RecordStore", "RunRecord", "TrackingServer", "open_records"]

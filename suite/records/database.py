@@ -16,7 +16,7 @@ from typing import TypeVar
 from suite.disk import is_disk_full, sync_directory
 from suite.errors import CadpSuiteError, InputError, StoredDataError
 from suite.memory import is_out_of_memory
-from suite.text import duration_text
+from suite.text import duration_text, redacted
 
 T = TypeVar("T")
 
@@ -33,7 +33,10 @@ _aliases: dict[Path, tempfile.TemporaryDirectory[str]] = {}
 
 
 class BusyError(InputError):
-    """Another program holds a database; it is whole, and waiting helps."""
+    """Records cannot be reached for now: another program holds a database, or a server is away.
+
+    They are whole, and waiting helps.
+    """
 
 
 def address(path: Path) -> str:
@@ -100,9 +103,9 @@ def boundary(path: Path, what: str, cure: str) -> Iterator[None]:
             raise BusyError("in use by another program", where=str(path), cure=cure) from error
         if is_disk_full(error, path.parent) or is_out_of_memory(error):
             raise
-        if any(words in _reason(error) for words in _PERMISSION_WORDS):
+        if any(words in root_cause(error) for words in _PERMISSION_WORDS):
             cure = "nothing is lost: make the file and its folder readable and writable"
-        raise StoredDataError(f"{what}: {_reason(error)}", where=str(path), cure=cure) from error
+        raise StoredDataError(f"{what}: {root_cause(error)}", where=str(path), cure=cure) from error
 
 
 def is_busy(error: BaseException) -> bool:
@@ -123,7 +126,7 @@ def patiently(
     patience_seconds: float = PATIENCE_SECONDS,
     sleep: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Do `action`, waiting in growing pauses while another program holds its database.
+    """Do `action`, waiting in growing pauses while the records that it needs are out of reach.
 
     say: gets a line for the user with each pause. Raises BusyError when the patience is over.
     """
@@ -134,14 +137,14 @@ def patiently(
         except BusyError as error:
             waited = time.monotonic() - start
             if waited >= patience_seconds:
-                what = f"in use by another program for {duration_text(waited)}"
+                what = f"{error.what} for {duration_text(waited)}"
                 raise BusyError(what, where=error.where, cure=error.cure) from error
-            say(f"{error.where}: in use by another program; waiting, training goes on")
+            say(redacted(f"{error.where}: {error.what}; waiting, training goes on"))
             sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
 
-def _reason(error: BaseException) -> str:
+def root_cause(error: BaseException) -> str:
     """The first line of what was wrong to begin with, without the wrapping of the libraries."""
     root = error
     while root.__cause__ is not None or root.__context__ is not None:
@@ -150,4 +153,4 @@ def _reason(error: BaseException) -> str:
     text = lines[0] if lines else "no reason given"
     if type(root).__module__ == "builtins":
         text = f"{type(root).__name__}: {text}"
-    return text[:_LONGEST_REASON]
+    return redacted(text)[:_LONGEST_REASON]

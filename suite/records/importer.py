@@ -10,7 +10,7 @@ from pathlib import Path
 
 from suite.records import layout
 from suite.records.store import Origin, RecordStore, RunRecord
-from suite.records.writer import RecordWriter, _flat
+from suite.records.writer import RecordWriter, flat_parameters, run_name
 
 # MLflow refuses more at once.
 _MOST_METRICS, _MOST_PARAMS = 1_000, 100
@@ -35,18 +35,18 @@ class RecordImporter(RecordWriter):
         from mlflow.entities import Metric, Param
 
         spec, run_id = record.spec, record.run_id
-        params = [Param(key, str(value)) for key, value in _flat(spec).items()]
+        params = [Param(key, str(value)) for key, value in flat_parameters(spec).items()]
         metrics = [
             Metric(key, value, (times or {}).get(step, step), step)
             for key, (steps, values) in record.histories.items()
             for step, value in zip(steps.tolist(), values.tolist(), strict=True)
         ]
-        with self._boundary():
+        with self._home.boundary():
             run = self._client.create_run(
                 self._experiment_id,
                 start_time=_milliseconds(record.started),
                 tags=_tags(record, origin),
-                run_name=f"{spec.arm} {spec.scenario} seed {spec.seed}",
+                run_name=run_name(spec),
             )
             mlflow_id = run.info.run_id
             for first in range(0, len(params), _MOST_PARAMS):
@@ -63,13 +63,13 @@ class RecordImporter(RecordWriter):
 
     def note_origin(self, run_id: str, origin: Origin) -> None:
         """Change what is said about where a run came from."""
-        with self._boundary():
+        with self._home.boundary():
             self._client.set_tag(self._mlflow_ids[run_id], layout.IMPORT_TAG, _told(origin))
 
     def clear_half_imported(self) -> None:
         """Set aside what a killed `take_over` left; nobody may be importing here."""
         for mlflow_id in RecordStore.open(self._runs_dir).half_imported():
-            with self._boundary():
+            with self._home.boundary():
                 self._client.delete_run(mlflow_id)
 
 

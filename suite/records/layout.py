@@ -4,7 +4,10 @@ from __future__ import annotations
 
 EXPERIMENT = "cadp-suite"
 # MLflow's pages show the experiment as training, not as conversations with a language model.
-EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
+RECORDS_TAG = "cadp.records"
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development", RECORDS_TAG: "true"}
+# On a server, a tag of the experiment per cohort: SHA-256 and bytes of its latest checkpoint.
+CHECKPOINT_PREFIX = "cadp.checkpoint."
 
 # Tags of an MLflow run.
 RUN_ID_TAG = "cadp.run_id"
@@ -14,6 +17,9 @@ FAILURE_TAG = "cadp.failure"  # the traceback of a failed run, its end if it is 
 ELAPSED_TAG = "cadp.elapsed_seconds"
 WEIGHTS_TAG = "cadp.weights_sha256"  # digest of the final weights of a finished run
 IMPORT_TAG = "cadp.import"  # of a run that came in a pack: which one, as JSON
+# On a server, SHA-256 and bytes of a finished run's files in its artifact store.
+WEIGHTS_FILE_TAG = "cadp.weights_file"
+DESCRIPTION_FILE_TAG = "cadp.description_file"
 PROVENANCE_PREFIX = "cadp.provenance."  # of the latest sitting, for the eye
 SITTING_PREFIX = "cadp.sitting."  # one per sitting, numbered: its provenance as JSON
 

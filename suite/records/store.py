@@ -12,7 +12,7 @@ import json
 import math
 import re
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ _LARGEST = 1.79e308
 # Earlier versions stored the step in the place of the time.
 _TIMES = """SELECT run_uuid, step, max(timestamp) AS measured FROM metrics
     WHERE timestamp != step GROUP BY run_uuid, step"""
-_RUN_CURE = "restore the file from a backup, or delete this run in MLflow: it is trained again"
+RUN_CURE = "restore the file from a backup, or delete this run in MLflow: it is trained again"
 _BUSY_SECONDS = 10
 _RUN_ID = re.compile(r"[0-9a-f]{16}")
 _CURE = "restore it from a backup, or move it away to start anew"
@@ -154,12 +154,13 @@ class RecordStore:
     def statuses(self) -> dict[str, Status]:
         """Run id → status of every run."""
         with self._boundary():
-            return {row["run_id"]: _status(row["status"]) for row in self._runs()}
+            return {row["run_id"]: status_of(row["status"]) for row in self._runs()}
 
-    def mlflow_ids(self) -> dict[str, str]:
-        """Run id → MLflow's own id of every run."""
+    def mlflow_ids(self, run_ids: Collection[str] | None = None) -> dict[str, str]:
+        """Run id → MLflow's own id, of every run or of these."""
         with self._boundary():
-            return {row["run_id"]: row["run_uuid"] for row in self._runs()}
+            ids = {row["run_id"]: row["run_uuid"] for row in self._runs()}
+            return {run_id: ids[run_id] for run_id in ids if run_ids is None or run_id in run_ids}
 
     def experiment_id(self) -> str | None:
         """MLflow's id of the experiment that holds our runs; it may have been renamed."""
@@ -213,7 +214,7 @@ class RecordStore:
                 tags.setdefault(uuid, {})[key] = value
             found = {}
             for row in self._runs():
-                status, own = _status(row["status"]), tags.get(row["run_uuid"], {})
+                status, own = status_of(row["status"]), tags.get(row["run_uuid"], {})
                 found[row["run_id"]] = RunSummary(
                     status,
                     own.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
@@ -258,9 +259,10 @@ class RecordStore:
             for row in rows:
                 uuid = row["run_uuid"]
                 # Absent if a kill came while the run was begun, before version 0.1.
-                if layout.SPEC_TAG in tags[uuid] or _status(row["status"]) != "running":
-                    with self._boundary(f"record of run {row['run_id']}", _RUN_CURE):
-                        records.append(self._record(row, tags[uuid], histories.get(uuid, {})))
+                if layout.SPEC_TAG in tags[uuid] or status_of(row["status"]) != "running":
+                    with self._boundary(f"record of run {row['run_id']}", RUN_CURE):
+                        facts = (tags[uuid], histories.get(uuid, {}), str(self._path))
+                        records.append(record_of(row, *facts))
             return records
 
     def _boundary(
@@ -290,38 +292,6 @@ class RecordStore:
             )
         self._rows("SELECT count(*) FROM metrics WHERE 0")
 
-    def _record(
-        self, row: sqlite3.Row, tags: dict[str, str], histories: dict[str, History]
-    ) -> RunRecord:
-        status = _status(row["status"])
-        is_open = status == "running" or not row["end_time"]
-        return RunRecord(
-            run_id=row["run_id"],
-            status=status,
-            spec=self._spec(row["run_id"], tags[layout.SPEC_TAG]),
-            sittings=_sittings(tags),
-            histories=histories,
-            failure=tags.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
-            elapsed_seconds=_duration(tags.get(layout.ELAPSED_TAG)),
-            started=_time(row["start_time"]),
-            ended=None if is_open else _time(row["end_time"]),
-            weights_sha256=tags.get(layout.WEIGHTS_TAG),
-            origin=_origin(tags[layout.IMPORT_TAG]) if layout.IMPORT_TAG in tags else None,
-        )
-
-    def _spec(self, run_id: str, text: str) -> RunSpec:
-        where = f"{self._path}: run {run_id}"
-        cure = f"read it with the version that wrote it, or {_RUN_CURE}"
-        try:
-            spec = RunSpec.model_validate_json(text)
-        except ValidationError as error:
-            what = f"a stored run does not fit this version: {error.errors()[0]['msg']}"
-            raise StoredDataError(what, where=where, cure=cure) from None
-        if spec.run_id != run_id:
-            what = "a stored run's settings have another id: altered, or of another version"
-            raise StoredDataError(what, where=where, value=spec.run_id, cure=cure)
-        return spec
-
     def _runs(self) -> list[sqlite3.Row]:
         """One row per run id; should it have been recorded twice, a finished one, else the last.
 
@@ -335,8 +305,8 @@ class RecordStore:
             ORDER BY status = 'FINISHED', start_time, runs.rowid""",
             (layout.RUN_ID_TAG,),
         )
-        if odd := [row["run_id"] for row in rows if not _RUN_ID.fullmatch(str(row["run_id"]))]:
-            raise ValueError(f"{odd[0]!r:.40} is no run id")
+        for row in rows:
+            refuse_odd_id(row["run_id"])
         best = {row["run_id"]: row for row in rows}
         return sorted(best.values(), key=lambda row: (row["start_time"], row["run_id"]))
 
@@ -363,7 +333,10 @@ class RecordStore:
         histories: dict[str, dict[str, History]] = {}
         for (uuid, key), group in itertools.groupby(rows, key=lambda row: (row[0], row[1])):
             if uuid in wanted:
-                histories.setdefault(uuid, {})[key] = _history(list(group))
+                points = list(group)
+                steps = [row[2] for row in points]
+                values = [math.nan if row[4] else row[3] for row in points]
+                histories.setdefault(uuid, {})[key] = history_of(key, steps, values)
         return histories
 
     def _rows(
@@ -376,6 +349,48 @@ class RecordStore:
             if not as_tuples:
                 connection.row_factory = sqlite3.Row
             return connection.execute(query, values).fetchall()
+
+
+def record_of(
+    row: Mapping[str, Any] | sqlite3.Row,
+    tags: dict[str, str],
+    histories: dict[str, History],
+    where: str,
+) -> RunRecord:
+    """A record of what MLflow stores: run_id, status, start_time and end_time of `row`, our tags.
+
+    Raises StoredDataError for settings of another run or version, and whatever else is not as we
+    write it raises.
+    """
+    status = status_of(row["status"])
+    is_open = status == "running" or not row["end_time"]
+    return RunRecord(
+        run_id=row["run_id"],
+        status=status,
+        spec=_spec(row["run_id"], tags[layout.SPEC_TAG], where),
+        sittings=_sittings(tags),
+        histories=histories,
+        failure=tags.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
+        elapsed_seconds=_duration(tags.get(layout.ELAPSED_TAG)),
+        started=_time(row["start_time"]),
+        ended=None if is_open else _time(row["end_time"]),
+        weights_sha256=tags.get(layout.WEIGHTS_TAG),
+        origin=_origin(tags[layout.IMPORT_TAG]) if layout.IMPORT_TAG in tags else None,
+    )
+
+
+def _spec(run_id: str, text: str, where: str) -> RunSpec:
+    where = f"{where}: run {run_id}"
+    cure = f"read it with the version that wrote it, or {RUN_CURE}"
+    try:
+        spec = RunSpec.model_validate_json(text)
+    except ValidationError as error:
+        what = f"a stored run does not fit this version: {error.errors()[0]['msg']}"
+        raise StoredDataError(what, where=where, cure=cure) from None
+    if spec.run_id != run_id:
+        what = "a stored run's settings have another id: altered, or of another version"
+        raise StoredDataError(what, where=where, value=spec.run_id, cure=cure)
+    return spec
 
 
 def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
@@ -396,11 +411,22 @@ def _origin(tag: str) -> Origin:
     return Origin(**json.loads(tag))
 
 
+def refuse_odd_id(run_id: object) -> None:
+    """Raise ValueError for what is no id of a run of ours; ids become file names."""
+    if not is_run_id(run_id):
+        raise ValueError(f"{run_id!r:.40} is no run id")
+
+
+def is_run_id(run_id: object) -> bool:
+    """Whether this may be the id of a run of ours."""
+    return isinstance(run_id, str) and _RUN_ID.fullmatch(run_id) is not None
+
+
 def _facts(stored: dict[str, object]) -> dict[str, str]:
     return {str(key): str(value) for key, value in stored.items()}
 
 
-def _status(stored: str) -> Status:
+def status_of(stored: str) -> Status:
     return _STATUS[stored]
 
 
@@ -417,13 +443,16 @@ def _duration(stored: str | None) -> float | None:
     return seconds
 
 
-def _history(rows: list[tuple[str, str, int, float, int]]) -> History:
-    if not isinstance(rows[0][1], str):
+def history_of(key: Any, stored_steps: list[Any], stored_values: list[Any]) -> History:
+    """A history of what MLflow stores, by step; the last value of a step counts.
+
+    Raises ValueError for a name that is no text, and entries that are no numbers.
+    """
+    if not isinstance(key, str):
         raise ValueError("a metric's name is no text")
-    stored = np.array([row[2] for row in rows])
-    values = np.array([np.nan if row[4] else row[3] for row in rows])
+    stored, values = np.array(stored_steps), np.array(stored_values)
     if stored.dtype.kind != "i" or values.dtype.kind not in "if":
-        raise ValueError(f"metric {rows[0][1]} has entries that are no numbers")
+        raise ValueError(f"metric {key} has entries that are no numbers")
     steps, values = stored.astype(np.int64), values.astype(np.float64)
     infinite = np.abs(values) > _LARGEST
     values[infinite] = np.copysign(np.inf, values[infinite])

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from suite.disk import disk_full_error, is_disk_full, write_atomically
+from suite.disk import disk_full_error, is_disk_full, private_files, write_atomically
 from suite.errors import InputError, StoredDataError
 from suite.records.archive import CURE
 from suite.records.database import patiently
@@ -85,6 +85,7 @@ def import_packs(
     directory = RunsDirectory(runs_dir.absolute())
     with ExitStack() as opened:
         packs = [opened.enter_context(open_pack(path)) for path in paths]
+        opened.enter_context(private_files())
         opened.enter_context(coordinator_lock(directory))
         opened.enter_context(terminable())
         try:

@@ -223,7 +223,7 @@ def test_a_deleted_experiment_is_found_whatever_else_is_there(
 def test_an_experiment_deleted_meanwhile_is_called_so(plan: Plan, runs_dir: Path) -> None:
     writer = begun(runs_dir, plan)
     alter(runs_dir, "UPDATE experiments SET lifecycle_stage = 'deleted' WHERE experiment_id = 1")
-    with pytest.raises(StoredDataError, match="was deleted in MLflow; restore the experiment"):
+    with pytest.raises(StoredDataError, match="the experiment was deleted in MLflow meanwhile"):
         writer.begin(plan.runs[0].model_copy(update={"seed": 99}), {}, resuming=False)
 
 
