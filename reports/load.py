@@ -12,12 +12,14 @@ import numpy as np
 
 from reports.data import ClaimView, History, MethodView, Moment, ReportData, RunStatus, RunView
 from reports.points import points
+from reports.searches import is_tuning, search_views
 from suite.algorithms.registry import method_of, settings_of
 from suite.environments import backend_of, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.records import RecordStore, RunRecord
-from suite.records.proposals import with_proposals
+from suite.records.proposals import stored_searches, with_proposals
+from suite.records.schedule import StoredSearch
 from suite.runs.spec import AlgorithmSpec, RunSpec
 from suite.study.definition import Claim
 from suite.study.load import load_study
@@ -43,21 +45,27 @@ def load_report_data(
     store = RecordStore.open(runs_dir)
     records = {record.run_id: record for record in store.load({run.run_id for run in plan.runs})}
     if not records:
+        n_runs = len(plan.runs) + sum(n for _, n in plan.to_come)
         moved = "" if backend is None else f"--backend {backend} "
         raise InputError(
-            f"none of the {len(plan.runs)} runs of study {plan.study.name}, profile "
+            f"none of the {n_runs} runs of study {plan.study.name}, profile "
             f"{plan.profile_name}, has been started",
             where=str(runs_dir),
             cure=f"run them first: cadp-suite run {study_path} --profile {plan.profile_name} "
             f"{moved}--runs-dir {runs_dir}",
         )
-    return view(plan, records)
+    return view(plan, records, stored_searches(plan, runs_dir))
 
 
-def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
-    """The plan with what is recorded of it; records are by run id, and may be absent."""
+def view(
+    plan: Plan, records: dict[str, RunRecord], stored: Mapping[str, StoredSearch] | None = None
+) -> ReportData:
+    """The plan with what is recorded of it; records are by run id, and may be absent.
+
+    stored: of the searches that were begun, by `SearchSpace.key`.
+    """
     profile = plan.profile
-    methods = {trial.arm: method_view(trial.runs[0].algorithm) for trial in plan.trials}
+    methods = {_method_key(trial): method_view(trial.runs[0].algorithm) for trial in plan.trials}
     return ReportData(
         study=plan.study.name,
         question=plan.study.question,
@@ -71,15 +79,24 @@ def view(plan: Plan, records: dict[str, RunRecord]) -> ReportData:
             _run(
                 spec,
                 trial,
-                methods[trial.arm],
+                methods[_method_key(trial)],
                 point,
                 plan.environments[trial.scenario],
                 records.get(spec.run_id),
+                tuning=is_tuning(plan, trial),
             )
             for trial, point in zip(plan.trials, points(plan), strict=True)
             for spec in trial.runs
         ),
+        searches=search_views(plan, stored or {}),
+        explores=profile.search is not None and not profile.seeds,
+        n_to_come=sum(n for _, n in plan.to_come),
     )
+
+
+def _method_key(trial: Trial) -> tuple[str, str]:
+    """A search may give the points of an arm different backbones."""
+    return trial.arm, trial.runs[0].algorithm.backbone
 
 
 def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
@@ -122,6 +139,7 @@ def _run(
     point: tuple[str, str],
     environment: EnvironmentInfo,
     record: RunRecord | None,
+    tuning: bool,
 ) -> RunView:
     return RunView(
         run_id=spec.run_id,
@@ -149,6 +167,7 @@ def _run(
         elapsed_seconds=None if record is None else _seconds(record.elapsed_seconds),
         started="" if record is None else _time(record.started),
         ended="" if record is None else _time(record.ended),
+        is_tuning=tuning,
     )
 
 
