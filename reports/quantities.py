@@ -64,7 +64,12 @@ class Quantity:
         return value if self.maximises else -value
 
     def of_run(self, run: RunView) -> float | None:
-        """Its value of a run that is evidence; None where its records do not tell."""
+        """Its value of a run that is evidence, as shown; None where its records do not tell."""
+        value = self.recorded(run)
+        return None if value is None else value * (100.0 if self._is_fraction else 1.0)
+
+    def recorded(self, run: RunView) -> float | None:
+        """The same in the unit of the objective."""
         if not {mode.name for mode in run.modes}.issuperset(self.objective.modes):
             return None
         seconds = math.nan if run.elapsed_seconds is None else run.elapsed_seconds
@@ -72,7 +77,7 @@ class Quantity:
             key: (one.steps.astype(np.int64), one.values) for key, one in run.histories.items()
         }
         value = self.objective.of_run(Ended(histories, run.total_env_steps, seconds))
-        return value * (100.0 if self._is_fraction else 1.0) if math.isfinite(value) else None
+        return value if math.isfinite(value) else None
 
     def write(self, value: float | None, digits: int = 1) -> str:
         """A value; digits: decimals of a percentage, others have three digits in all."""

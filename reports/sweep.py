@@ -78,16 +78,15 @@ class Reference:
 class SearchResult:
     """A search with its results.
 
-    quantities: its objectives, then what is watched beside them. points: by number.
-    importances: for each objective, see `statistics.importance`. judged: the worth of the chosen
-    point on other seeds, one per quantity; empty where arms are not tuned, or not yet.
+    quantities: its objectives, then what is watched beside them. points: by number. judged: the
+    worth of the chosen point on other seeds, one per quantity; empty where arms are not tuned, or
+    not yet.
     """
 
     view: SearchView
     quantities: tuple[Quantity, ...]
     points: tuple[Point, ...]
     references: tuple[Reference, ...]
-    importances: tuple[tuple[Importance, ...], ...]
     judged: tuple[Worth, ...]
 
     @property
@@ -116,10 +115,16 @@ class SearchResult:
         )
 
     @property
+    def chosen(self) -> Point | None:
+        """The point that was taken to other seeds; None where arms are not tuned, or not yet."""
+        return next((one for one in self.points if one.view.number == self.view.chosen), None)
+
+    @property
     def best(self) -> Point | None:
-        """The chosen point where the arm was tuned; else the best by the first objective."""
-        chosen = [point for point in self.complete if point.view.number == self.view.chosen]
-        return next(iter((*chosen, *self.ranked)), None)
+        """The chosen point where it counts; else the best by the first objective."""
+        if self.chosen is not None and self.chosen.state == "complete":
+            return self.chosen
+        return self.ranked[0] if self.ranked else None
 
     @cached_property
     def front(self) -> tuple[Point, ...]:
@@ -129,6 +134,21 @@ class SearchResult:
             for point in self.ranked
         ]
         return tuple(self.ranked[i] for i in front(scores))
+
+    @cached_property
+    def importances(self) -> tuple[tuple[Importance, ...], ...]:
+        """Of the dimensions for each objective, see `statistics.importance`."""
+        own_seed = zlib.crc32(f"{self.view.scenario} {self.view.arm}".encode())
+        rng = np.random.default_rng([BOOTSTRAP_SEED, own_seed])
+        return tuple(
+            importances(
+                self.view.dimensions,
+                [point.view.parameters for point in self.complete],
+                [[quantity.better(v) for v in p.worths[i].by_seed.values()] for p in self.complete],
+                rng=rng,
+            )
+            for i, quantity in enumerate(self.objectives)
+        )
 
     @property
     def typical(self) -> dict[str, Point]:
@@ -183,24 +203,12 @@ def _evaluate(data: ReportData, search: SearchView, runs: Mapping[str, RunView])
     modes = dict.fromkeys(mode.name for run in own for mode in run.modes)
     shown = quantities(search.objectives, search.scenario, list(modes))
     points = tuple(_point(search, view, shown, runs) for view in search.points)
-    complete = [point for point in points if point.state == "complete"]
-    own_seed = zlib.crc32(f"{search.scenario} {search.arm}".encode())
-    rng = np.random.default_rng([BOOTSTRAP_SEED, own_seed])
     judged = [runs[run_id] for run_id in search.judged if run_id in runs]
     return SearchResult(
         view=search,
         quantities=shown,
         points=points,
         references=tuple(_references(data, search, shown)),
-        importances=tuple(
-            importances(
-                search.dimensions,
-                [point.view.parameters for point in complete],
-                [[quantity.better(v) for v in p.worths[i].by_seed.values()] for p in complete],
-                rng=rng,
-            )
-            for i, quantity in enumerate(shown[: len(search.objectives)])
-        ),
         judged=_worths(judged, shown) if judged else (),
     )
 

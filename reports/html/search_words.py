@@ -114,7 +114,7 @@ def budget(search: SearchResult) -> Iterator[tuple[str, str]]:
 def best_statement(search: SearchResult) -> str:
     """The best point or the front, and how far to believe it."""
     if not search.complete:
-        return "No point is complete yet: there is nothing to show."
+        return "No point has a value yet that counts as evidence: there is nothing to show."
     if len(search.objectives) > 1:
         return (
             f"With two objectives there is no best point. The front, which no other point beats in "

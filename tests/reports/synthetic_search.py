@@ -89,7 +89,7 @@ def run(
             won = rng.binomial(N_TEST_EPISODES, risen) / N_TEST_EPISODES
             histories[key] = History(steps, won)
             histories[key.replace("win_rate", "return")] = History(
-                steps, 20 * won + rng.random(len(steps))
+                steps, 10 * won + rng.random(len(steps))
             )
     loss = histories["train/loss_td"]
     histories["train/loss_td"] = History(loss.steps, rng.random(len(loss.steps)))
