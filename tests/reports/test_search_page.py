@@ -154,7 +154,6 @@ def test_a_sweep_from_its_databases(place: Path) -> None:
     assert "12 asked for 12 trials: 12 complete" in text
     assert "This is the best of 12 points, chosen by the very seeds" in text
     assert "Importance by Optuna's PED-ANOVA: along which dimensions the best 5 of 12" in text
-    assert "From 12 points this is rough." in text
     assert "qmix, cadp_qmix (12 points searched)" in text
     assert "0.24 core hours of finished runs" in text
     assert "reproduced" not in text.partition("How to read this report")[0]
@@ -221,6 +220,18 @@ def test_points_without_a_value_say_why(state: PointState, reason: str, words: s
     text = text_of(made.sweep((view, runs)))
     assert words in text
     assert "This is the best of 2 points" in text
+
+
+def test_importance_says_what_is_more_than_chance_and_how_rough_it_is() -> None:
+    text = text_of(made.sweep(made.search(made.random_points(40))))
+    assert re.search(r"More than chance: α \(\d+ %\)", text)
+    assert "From 40 points this is rough." in text
+    text = text_of(made.sweep(made.search(made.random_points(60))))
+    assert "the best 6 of 60 points" in text
+    assert "this is rough" not in text
+    same = made.search(made.random_points(20), truth=lambda _: (0.5, 0.6))
+    text = text_of(made.sweep(same))
+    assert "No dimension stands out from what chance gives." in text
 
 
 def test_without_a_point_it_says_so() -> None:
