@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -213,19 +213,36 @@ def status(
     backend: BackendName = None,
     runs_dir: RunsDir = Path("runs"),
     as_json: Json = False,
+    is_followed: Annotated[
+        bool, typer.Option("--follow", help="Show it again whenever it has changed.")
+    ] = False,
 ) -> None:
     """Show how far a study has got: which runs are finished, failed, running or waiting.
+
+    With --follow it is shown again whenever it has changed, until the coordinator has ended.
 
     Example: cadp-suite status studies/reproduce_smac.toml --profile quick
     """
     from suite.printing import make_console, print_json
-    from suite.status import print_status, status_document
+    from suite.status import follow, print_status, status_document
 
-    document = status_document(_expanded(study, profile, backend, runs_dir), runs_dir)
-    if as_json:
-        print_json(document)
+    def look() -> dict[str, Any]:
+        return status_document(_expanded(study, profile, backend, runs_dir), runs_dir)
+
+    console = make_console(standard_output=True)
+
+    def show(document: dict[str, Any]) -> None:
+        if as_json:
+            print_json(document, in_one_line=is_followed)
+            return
+        if is_followed and console.is_terminal:
+            console.clear()
+        print_status(console, document)
+
+    if is_followed:
+        follow(look, show)
     else:
-        print_status(make_console(standard_output=True), document)
+        show(look())
 
 
 @app.command()

@@ -6,12 +6,27 @@ import errno
 import os
 import shutil
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from suite.errors import InputError
 
 # Below this nothing can be stored; libraries then fail in ways that do not name the cause.
 _FULL_BYTES = 1 << 20
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Have everything that this process and its children make meanwhile belong to the user alone.
+
+    Files and folders that are there already keep their rights: somebody may have widened them.
+    """
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def is_disk_full(error: BaseException, directory: Path) -> bool:

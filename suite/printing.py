@@ -91,9 +91,10 @@ def print_table(console: Console, table: Table) -> None:
     console.print(table, crop=False)
 
 
-def print_json(document: dict[str, Any]) -> None:
+def print_json(document: dict[str, Any], *, in_one_line: bool = False) -> None:
     """One document on standard output, in ASCII: valid in every encoding."""
-    print(json.dumps(_finite(document), indent=2, allow_nan=False))
+    indent = None if in_one_line else 2
+    print(json.dumps(_finite(document), indent=indent, allow_nan=False), flush=in_one_line)
 
 
 def _finite(value: Any) -> Any:

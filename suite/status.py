@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from statistics import fmean
 from typing import Any, Literal, get_args
 
 from rich.console import Console
@@ -12,8 +14,9 @@ from rich.console import Console
 from suite.algorithms.registry import modes_of, run_point
 from suite.environments import counts_wins
 from suite.printing import make_table, print_table, say
-from suite.records.layout import reason_line
-from suite.records.store import RecordStore, RunRecord
+from suite.records.layout import reason_line, schedule_name
+from suite.records.schedule import ScheduleStore
+from suite.records.store import RecordStore, RunSummary
 from suite.runs.directory import RunsDirectory
 from suite.runs.metrics import WIN_RATE, tested_mode
 from suite.runs.modes import DECENTRALISED
@@ -22,6 +25,9 @@ from suite.scheduling.lock import coordinator_pid
 from suite.study.plan import Plan
 
 State = Literal["finished", "failed", "pruned", "running", "interrupted", "waiting"]
+# A table of more rows is not read.
+_MOST_ROWS = 200
+_FOLLOW_SECONDS = 2.0
 STATES: tuple[State, ...] = get_args(State)
 
 
@@ -32,16 +38,23 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     """
     directory = RunsDirectory(runs_dir)
     directory.refuse_file()
-    records: dict[str, RunRecord] = {}
+    records: dict[str, RunSummary] = {}
     if directory.records_path.exists():
-        store = RecordStore.open(runs_dir)
-        loaded = store.load([run.run_id for run in plan.runs])
-        records = {record.run_id: record for record in loaded}
-    pid = coordinator_pid(directory)
-    runs = []
-    for run in plan.runs:
-        is_whole = directory.has_weights(run.run_id)
-        runs.append(_run_document(run, records.get(run.run_id), pid is not None, is_whole))
+        records = RecordStore.open(runs_dir).summaries()
+    pid, with_weights = coordinator_pid(directory), directory.ids_with_weights()
+    attempts = _attempts(plan, runs_dir)
+    points = {run.run_id: point for point, run in _with_points(plan)}
+    runs = [
+        _run_document(
+            run,
+            records.get(run.run_id),
+            point=points[run.run_id],
+            is_active=pid is not None,
+            is_whole=run.run_id in with_weights,
+            n_attempts=attempts[run.run_id],
+        )
+        for run in plan.runs
+    ]
     counts = Counter(run["state"] for run in runs)
     return {
         "study": plan.study.name,
@@ -55,27 +68,46 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
     }
 
 
+def _attempts(plan: Plan, runs_dir: Path) -> Counter[str]:
+    """Run id → how often it was begun anew or tried again, as far as the schedule tells."""
+    name = schedule_name(plan.study.name, plan.profile_name)
+    return Counter(run.run_id for run in ScheduleStore(runs_dir).runs(name))
+
+
+def _with_points(plan: Plan) -> Iterator[tuple[str, RunSpec]]:
+    """Every run with its point for people, which all runs of a trial share."""
+    for trial in plan.trials:
+        point = run_point(trial.runs[0])
+        yield from ((point, run) for run in trial.runs)
+
+
 def _run_document(
-    run: RunSpec, record: RunRecord | None, is_active: bool, is_whole: bool
+    run: RunSpec,
+    record: RunSummary | None,
+    *,
+    point: str,
+    is_active: bool,
+    is_whole: bool,
+    n_attempts: int,
 ) -> dict[str, Any]:
     """A run recorded as finished whose weights are gone will be trained again: interrupted."""
     state: State = "waiting"
     env_steps, win_rate, is_incomplete = 0, {}, False
     if record is not None:
         state = record.status
-        is_incomplete = state == "finished" and not (is_whole and record.histories)
+        is_incomplete = state == "finished" and not (is_whole and record.latest)
         if (state == "running" and not is_active) or is_incomplete:
             state = "interrupted"
-        for key, (steps, values) in record.histories.items():
-            env_steps = max(env_steps, int(steps[-1]))
+        for key, (step, value) in record.latest.items():
+            env_steps = max(env_steps, step)
             if (mode := tested_mode(key, WIN_RATE)) is not None and counts_wins(run.scenario):
-                win_rate[mode] = float(values[-1])
+                win_rate[mode] = value
     return {
         "run_id": run.run_id,
         "scenario": run.scenario,
         "arm": run.arm,
         "hyperparameters": dict(run.hyperparameters),
-        "point": run_point(run),
+        "point": point,
         "seed": run.seed,
         "state": state,
         "env_steps": env_steps,
@@ -84,11 +116,29 @@ def _run_document(
         "elapsed_seconds": record.elapsed_seconds if record else None,
         "failure": record.failure if record else None,
         "is_incomplete": is_incomplete,
+        "attempts": n_attempts,
     }
 
 
+def follow(
+    look: Callable[[], dict[str, Any]],
+    show: Callable[[dict[str, Any]], None],
+    sleep: Callable[[float], None] = time.sleep,
+) -> None:
+    """Show the state again whenever it has changed, as long as a coordinator is at work."""
+    shown: dict[str, Any] | None = None
+    while True:
+        document = look()
+        if document != shown:
+            show(document)
+            shown = document
+        if document["coordinator_pid"] is None:
+            return
+        sleep(_FOLLOW_SECONDS)
+
+
 def print_status(console: Console, document: dict[str, Any]) -> None:
-    """One row per trial and a line per failure."""
+    """One row per run, or per trial where runs are many, and a line per failure."""
     counts = document["counts"]
     total = ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
     say(console, f"Study {document['study']}, profile {document['profile']}: {total}")
@@ -97,13 +147,21 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
         say(console, f"Nothing has been run {where} yet; are runs elsewhere? Then give --runs-dir")
     if document["coordinator_pid"] is not None:
         say(console, f"A coordinator is at work (process {document['coordinator_pid']})")
-    rates = [f"win rate {letter}" for letter in document["modes"].values()]
-    titles, foldable = (
-        ("scenario", "arm", "seed", "state", "steps", *rates),
-        ("arm", "steps", *rates),
-    )
-    rows = (_row(run, document["modes"]) for run in document["runs"])
-    print_table(console, make_table(console, titles, rows, foldable=foldable))
+    modes = document["modes"]
+    rows: list[tuple[str, ...]]
+    titles: tuple[str, ...]
+    if len(document["runs"]) > _MOST_ROWS:
+        rows = [_trial_row(runs, modes) for runs in _trials(document["runs"])]
+        titles, state = ("scenario", "arm", "finished", "state"), "state"
+    else:
+        rows = [_row(run, modes) for run in document["runs"]]
+        titles, state = ("scenario", "arm", "seed", "state", "steps"), "steps"
+    rates = [f"win rate {letter}" for letter in modes.values()]
+    shown = rows[:_MOST_ROWS]
+    table = make_table(console, (*titles, *rates), shown, foldable=("arm", state, *rates))
+    print_table(console, table)
+    if len(shown) < len(rows):
+        say(console, f"… and {len(rows) - len(shown):,} more trials; --json has all")
     lost = [run["run_id"] for run in document["runs"] if run["is_incomplete"]]
     if lost:
         say(console, f"finished, but their weights or metrics are gone: {', '.join(lost)}")
@@ -115,11 +173,38 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
 
 
 def _row(run: dict[str, Any], modes: Iterable[str]) -> tuple[str, ...]:
-    arm = " ".join(part for part in (run["arm"], run["point"]) if part)
     steps = f"{run['env_steps']:,} of {run['total_env_steps']:,}"
     rates = [run["last_win_rate"].get(mode) for mode in modes]
-    shown = ("-" if rate is None else f"{rate:.2f}" for rate in rates)
-    return (run["scenario"], arm, str(run["seed"]), run["state"], steps, *shown)
+    state = run["state"] + (f", attempt {run['attempts']}" if run["attempts"] > 1 else "")
+    return (run["scenario"], _arm(run), str(run["seed"]), state, steps, *map(_rate, rates))
+
+
+def _trials(runs: Iterable[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Runs that differ in their seed only, in order of the first of each."""
+    found: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for run in runs:
+        found.setdefault((run["scenario"], _arm(run)), []).append(run)
+    return list(found.values())
+
+
+def _trial_row(runs: list[dict[str, Any]], modes: Iterable[str]) -> tuple[str, ...]:
+    """A trial: how many of its runs are in which state, win rates as means of those that tell."""
+    counts = Counter(run["state"] for run in runs)
+    states = ", ".join(f"{counts[one]} {one}" for one in STATES if counts[one])
+    rates = []
+    for mode in modes:
+        told = [run["last_win_rate"][mode] for run in runs if mode in run["last_win_rate"]]
+        rates.append(fmean(told) if told else None)
+    done = f"{counts['finished']} of {len(runs)}"
+    return (runs[0]["scenario"], _arm(runs[0]), done, states, *map(_rate, rates))
+
+
+def _arm(run: dict[str, Any]) -> str:
+    return " ".join(part for part in (run["arm"], run["point"]) if part)
+
+
+def _rate(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
 
 
 def _modes(plan: Plan) -> dict[str, str]:

@@ -291,13 +291,50 @@ def test_strange_options_are_one_short_line(
     assert len(err) < 500
 
 
+def test_status_follows_until_the_coordinator_has_ended() -> None:
+    from suite.status import follow
+
+    seen = iter([(1, 7), (1, 7), (2, 7), (4, 7), (4, None)])
+    shown, slept = [], []
+
+    def look() -> dict[str, Any]:
+        n_finished, pid = next(seen)
+        return {"counts": {"finished": n_finished}, "coordinator_pid": pid}
+
+    follow(look, lambda one: shown.append(one["counts"]["finished"]), slept.append)
+    assert shown == [1, 2, 4, 4]
+    assert len(slept) == 4
+
+
+def test_status_follows_in_lines_of_json(call, make_study, runs_dir: Path) -> None:
+    study = str(make_study())
+    code, out, err = call("status", study, "--runs-dir", str(runs_dir), "--follow", "--json")
+    assert (code, err) == (0, "")
+    (line,) = out.splitlines()
+    assert json.loads(line)["counts"]["waiting"] == 4
+
+
+def test_status_of_many_runs_is_a_row_per_trial(
+    call, make_study, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("suite.status._MOST_ROWS", 3)
+    code, out, _ = call("status", str(make_study()), "--runs-dir", str(runs_dir))
+    rows = [line.split() for line in out.splitlines() if line.startswith("skirmish/3m")]
+    assert code == 0
+    assert [row[1] for row in rows] == ["qmix", "cadp_qmix"]
+    assert "0 of 2" in out
+    monkeypatch.setattr("suite.status._MOST_ROWS", 1)
+    _, out, _ = call("status", str(make_study()), "--runs-dir", str(runs_dir))
+    assert "… and 1 more trials; --json has all" in out
+
+
 def test_status_names_a_failure_without_a_word(
     call, make_study, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from suite import status
 
-    def failed(run: RunSpec, *_: object) -> dict[str, Any]:
-        return {**original(run, None, False, False), "state": "failed", "failure": " \n"}
+    def failed(run: RunSpec, record: object, **more: Any) -> dict[str, Any]:
+        return {**original(run, None, **more), "state": "failed", "failure": " \n"}
 
     original = status._run_document
     monkeypatch.setattr(status, "_run_document", failed)

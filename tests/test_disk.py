@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from suite.disk import remove_leftovers, write_atomically
+from suite.disk import private_files, remove_leftovers, write_atomically
 from suite.errors import InputError
 
 
@@ -42,6 +42,23 @@ def test_content_and_name_reach_the_disk_before_it_returns(
     write_atomically(tmp_path / "folder" / "a.bin", b"\0\1")
     assert order == [f".a.bin.{os.getpid()}.tmp", "moved", "folder"]
     assert (tmp_path / "folder" / "a.bin").read_bytes() == b"\0\1"
+
+
+def test_private_files_are_the_users_alone_and_others_keep_their_rights(tmp_path: Path) -> None:
+    shared = tmp_path / "shared"
+    shared.mkdir(mode=0o755)
+
+    def write_and_fail() -> None:
+        with private_files():
+            write_atomically(shared / "made" / "a.ckpt", b"")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_fail()
+    write_atomically(shared / "report.html", "")
+    paths = ("", "made", "made/a.ckpt", "report.html")
+    modes = [(shared / path).stat().st_mode & 0o777 for path in paths]
+    assert modes == [0o755, 0o700, 0o600, 0o644]
 
 
 def test_what_cannot_be_written_leaves_nothing_behind(tmp_path: Path) -> None:

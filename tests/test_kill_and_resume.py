@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -110,11 +111,21 @@ def assert_equal_results(whole: Path, killed: Path) -> None:
         for key, (steps, values) in record.histories.items():
             np.testing.assert_array_equal(resumed[run_id].histories[key][0], steps, key)
             np.testing.assert_array_equal(resumed[run_id].histories[key][1], values, key)
+    assert_told_once(killed)
     weights = [sorted((d / "weights").iterdir()) for d in (whole, killed)]
     assert len(weights[0]) == 2 * len(expected)  # with their descriptions
     assert [p.read_bytes() for p in weights[0]] == [p.read_bytes() for p in weights[1]]
     assert {path.suffix for path in weights[1]} == {".json", ".safetensors"}
     assert list((killed / "checkpoints").iterdir()) == []
+
+
+def assert_told_once(runs_dir: Path) -> None:
+    """Of every point one row, with a time: also of those that were measured again after a kill."""
+    with sqlite3.connect(runs_dir / "mlflow.db") as connection:
+        points = "SELECT run_uuid, key, step, max(timestamp) FROM metrics GROUP BY 1, 2, 3"
+        rows = connection.execute("SELECT count(*), min(timestamp) FROM metrics").fetchone()
+        assert connection.execute(f"SELECT count(*) FROM ({points})").fetchone() == rows[:1]
+        assert rows[1] > 1e12  # milliseconds; a step would be small
 
 
 @pytest.mark.slow
@@ -161,3 +172,28 @@ def test_killed_twice_and_resumed_gives_bit_identical_metrics(
         kill_when(process, checkpoints_written(killed, n_checkpoints))
     subprocess.run(command(study, killed), check=True, capture_output=True)
     assert_equal_results(whole, killed)
+
+
+@pytest.mark.slow
+def test_what_a_run_leaves_is_the_users_alone(tmp_path: Path) -> None:
+    """Everything but the report, which is there to be shared."""
+    study, runs_dir = tmp_path / "study.toml", tmp_path / "runs"
+    study.write_text(STUDY)
+    process = subprocess.Popen(
+        command(study, runs_dir), start_new_session=True, stderr=subprocess.DEVNULL
+    )
+    kill_when(process, checkpoints_written(runs_dir, 1))
+    kinds = {path.suffix for path in runs_dir.rglob("*") if path.is_file()}
+    assert {".db", ".lock", ".pid", ".log", ".ckpt"} <= kinds
+    assert open_to_others(runs_dir) == []
+    subprocess.run(command(study, runs_dir), check=True, capture_output=True)
+    assert any((runs_dir / "weights").iterdir())
+    assert open_to_others(runs_dir) == []
+    report = [sys.executable, "-m", "reports", "build", str(study), "--runs-dir", str(runs_dir)]
+    subprocess.run(report, check=True, capture_output=True)
+    (page,) = (runs_dir / "reports").glob("*.html")
+    assert page.stat().st_mode & 0o777 == 0o644
+
+
+def open_to_others(runs_dir: Path) -> list[Path]:
+    return [p for p in (runs_dir, *runs_dir.rglob("*")) if p.stat().st_mode & 0o077]

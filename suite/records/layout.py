@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 EXPERIMENT = "cadp-suite"
+# MLflow's pages show the experiment as training, not as conversations with a language model.
+EXPERIMENT_TAGS = {"mlflow.experimentKind": "custom_model_development"}
 
 # Tags of an MLflow run.
 RUN_ID_TAG = "cadp.run_id"
@@ -26,6 +28,19 @@ POINT_RUNS = "run_ids"
 SEARCH_OF = "cadp.search_of"
 SEARCH_KEY = "cadp.key"
 CHOSEN = "cadp.chosen"
+
+# Tags of an MLflow run that is a heading: the parent of a study's runs at one profile.
+STUDY_TAG = "cadp.study"
+PROFILE_TAG = "cadp.profile"
+QUESTION_TAG = "cadp.question"
+DEVIATIONS_TAG = "cadp.deviations"
+
+# Tags that MLflow's own pages know.
+PARENT_TAG = "mlflow.parentRunId"
+DESCRIPTION_TAG = "mlflow.note.content"
+COMMIT_TAG = "mlflow.source.git.commit"
+SOURCE_TAG = "mlflow.source.name"
+SOURCE = "cadp-suite"
 
 # MLflow cuts a tag here, from its end; a traceback's end is what matters, so we cut first.
 LONGEST_TAG = 8_000

@@ -1,16 +1,19 @@
 """Writing records: one MLflow run per run, in SQLite, by one process at a time.
 
-Metric timestamps are the step, so that logging a point twice leaves one point. NaN is stored as
-MLflow stores it (a flag beside the value); infinities become ±1.8e308, MLflow's own rule, which
-`suite.records.store` turns back. Every method can be given again after a BusyError: what a first
-attempt has done already is not done twice.
+A point is stored with the time at which it was measured. Told again it is one point: with the same
+time MLflow itself stores it once; measured again, by a run that resumes from before it, it is left
+out. NaN is stored as MLflow stores it (a flag beside the value); infinities become ±1.8e308,
+MLflow's own rule, which `suite.records.store` turns back. Every method can be given again after a
+BusyError: what a first attempt has done already is not done twice.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import math
 import os
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,22 +21,31 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from suite.algorithms.registry import run_point
 from suite.errors import StoredDataError
 from suite.records import layout
 from suite.records.database import address, boundary, created_aside
-from suite.records.store import RecordStore
+from suite.records.parents import parent_name, parent_tags
+from suite.records.store import History, RecordStore
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.study.plan import Plan
 
 # MLflow refuses larger batches.
 _LARGEST_BATCH = 1_000
+_COMMIT = re.compile(r"[0-9a-f]{40}([0-9a-f]{24})?")
 _CURE = "restore it from a backup, or move it away to start anew"
 
-Point = tuple[str, int, float] | Sequence[Any]
+# Key, step, value and, where that is known, when it was measured: milliseconds since 1970 (UTC).
+Point = tuple[str, int, float] | tuple[str, int, float, int] | Sequence[Any]
 
 
 class RecordWriter:
     """The record database of a runs directory, created when absent.
+
+    plan: the study and profile whose runs are recorded; they get a parent run in MLflow.
 
     Not for several processes at once: SQLite would make them wait for one another, and the
     creation must happen once (the coordinator holds the directory's lock).
@@ -42,7 +54,7 @@ class RecordWriter:
     was deleted; BusyError while another program holds it.
     """
 
-    def __init__(self, runs_dir: Path) -> None:
+    def __init__(self, runs_dir: Path, plan: Plan | None = None) -> None:
         mlflow_client = _import_mlflow()
         self._path = RunsDirectory(runs_dir).records_path
         if not self._path.exists():
@@ -53,6 +65,9 @@ class RecordWriter:
             self._client = mlflow_client(tracking_uri=address(self._path))
             self._experiment_id = store.experiment_id() or self._experiment_by_name()
         self._mlflow_ids = store.mlflow_ids()
+        self._store = store
+        self._known: dict[str, dict[str, History]] = {}  # what a resumed run had measured before
+        self._parent_id = None if plan is None else self._parent(plan)
 
     def begin(self, spec: RunSpec, provenance: Mapping[str, str], *, resuming: bool) -> None:
         """Record that a run is being trained, from now on with this provenance: a sitting.
@@ -65,6 +80,8 @@ class RecordWriter:
         run_id = spec.run_id
         tags = {layout.PROVENANCE_PREFIX + key: value for key, value in provenance.items()}
         tags |= {layout.SPEC_TAG: spec.model_dump_json(), layout.ARM_TAG: spec.arm}
+        tags |= self._tags_for_pages(provenance)
+        self._known[run_id] = self._store.histories(run_id) if resuming else {}
         with self._boundary():
             if run_id in self._mlflow_ids and not resuming:
                 self._client.delete_run(self._mlflow_ids[run_id])
@@ -100,10 +117,18 @@ class RecordWriter:
             self._client.log_batch(self._mlflow_ids[run_id], tags=tags)
 
     def log(self, run_id: str, points: Sequence[Point]) -> None:
-        """Store metric points `(key, step, value)`; storing a point again changes nothing."""
+        """Store metric points; storing a point again changes nothing.
+
+        A point without its time gets its step instead, as all had in earlier versions.
+        """
         from mlflow.entities import Metric
 
-        metrics = [Metric(key, float(value), int(step), int(step)) for key, step, value in points]
+        known = self._known.get(run_id, {})
+        metrics = [
+            Metric(key, float(value), int(measured[0] if measured else step), int(step))
+            for key, step, value, *measured in points
+            if not _is_known(known.get(key), step, value)
+        ]
         for first in range(0, len(metrics), _LARGEST_BATCH):
             batch = metrics[first : first + _LARGEST_BATCH]
             with self._boundary():
@@ -132,9 +157,40 @@ class RecordWriter:
             for tag, value in tags.items():
                 self._client.set_tag(self._mlflow_ids[run_id], tag, value)
             self._client.set_terminated(self._mlflow_ids[run_id], status)
+        self._known.pop(run_id, None)
+
+    def _parent(self, plan: Plan) -> str:
+        """MLflow's id of the parent of a plan's runs, which is made where there is none yet."""
+        from mlflow.entities import RunTag
+
+        own = (layout.STUDY_TAG, plan.study.name), (layout.PROFILE_TAG, plan.profile_name)
+        wanted = " and ".join(f"tags.`{tag}` = '{name}'" for tag, name in own)
+        tags = parent_tags(plan)
+        with self._boundary():
+            found = self._client.search_runs([self._experiment_id], wanted, max_results=1)
+            if found:
+                parent_id = str(found[0].info.run_id)
+                changed = [RunTag(key, value) for key, value in tags.items()]
+                self._client.log_batch(parent_id, tags=changed)
+                return parent_id
+            name = parent_name(plan)
+            run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
+            # A heading is never at work: no kill leaves it running.
+            self._client.set_terminated(run.info.run_id)
+            return str(run.info.run_id)
+
+    def _tags_for_pages(self, provenance: Mapping[str, str]) -> dict[str, str]:
+        """What MLflow's own pages show: parent, program, commit."""
+        tags = {layout.SOURCE_TAG: layout.SOURCE}
+        if self._parent_id is not None:
+            tags[layout.PARENT_TAG] = self._parent_id
+        commit = provenance.get("git_commit", "")
+        return {**tags, layout.COMMIT_TAG: commit} if _COMMIT.fullmatch(commit) else tags
 
     def _create_run(self, spec: RunSpec, tags: Mapping[str, str]) -> str:
-        name = f"{spec.arm} {spec.scenario} seed {spec.seed}"
+        """Called `cadp_qmix skirmish/3m α=0.5 T=70,000 seed 1`."""
+        parts = (spec.arm, spec.scenario, run_point(spec), f"seed {spec.seed}")
+        name = " ".join(part for part in parts if part)
         tags = {layout.RUN_ID_TAG: spec.run_id, **tags}
         run = self._client.create_run(self._experiment_id, tags=tags, run_name=name)
         return str(run.info.run_id)
@@ -148,14 +204,13 @@ class RecordWriter:
         """Of a database that holds no run of ours yet."""
         experiment = self._client.get_experiment_by_name(layout.EXPERIMENT)
         if experiment is None:
-            return str(self._client.create_experiment(layout.EXPERIMENT))
+            return _create_experiment(self._client)
         return str(experiment.experiment_id)
 
     def _create(self, mlflow_client: Any) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._boundary(), created_aside(self._path) as unfinished:
-            client = mlflow_client(tracking_uri=address(unfinished))
-            client.create_experiment(layout.EXPERIMENT)
+            _create_experiment(mlflow_client(tracking_uri=address(unfinished)))
 
     @contextmanager
     def _boundary(self) -> Iterator[None]:
@@ -171,6 +226,10 @@ class RecordWriter:
                     what = "the experiment was deleted in MLflow"
                     raise StoredDataError(what, where=str(self._path), cure=cure) from error
                 raise
+
+
+def _create_experiment(client: Any) -> str:
+    return str(client.create_experiment(layout.EXPERIMENT, tags=layout.EXPERIMENT_TAGS))
 
 
 def _import_mlflow() -> Any:
@@ -206,6 +265,17 @@ def _other_schema(path: Path, message: str) -> StoredDataError:
     )
     what = "made by a newer MLflow than is installed"
     return StoredDataError(what, where=str(path), value=found, cure=cure)
+
+
+def _is_known(history: History | None, step: int, value: float) -> bool:
+    """Whether a history has this very value at this step."""
+    if history is None:
+        return False
+    steps, values = history
+    place = int(np.searchsorted(steps, step))
+    if place == len(steps) or steps[place] != step:
+        return False
+    return bool(values[place] == value or (np.isnan(values[place]) and math.isnan(value)))
 
 
 def _flat(spec: RunSpec) -> dict[str, Any]:

@@ -83,9 +83,18 @@ class RunsDirectory:
         return path.is_file() and path.stat().st_size > 0
 
     def ids_with_weights(self) -> set[str]:
-        """Ids of the runs whose weights are here."""
-        kinds = (_WEIGHTS, _EARLIER)
-        return {path.stem for kind in kinds for path in self.weights_folder.glob(f"*{kind}")}
+        """Ids of the runs whose weights are here (`has_weights`), in one look at the folder."""
+        try:
+            with os.scandir(self.weights_folder) as entries:
+                return {
+                    entry.name.rpartition(".")[0]
+                    for entry in entries
+                    if entry.name.endswith((_WEIGHTS, _EARLIER))
+                    and entry.is_file()
+                    and entry.stat().st_size > 0
+                }
+        except (FileNotFoundError, NotADirectoryError):
+            return set()
 
     def log_path(self, worker: int) -> Path:
         """Standard error of a worker."""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
@@ -81,13 +83,19 @@ class RunSpec(BaseModel):
             content["searched"] = tuple(content["searched"])
         return content
 
-    @property
+    @cached_property
     def run_id(self) -> str:
         """16 hex digits; equal content gives an equal id, whatever its labels are."""
         content = self.model_dump(mode="json", exclude={*LABELS})
         content = earlier.first_format(content) or {"format": RUN_FORMAT, **content}
         text = json.dumps(content, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """A copy, with other values; its id is its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("run_id", None)  # pydantic copies what is cached as well
+        return copied
 
     def value(self, name: str) -> Value | None:
         """A hyperparameter of the run; None where its method has none of that name."""

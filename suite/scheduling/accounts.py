@@ -150,7 +150,7 @@ class Accounts:
         """Store metric points."""
         self._books.later(lambda: self._records.log(run_id, points))
         tests = [point for point in points if point[0].startswith(f"{TEST}/")]
-        for key, step, value in tests:
+        for key, step, value, *_ in tests:
             self._tests[run_id][key][step] = value
         if tests and self._proposer.watches_tests:
             histories = self._histories(run_id)
@@ -239,7 +239,7 @@ class Accounts:
     def _records(self) -> RecordWriter:
         """Opened when something is to be written: importing MLflow takes seconds."""
         if self._writer is None:
-            self._writer = RecordWriter(self._directory.root)
+            self._writer = RecordWriter(self._directory.root, self._plan)
         return self._writer
 
     def _ask(self) -> None:

@@ -27,7 +27,7 @@ def n_workers(given: str | None, plan: Plan) -> int:
     if given is None:
         memory = memory_bytes()
         fit = n_usable_cores() if memory is None else workers_that_fit(plan, memory)
-        return min(n_usable_cores(), fit) if fit < len(plan.runs) else n_usable_cores()
+        return min(n_usable_cores(), fit) if fit < plan.n_runs else n_usable_cores()
     try:
         return whole_number(given, 1, _MOST_WORKERS)
     except ValueError as error:
@@ -43,12 +43,12 @@ def engine_processes(plan: Plan, n_workers: int) -> int:
     """
     if PROCESSES in os.environ:
         return n_processes()
-    n_side_by_side = max(1, min(n_workers, len(plan.runs)))
+    n_side_by_side = max(1, min(n_workers, plan.n_runs))
     share = n_usable_cores() // n_side_by_side
     memory = memory_bytes()
-    each = max((backend_of(run.scenario).copy_bytes for run in plan.runs), default=0.0)
+    each = max((backend_of(run.scenario).copy_bytes for run, _ in plan.foreseen), default=0.0)
     if memory is not None and each:
-        largest = max(run_bytes(run, plan.environments[run.scenario]) for run in plan.runs)
+        largest = max(run_bytes(run, plan.environments[run.scenario]) for run, _ in plan.foreseen)
         share = min(share, 1 + int((memory / n_side_by_side - largest) / each))
     return max(1, share)
 
@@ -59,9 +59,9 @@ def require_memory(given: str | None, n_workers: int, plan: Plan) -> None:
     given: what the user said, for the message.
     """
     memory = memory_bytes()
-    if memory is None or (fit := workers_that_fit(plan, memory)) >= min(n_workers, len(plan.runs)):
+    if memory is None or (fit := workers_that_fit(plan, memory)) >= min(n_workers, plan.n_runs):
         return
-    largest = max(run_bytes(run, plan.environments[run.scenario]) for run in plan.runs)
+    largest = max(run_bytes(run, plan.environments[run.scenario]) for run, _ in plan.foreseen)
     cure = f"give at most {fit}, or a smaller buffer_size_episodes"
     if fit == 1:
         cure = "give 1, use a machine with more, or a smaller buffer_size_episodes"

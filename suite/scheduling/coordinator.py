@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import assert_never
 
-from suite.disk import disk_full_error, is_disk_full
+from suite.disk import disk_full_error, is_disk_full, private_files
 from suite.records.provenance import numerics, provenance
 from suite.runs.directory import RunsDirectory
 from suite.scheduling.accounts import Accounts, Outcome
@@ -89,7 +89,7 @@ def run_plan(
     directory = RunsDirectory(runs_dir.absolute())
     numerics()  # now: the code that is here when workers start, not when they are given work
     display = display or SilentDisplay()
-    with coordinator_lock(directory), terminable():
+    with private_files(), coordinator_lock(directory), terminable():
         options = WorkerOptions(
             directory,
             device,

@@ -63,14 +63,16 @@ Events: TypeAlias = "queue.SimpleQueue[tuple[WorkerProcess, Event | Exited]]"
 class WorkerProcess:
     """One worker; its events arrive in `events` as `(worker, event)`, the last is `Exited`.
 
-    silent_seconds: how long it has given no event, as the coordinator counts; has_begun: whether
-    the present cohort has given any; is_given_up: whether it was ended for its silence.
+    silent_seconds, working_seconds: how long it has given no event, and has had its cohort, as the
+    coordinator counts; has_begun: whether the cohort has given any; is_given_up: whether it was
+    ended for its silence.
     """
 
     def __init__(self, number: int, options: WorkerOptions, events: Events) -> None:
         self.number = number
         self.runs: tuple[RunSpec, ...] = ()
-        self.silent_seconds, self.has_begun, self.is_given_up = 0.0, False, False
+        self.silent_seconds, self.working_seconds = 0.0, 0.0
+        self.has_begun, self.is_given_up = False, False
         self._options = options
         self._events = events
         self._fault: str | None = None
@@ -106,7 +108,7 @@ class WorkerProcess:
         sittings: run id → provenance of this sitting. recorded: ids of members that have ended.
         """
         self.runs = tuple(runs)
-        self.silent_seconds, self.has_begun = 0.0, False
+        self.silent_seconds, self.working_seconds, self.has_begun = 0.0, 0.0, False
         cohort = {
             "runs": [run.model_dump(mode="json") for run in runs],
             "runs_dir": str(self._options.directory.root),
@@ -133,6 +135,12 @@ class WorkerProcess:
     def give_up(self) -> None:
         """End a worker that gives no sign."""
         self.is_given_up = True
+        self.end()
+
+    def time_out(self, limit_seconds: float) -> None:
+        """End a worker whose cohort does not end."""
+        limit = duration_text(limit_seconds)
+        self._fault = f"the run had not ended after {limit}, many times what it should take"
         self.end()
 
     def refuse(self, fault: str) -> None:

@@ -50,8 +50,7 @@ def finished_runs(directory: RunsDirectory) -> FinishedRuns:
     store = RecordStore.open(directory.root)
     statuses, unmeasured = store.statuses(), store.without_metrics()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
-    with_weights = frozenset(run_id for run_id in finished if directory.has_weights(run_id))
-    whole = with_weights - unmeasured
+    whole = finished.intersection(stored) - unmeasured
     recorded = frozenset(statuses)
     return FinishedRuns(whole, finished - whole, frozenset(stored - recorded), recorded)
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
+# Optuna's 50 would be more than most searches have points, and all of the first are random.
+_POPULATION = 10
 # What pruners by successive halving note with a trial.
 _RUNG = "completed_rung_"
 
@@ -132,7 +134,7 @@ def _sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
         case "RandomSampler":
             return samplers.RandomSampler(seed=own)
         case "NSGAIISampler":
-            return samplers.NSGAIISampler(seed=own)
+            return samplers.NSGAIISampler(seed=own, population_size=_POPULATION)
 
 
 def _pruner(name: PrunerName, n_steps: int) -> BasePruner:

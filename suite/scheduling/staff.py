@@ -9,7 +9,11 @@ from collections.abc import Mapping
 
 from suite.environments.interface import EnvironmentInfo
 from suite.scheduling.processes import Events, Exited, WorkerOptions, WorkerProcess
-from suite.study.cost import measured_flops_per_second, silence_limit_seconds
+from suite.study.cost import (
+    measured_flops_per_second,
+    silence_limit_seconds,
+    time_limit_seconds,
+)
 from suite.training.events import Event
 
 # A worker's silence is counted in ticks of at most this: while the coordinator itself was stopped
@@ -46,15 +50,18 @@ class Staff:
         return worker, event
 
     def look_after(self) -> None:
-        """Count how long each has been silent, and give up those whose limit is over."""
+        """Count how long each is silent and at work, and end those whose limit is over."""
         now = time.monotonic()
         passed = min(now - self._last_look, _LONGEST_TICK_SECONDS)
         self._last_look = now
         for worker in self.workers:
             if worker.runs and not worker.is_ended:
                 worker.silent_seconds += passed
+                worker.working_seconds += passed
                 if worker.silent_seconds > self._silence_limit_seconds(worker):
                     worker.give_up()
+                elif worker.working_seconds > (limit := self._time_limit_seconds(worker)):
+                    worker.time_out(limit)
 
     def dismiss(self, worker: WorkerProcess) -> None:
         """See a worker off that has exited."""
@@ -76,4 +83,10 @@ class Staff:
                 run, self._environments[run.scenario], speed, has_begun=worker.has_begun
             )
             for run in worker.runs
+        )
+
+    def _time_limit_seconds(self, worker: WorkerProcess) -> float:
+        speed = measured_flops_per_second()
+        return sum(
+            time_limit_seconds(run, self._environments[run.scenario], speed) for run in worker.runs
         )

@@ -121,7 +121,7 @@ class Tracker:
                     # Speed counts from the first report on: what lies before may be a checkpoint's.
                     run.first_env_steps, run.started = run.env_steps, self._now()
             case Measured() if counts_wins(run.spec.scenario):
-                for key, _, value in event.points:
+                for key, _, value, _ in event.points:
                     if (mode := tested_mode(key, WIN_RATE)) is not None:
                         run.win_rates[mode] = value
 

@@ -62,6 +62,10 @@ WORKER_EFFICIENCY = 0.9
 # signs of it should take: machines are shared, swap, and are slower than estimated.
 SILENCE_FACTOR = 30.0
 SHORTEST_SILENCE_SECONDS = 120.0
+# A run that goes on telling, and does not end, is given up when it takes this many times what was
+# estimated.
+OVERTIME_FACTOR = 50.0
+SHORTEST_OVERTIME_SECONDS = 3_600.0
 
 
 @dataclass(frozen=True)
@@ -146,7 +150,7 @@ def run_bytes(run: RunSpec, environment: EnvironmentInfo) -> float:
 
 def workers_that_fit(plan: Plan, memory_bytes: float) -> int:
     """How many of the plan's largest runs a memory holds side by side; at least 1."""
-    sizes = _bytes(plan, [*((run, 1) for run in plan.runs), *plan.to_come])
+    sizes = _bytes(plan, plan.foreseen)
     held = itertools.accumulate(sorted(sizes, reverse=True))
     return max(1, sum(total <= memory_bytes for total in held))
 
@@ -179,6 +183,14 @@ def silence_limit_seconds(
         stretch += STARTUP_SECONDS + COMPILATION_SECONDS
     hanging = backend.silence_seconds(scenario)
     return max(SHORTEST_SILENCE_SECONDS, SILENCE_FACTOR * stretch) + hanging
+
+
+def time_limit_seconds(
+    run: RunSpec, environment: EnvironmentInfo, flops_per_second: float
+) -> float:
+    """How long a worker may train this run, however much it tells."""
+    estimated = run_seconds(run, environment, flops_per_second)
+    return max(SHORTEST_OVERTIME_SECONDS, OVERTIME_FACTOR * estimated)
 
 
 def work(run: RunSpec, environment: EnvironmentInfo) -> Work:

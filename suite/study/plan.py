@@ -71,6 +71,16 @@ class Plan:
         return tuple(found)
 
     @property
+    def foreseen(self) -> tuple[tuple[RunSpec, int], ...]:
+        """Every run with how many such there will be: those to come are typical ones."""
+        return (*((run, 1) for run in self.runs), *self.to_come)
+
+    @property
+    def n_runs(self) -> int:
+        """Runs, those to come among them."""
+        return sum(n for _, n in self.foreseen)
+
+    @property
     def arm_of_run(self) -> dict[str, str]:
         """Run id → the name this study gives its arm; other studies may call it otherwise."""
         return {run.run_id: run.arm for run in self.runs}
@@ -78,8 +88,7 @@ class Plan:
     @property
     def total_env_steps(self) -> int:
         """Training environment steps of all runs, those to come among them."""
-        runs = (*((run, 1) for run in self.runs), *self.to_come)
-        return sum(n * run.training.total_env_steps for run, n in runs)
+        return sum(n * run.training.total_env_steps for run, n in self.foreseen)
 
     @property
     def backends(self) -> tuple[str, ...]:

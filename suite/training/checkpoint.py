@@ -24,7 +24,8 @@ from suite.disk import read_plain_file, write_atomically
 from suite.errors import CadpSuiteError, StoredDataError
 
 MAGIC = b"CADPCKPT"
-CHECKPOINT_FORMAT = 3
+# 4: every point of a history says when it was measured.
+CHECKPOINT_FORMAT = 4
 _PREFIX = struct.Struct("<8sI32s")
 _LENGTH = struct.Struct("<I")
 # Seeds and actions of a full replay take some ten megabytes.

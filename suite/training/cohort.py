@@ -313,10 +313,10 @@ class Cohort:
             raise ValueError(f"finished: {member.finished} at step {member.env_steps:,}")
         if not member.env_steps / limit <= member.n_episodes <= member.env_steps:
             raise ValueError(f"{member.n_episodes:,} episodes in {member.env_steps:,} steps")
-        steps = [step for _, step, _ in member.history]
+        steps = [step for _, step, _, _ in member.history]
         if steps != sorted(steps) or not all(0 < step <= member.env_steps for step in steps):
             raise ValueError("the history has other steps than were trained")
-        for key, _, value in member.history:
+        for key, _, value, _ in member.history:
             if not math.isfinite(value) or (WIN_RATE in key and not 0 <= value <= 1):
                 raise ValueError(f"{key} is {value}")
 

@@ -50,7 +50,7 @@ class Progress(RunEvent):
 
 @dataclass(frozen=True)
 class Measured(RunEvent):
-    """Points (key, step, value) of its metrics; the same point may be told again."""
+    """Points (key, step, value, when measured) of its metrics; a point may be told again."""
 
     points: tuple[Point, ...]
     event: Literal["measured"] = field(default="measured", kw_only=True, repr=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any
 
@@ -9,7 +10,8 @@ from pydantic import Field, TypeAdapter
 
 Count = Annotated[int, Field(ge=0, lt=2**62)]
 Key = Annotated[str, Field(pattern=r"^(test|train)/[a-z0-9_/]+$", max_length=100)]
-Point = tuple[Key, Count, float]
+Milliseconds = Count  # since 1970, UTC
+Point = tuple[Key, Count, float, Milliseconds]
 
 
 @dataclass
@@ -18,7 +20,8 @@ class MemberProgress:
 
     env_steps: training steps done (PyMARL's t_env). last_test: env_steps at the last test.
     n_updates: updates done. failure: why training had to stop. running: sum and count of each
-    training metric since the last test. history: [key, step, value] of everything measured.
+    training metric since the last test. history: [key, step, value, when it was measured] of
+    everything measured.
     """
 
     env_steps: Count = 0
@@ -41,7 +44,8 @@ class MemberProgress:
         """Close the running means, add `metrics`; returns the new points of the history."""
         means = {key: total / count for key, (total, count) in self.running.items()}
         self.running.clear()
-        points = [(key, self.env_steps, value) for key, value in (means | metrics).items()]
+        now = time.time_ns() // 1_000_000
+        points = [(key, self.env_steps, value, now) for key, value in (means | metrics).items()]
         self.history.extend(points)
         return points
 

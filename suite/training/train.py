@@ -40,7 +40,7 @@ def train_cohort(
     """Train `runs` to their end, resuming from their checkpoint if there is one.
 
     `emit` receives the events (`suite.training.events`); after a resume the whole history is
-    emitted again (logging a point twice is harmless).
+    emitted again (storing a point twice leaves one).
 
     accepts_changed_code: continue from a checkpoint that other code or library versions wrote.
     sittings: run id → provenance of this sitting; all that took part are kept in the checkpoint,

@@ -74,12 +74,12 @@ def _trained(directory: Path, databases: Path, scenario: str, framework: str) ->
     events: list[object] = []
     train_cohort([spec], directory, events.append)
     points = [p for event in events if isinstance(event, Measured) for p in event.points]
-    last = {key: value for key, _, value in points}
+    last = {key: value for key, _, value, _ in points}
     (ending,) = [event for event in events if isinstance(event, Finished)]
     writer = RecordWriter(directory)
     writer.begin(spec, {}, resuming=False)
     writer.finish(spec.run_id, 1.0, ending.weights_sha256)
-    n_tests = len({step for key, step, _ in points if key.startswith("test/")})
+    n_tests = len({step for key, step, *_ in points if key.startswith("test/")})
     return Trained(directory, spec, last, n_tests)
 
 

@@ -59,8 +59,10 @@ def test_what_is_here_is_found_by_its_name(tmp_path: Path) -> None:
         path.touch()
     directory.weights_path(RUN_IDS[0]).write_bytes(b"weights")
     assert directory.checkpoint_paths() == [directory.checkpoint_path(RUN_IDS)]
-    assert directory.ids_with_weights() == set(RUN_IDS)
+    assert directory.ids_with_weights() == {RUN_IDS[0]}
     assert [directory.has_weights(run_id) for run_id in RUN_IDS] == [True, False]
+    directory.weights_path(RUN_IDS[1]).with_suffix(".pt").write_bytes(b"weights")
+    assert directory.ids_with_weights() == set(RUN_IDS)
 
 
 def test_weights_of_the_second_format_are_found(tmp_path: Path) -> None:

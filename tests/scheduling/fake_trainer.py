@@ -59,7 +59,7 @@ def train_unevenly(
     for run in runs:
         total = run.training.total_env_steps
         for part, value in ((0.5, 0.0), (0.92, 0.9), (0.95, 0.5), (1.01, 0.4)):
-            point = ("test/win_rate/decentralised", round(part * total), value)
+            point = ("test/win_rate/decentralised", round(part * total), value, _now())
             emit(Measured(run.run_id, (point,)))
         _finish(run, runs_dir, emit, 1.0)
 
@@ -92,7 +92,8 @@ def train_by_alpha(
         emit(Progress(run.run_id, step))
         value = test / 10 / (1 + float(run.hyperparameters["alpha"]))
         modes = ("decentralised", "centralised")
-        emit(Measured(run.run_id, tuple((f"test/win_rate/{m}", step, value) for m in modes)))
+        points = tuple((f"test/win_rate/{mode}", step, value, _now()) for mode in modes)
+        emit(Measured(run.run_id, points))
         time.sleep(0.1)
     _finish(run, runs_dir, emit, 1.0)
 
@@ -199,6 +200,16 @@ def forget_weights(
         emit(_finished(run))
 
 
+def never_end(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Goes on telling for ever when it is asked for seed 1."""
+    while runs[0].seed == 1:
+        emit(Progress(runs[0].run_id, 100))
+        time.sleep(0.05)
+    train(runs, runs_dir, emit, device)
+
+
 def talk_nonsense(
     runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
 ) -> None:
@@ -275,8 +286,14 @@ def _misbehave(run: RunSpec) -> None:
 def _emit_test(run: RunSpec, test: int, emit: Emit) -> None:
     step = run.training.total_env_steps * test // 10
     emit(Progress(run.run_id, step))
-    points = [("test/win_rate/decentralised", step, test / 10)]
+    now = _now()
+    points = [("test/win_rate/decentralised", step, test / 10, now)]
     if run.algorithm.framework == "cadp":
-        points.append(("test/win_rate/centralised", step, test / 10))
-    points.append(("train/loss_td", step, float("nan") if test == 1 else 1.0 / test))
+        points.append(("test/win_rate/centralised", step, test / 10, now))
+    points.append(("train/loss_td", step, float("nan") if test == 1 else 1.0 / test, now))
     emit(Measured(run.run_id, tuple(points)))
+
+
+def _now() -> int:
+    """Milliseconds since 1970."""
+    return time.time_ns() // 1_000_000

@@ -78,7 +78,8 @@ def test_plain_lines_tell_runs_and_failures(tracker: Tracker, plan: Plan) -> Non
     display = PlainDisplay(Console(file=text, width=40))
     display.begin(tracker)
     tracker.start(plan.runs[1], 1)
-    points = (("test/win_rate/decentralised", 10, 0.25), ("test/win_rate/centralised", 10, 0.5))
+    modes = (("test/win_rate/decentralised", 0.25), ("test/win_rate/centralised", 0.5))
+    points = tuple((key, 10, value, 1) for key, value in modes)
     tracker.update(Measured(plan.runs[1].run_id, points))
     display.refresh()  # not due yet: no line
     display.finished(tracker.settle(plan.runs[1].run_id, failed=False), 95.0)
@@ -126,7 +127,8 @@ def test_live_display_fits_and_keeps_names_whole(tracker: Tracker, plan: Plan, w
     display.begin(tracker)
     run = plan.runs[1].model_copy(update={"arm": "cadp_qmix_of_the_many"})
     tracker.start(run, 1)
-    points = [["test/win_rate/decentralised", 10, 0.25], ["test/win_rate/centralised", 10, 0.5]]
+    modes = (("test/win_rate/decentralised", 0.25), ("test/win_rate/centralised", 0.5))
+    points = tuple((key, 10, value, 1) for key, value in modes)
     tracker.update(Measured(run.run_id, points))
     display.refresh()
     drawn = terminal.file.getvalue()  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from suite.records import RecordStore
 from suite.scheduling import staff
 from suite.scheduling.coordinator import run_plan
 from suite.scheduling.display import SilentDisplay
-from suite.study.cost import silence_limit_seconds
+from suite.study.cost import run_seconds, silence_limit_seconds, time_limit_seconds
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
@@ -58,6 +58,27 @@ def test_a_run_that_hangs_twice_has_failed(plan: Plan, runs_dir: Path) -> None:
     assert [failure.spec.seed for failure in outcome.failed] == [1, 1]
     assert "gave no sign of life for" in outcome.failed[0].reason
     assert "for the second time" in outcome.failed[0].reason
+
+
+def test_a_run_that_tells_and_does_not_end_has_failed(
+    plan: Plan, runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(staff, "time_limit_seconds", lambda *_: 2.0)
+    outcome = run_plan(plan, runs_dir, 2, trainer="fake_trainer:never_end")
+    assert len(outcome.finished) == 2
+    assert [failure.spec.seed for failure in outcome.failed] == [1, 1]
+    reason = "the run had not ended after 2 s, many times what it should take"
+    assert {failure.reason for failure in outcome.failed} == {reason}
+
+
+def test_the_time_limit_is_generous(plan: Plan) -> None:
+    """Machines are slower than estimated, shared, and swap; a run of days may take months."""
+    run, environment = plan.runs[0], describe("skirmish/3m")
+    estimated = run_seconds(run, environment, 1e9)
+    assert time_limit_seconds(run, environment, 1e9) == 3600 > 50 * estimated
+    training = run.training.model_copy(update={"total_env_steps": 10**7})
+    long = run.model_copy(update={"training": training})
+    assert time_limit_seconds(long, environment, 1e9) == 50 * run_seconds(long, environment, 1e9)
 
 
 def test_a_coordinator_that_was_stopped_itself_does_not_blame_its_workers(

@@ -57,7 +57,7 @@ def test_the_bound_is_exact(tmp_path: Path, steps: int, each: int, batch: int) -
     events: list[Event] = []
     train_cohort([run], tmp_path, events.append)
     points = [point for event in events if isinstance(event, Measured) for point in event.points]
-    last = {key: value for key, _, value in points}
+    last = {key: value for key, _, value, _ in points}
     assert last["train/n_updates"] == 1
     assert last["train/n_episodes"] == batch == n_episodes(run.training, 1.0)
     with pytest.raises(InputError, match=f"takes {batch + 1} episodes, .* at most {batch} "):

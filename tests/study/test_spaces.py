@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ from rich.console import Console
 
 from reports.load import view
 from suite.algorithms.registry import run_point
-from suite.cli import main
 from suite.errors import InputError
 from suite.overview import plan_document, print_header, print_trials
 from suite.runs.cohorts import cohort_shape
@@ -409,20 +407,6 @@ def test_without_a_search_nothing_is_said_of_it() -> None:
     assert not plan.searches
     assert not plan.to_come
     assert "earch" not in shown(plan)
-
-
-def test_it_is_not_run_yet(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    plan_of(tmp_path, START)
-    command = ["cadp-suite", "run", str(tmp_path / "s.toml"), "--runs-dir", str(tmp_path / "runs")]
-    monkeypatch.setattr(sys, "argv", command)
-    with pytest.raises(SystemExit) as caught:
-        main()
-    assert caught.value.code == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert "profiles.p.search: searches cannot be run yet" in line
-    assert not (tmp_path / "runs").exists()
 
 
 def test_a_search_moves_with_its_study(twin: None) -> None:

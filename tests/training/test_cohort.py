@@ -54,7 +54,7 @@ class Events(list):
         points = {}
         for event in self:
             if isinstance(event, Measured):
-                for key, step, value in event.points:
+                for key, step, value, _ in event.points:
                     points.setdefault(event.run_id, {})[key, step] = value
         return points
 
@@ -326,10 +326,10 @@ def changed(**changes):
     return change
 
 
-def with_point(*point):
+def with_point(*point, measured=1):
     def change(content):
         members = json.loads(content["progress"])
-        members[0]["history"].append(list(point))
+        members[0]["history"].append([*point, measured])
         content["progress"] = json.dumps(members)
 
     return change
@@ -363,6 +363,9 @@ CRAFTED = {
     "history a table": changed(history={}),
     "history of numbers": changed(history=[5]),
     "history too short": changed(history=[["test/a", 1]]),
+    "history without times": changed(history=[["test/a", 1, 0.5]]),
+    "measured before 1970": with_point("test/return/decentralised", 1, 1.0, measured=-1),
+    "measured at a word": with_point("test/return/decentralised", 1, 1.0, measured="noon"),
     "running empty": changed(running={"train/loss_td": [1.0, 0]}),
     "value text": with_point("test/return/decentralised", 1, "x"),
     "value null": with_point("test/return/decentralised", 1, None),

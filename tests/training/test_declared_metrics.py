@@ -46,7 +46,7 @@ def test_declared_metrics_are_recorded(arm: dict[str, Any]) -> None:
     cohort.test_if_due()
     recorded = {
         key.removeprefix("train/"): value
-        for key, _, value in cohort.progress[0].history
+        for key, _, value, _ in cohort.progress[0].history
         if key.startswith("train/")
     }
     declared = {metric.name: metric for metric in method_of(settings).metrics(settings)}

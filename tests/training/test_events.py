@@ -17,7 +17,7 @@ RUN = "0123456789abcdef"
 EXAMPLES: list[Event] = [
     events.Alive(),
     events.Progress(RUN, 2**61),
-    Measured(RUN, (("test/win_rate/decentralised", 10, 0.1), ("train/loss_td", 10, -math.inf))),
+    Measured(RUN, (("test/win_rate/centralised", 10, 0.1, 5), ("train/a", 10, -math.inf, 2**41))),
     events.Sittings(RUN, ({"device": "cpu", "processor": "α"}, {})),
     events.Finished(RUN, 0.1 + 0.2, "0" * 64),
     events.Failed(RUN, "training diverged"),
@@ -37,7 +37,7 @@ def test_an_event_comes_back_from_its_line(event: Event) -> None:
 
 @given(st.floats(width=64))
 def test_every_number_comes_back_to_the_last_bit(value: float) -> None:
-    back = from_json(to_json(Measured(RUN, (("train/loss_td", 1, value),))))
+    back = from_json(to_json(Measured(RUN, (("train/loss_td", 1, value, 1),))))
     assert isinstance(back, Measured)
     assert math.isnan(value) or back.points[0][2] == value
     assert math.isnan(value) == math.isnan(back.points[0][2])
@@ -58,7 +58,9 @@ def test_every_number_comes_back_to_the_last_bit(value: float) -> None:
         '{"event": "progress", "run_id": "a", "env_steps": "3"}',
         '{"event": "progress", "run_id": "a", "env_steps": 3.5}',
         '{"event": "measured", "run_id": "a", "points": [["test/a", 1]]}',
-        '{"event": "measured", "run_id": "a", "points": [["; DROP TABLE", 1, 1.0]]}',
+        '{"event": "measured", "run_id": "a", "points": [["; DROP TABLE", 1, 1.0, 1]]}',
+        '{"event": "measured", "run_id": "a", "points": [["test/a", 1, 1.0]]}',
+        '{"event": "measured", "run_id": "a", "points": [["test/a", 1, 1.0, 1.5]]}',
         '{"event": "finished", "run_id": "a", "elapsed_seconds": NaN, "weights_sha256": "0"}',
         '{"event": "cohort failed", "traceback": "a", "exit_code": 0}',
         "a line of a library \x1b[31m",

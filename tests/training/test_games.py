@@ -79,7 +79,7 @@ def train(spec: RunSpec, directory: Path, at: int | None = None) -> list[Event]:
 
 def history(events: list[Event]) -> dict[tuple[str, int], float]:
     told = [event.points for event in events if isinstance(event, Measured)]
-    return {(key, step): value for points in told for key, step, value in points}
+    return {(key, step): value for points in told for key, step, value, _ in points}
 
 
 def last_sitting(events: list[Event]) -> dict[str, str]:
