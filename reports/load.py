@@ -45,10 +45,9 @@ def load_report_data(
     store = RecordStore.open(runs_dir)
     records = {record.run_id: record for record in store.load({run.run_id for run in plan.runs})}
     if not records:
-        n_runs = len(plan.runs) + sum(n for _, n in plan.to_come)
         moved = "" if backend is None else f"--backend {backend} "
         raise InputError(
-            f"none of the {n_runs} runs of study {plan.study.name}, profile "
+            f"none of the {plan.n_runs} runs of study {plan.study.name}, profile "
             f"{plan.profile_name}, has been started",
             where=str(runs_dir),
             cure=f"run them first: cadp-suite run {study_path} --profile {plan.profile_name} "
