@@ -79,7 +79,8 @@ def heatmap(search: SearchResult, place: int, identifier: str, title: str) -> Dr
     )
     caption = (
         f"{sentence(quantity.label)}: mean of the points (dots) in each cell, below it the 95 % "
-        "interval over seeds. The stronger the colour, the better; blank: no point."
+        "interval over seeds, unless they agree. The stronger the colour, the better; blank: no "
+        "point."
     )
     others = len(search.view.dimensions) - 2
     if others:

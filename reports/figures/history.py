@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ from reports.figures import style
 from reports.figures.dimensions import LEFT, quantity_axis, reference_lines
 from reports.figures.learning_curves import Drawing
 from reports.figures.svg import to_svg
+from reports.quantities import Quantity
 from reports.sweep import SearchResult
 from suite.text import plural
 
@@ -39,7 +41,7 @@ def history(search: SearchResult, objective: int, identifier: str, title: str) -
     values = [point.mean(objective) for point in points]
     if points:
         axes.plot(numbers, values, color=style.BLUE, marker="o", ms=4.5, lw=0, label="point")
-        best = list(accumulate(values, max if quantity.maximises else min))
+        best = best_so_far(values, quantity)
         last = len(search.points) - 1
         axes.step(
             [*numbers, last],
@@ -69,6 +71,11 @@ def history(search: SearchResult, objective: int, identifier: str, title: str) -
         caption += " On the lower edge: points without a value."
     svg = to_svg(figure, identifier=identifier, title=title, description=told)
     return Drawing(identifier, svg, caption)
+
+
+def best_so_far(values: Sequence[float], quantity: Quantity) -> list[float]:
+    """The best of the values up to each."""
+    return list(accumulate(values, max if quantity.maximises else min))
 
 
 def _mark_others(axes: Axes, search: SearchResult) -> None:

@@ -69,6 +69,7 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         what_was_run=search_words.what_was_run,
         budget=search_words.budget,
         best_statement=search_words.best_statement,
+        seeds_statement=search_words.seeds_statement,
         typical_statement=search_words.typical_statement,
         importance_statement=search_words.importance_statement,
         state_words=search_words.STATE_WORDS,

@@ -135,11 +135,13 @@ def best_statement(search: SearchResult) -> str:
         )
     if n == 1:
         return f"{text} It is the only one so far."
-    return (
-        f"{text} This is the best of {plural(n, 'point')}, chosen by the very seeds that it is "
-        "measured on: partly it was lucky, and on new seeds it is likely to do worse (the winner's "
-        "curse). The interval does not allow for that."
+    text += (
+        f" This is the best of {plural(n, 'point')}, chosen by the very seeds that it is measured "
+        "on: partly it was lucky, and on new seeds it is likely to do worse (the winner's curse)."
     )
+    estimate = best.worths[0].estimate
+    assert estimate is not None
+    return f"{text} The interval does not allow for that." if estimate.has_interval else text
 
 
 def _told(worth: Worth) -> str:
@@ -151,6 +153,22 @@ def _told(worth: Worth) -> str:
         interval = f"95 % interval {worth.quantity.interval(estimate)}"
         return f"{text} ({interval}, {plural(estimate.n, 'seed')})"
     return f"{text} ({plural(estimate.n, 'seed')}, no interval)"
+
+
+def seeds_statement(search: SearchResult) -> str:
+    """What few seeds cannot tell; "" where there are more."""
+    match len(search.view.seeds):
+        case 1:
+            return (
+                "One seed for each point: nothing tells how much seeds differ, so no point has an "
+                "interval. Look for what many points agree on."
+            )
+        case 2:
+            return (
+                "Two seeds for each point: most intervals hold almost every possible value. What "
+                "many points agree on tells more than any one of them."
+            )
+    return ""
 
 
 def importance_statement(search: SearchResult, place: int) -> str:

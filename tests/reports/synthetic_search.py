@@ -141,7 +141,15 @@ def tuned(*searches: tuple[SearchView, list[RunView]], truth: Truth = smooth) ->
     for view, tried in searches:
         chosen = view.points[0]
         judged = [
-            run(view.arm, view.scenario, 0, seed, truth(chosen.parameters)) for seed in range(1, 6)
+            run(
+                view.arm,
+                view.scenario,
+                0,
+                seed,
+                truth(chosen.parameters),
+                parameters=chosen.parameters,
+            )
+            for seed in range(1, 6)
         ]
         runs += [*(replace(one, is_tuning=True) for one in tried), *judged]
         views.append(replace(view, chosen=0, judged=tuple(one.run_id for one in judged)))

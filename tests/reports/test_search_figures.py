@@ -10,10 +10,13 @@ from reports.data import ReportData
 from reports.evidence import weigh
 from reports.figures.dimensions import place, spread
 from reports.figures.heatmap import cell_edges, cells
+from reports.figures.history import best_so_far
 from reports.figures.searches import SearchFigures, draw_search
 from reports.figures.style import drawing_style
+from reports.quantities import Quantity
 from reports.sweep import SearchResult, evaluate_searches
 from suite.study.dimensions import Dimension
+from suite.study.objectives import OBJECTIVES
 
 ALL = (made.ALPHA, made.START, made.HIDDEN)
 
@@ -82,6 +85,12 @@ def test_the_history_marks_points_without_a_value() -> None:
     assert "1: failed; 2: pruned" in found.svg
     assert "3 complete points" in found.caption
     assert "On the lower edge" in found.caption
+
+
+def test_the_best_so_far_never_gets_worse() -> None:
+    win_rate, gap = (Quantity(OBJECTIVES[name]) for name in ("final_win_rate", "mode_gap"))
+    assert best_so_far([2, 1, 3, 2], win_rate) == [2, 2, 3, 3]
+    assert best_so_far([2, 1, 3, 2], gap) == [2, 1, 1, 1]
 
 
 def test_a_search_without_an_ended_point_has_no_figures() -> None:

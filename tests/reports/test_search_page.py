@@ -234,6 +234,16 @@ def test_importance_says_what_is_more_than_chance_and_how_rough_it_is() -> None:
     assert "No dimension stands out from what chance gives." in text
 
 
+@pytest.mark.parametrize(("n", "words"), [(1, "One seed for"), (2, "Two seeds for"), (3, "")])
+def test_few_seeds_are_warned_of(n: int, words: str) -> None:
+    seeds = (101, 102, 103)[:n]
+    text = text_of(made.sweep(made.search(made.random_points(3), seeds=seeds)))
+    found = [one for one in ("One seed for", "Two seeds for") if one in text]
+    assert found == [words] * bool(words)
+    if n != 2:  # of two, both may agree
+        assert ("The interval does not allow for that" in text) == (n == 3)
+
+
 def test_without_a_point_it_says_so() -> None:
     view, runs = made.search(made.random_points(2))
     points = tuple(replace(point, state="running") for point in view.points)

@@ -183,9 +183,21 @@ def test_a_tuned_arm_is_judged_on_other_seeds_alone() -> None:
     assert beats.verdict == "reproduced"
     judged = analysis.searches[0].judged[0]
     assert set(judged.by_seed) == {1, 2, 3, 4, 5}
-    best = analysis.searches[0].best
-    assert best is not None
-    assert best.view.number == 0  # the chosen one, whatever the others are worth
+    assert {run.seed for runs in data.conditions[made.SCENARIO].values() for run in runs} == {
+        1,
+        2,
+        3,
+        4,
+        5,
+    }
+
+
+def test_the_chosen_point_is_the_best_whatever_the_records_say_now() -> None:
+    found = result(made.tuned(made.search(FIVE)))
+    assert found.ranked[0].view.number != 0
+    assert found.best is found.chosen is found.points[0]
+    without = result(with_point(made.tuned(made.search(FIVE)), 0, state="failed"))
+    assert without.best is without.ranked[0]
 
 
 def test_while_arms_are_tuned_no_claim_is_judged() -> None:
