@@ -11,6 +11,7 @@ from reports.checks import ProvenanceEntry, mixed, provenance
 from reports.claims import ClaimResult, ClaimVerdict, Contrast, contrast, judge
 from reports.data import ReportData, RunStatus, RunView
 from reports.evidence import agreeing, left_out, weigh
+from reports.looks import Judgement, summed_up
 from reports.measures import Measure, backend
 from reports.series import (
     Aggregate,
@@ -48,6 +49,7 @@ class Analysis:
     searches: tuple[SearchResult, ...]
     results: tuple[SeriesResult, ...]
     claims: tuple[ClaimResult, ...]
+    judgement: Judgement
     mode_differences: tuple[tuple[Contrast, float], ...]
     aggregates: tuple[Aggregate, ...]
     counts: Mapping[str, int]
@@ -59,14 +61,19 @@ class Analysis:
 
     @property
     def verdict_counts(self) -> dict[ClaimVerdict, int]:
-        """Number of claims with each verdict, then of those not tested, if any."""
-        counts = Counter(result.verdict for result in self.claims)
+        """Number of primary claims with each verdict, then of those not tested, if any."""
+        counts = Counter(result.verdict for result in self.claims if result.claim.primary)
         return {word: counts[word] for word in VERDICTS} | counts
 
     @property
     def n_tested(self) -> int:
-        """Number of claims that this profile can test: the family of Holm's correction."""
+        """Number of primary claims that this profile can test: the family of Holm's correction."""
         return sum(self.verdict_counts[word] for word in VERDICTS)
+
+    @property
+    def n_primary(self) -> int:
+        """Number of claims that get a verdict where they can be tested."""
+        return sum(claim.primary for claim in self.data.claims)
 
     @property
     def without_aggregate(self) -> list[str]:
@@ -122,13 +129,15 @@ def analyse(data: ReportData) -> Analysis:
     shown = shown_of(data, searches)
     results = evaluate_all(shown)
     rates = win_rates(shown, results)
+    claims = judge(shown, rates)
     statuses = [run.status for run in data.runs]
     return Analysis(
         data=data,
         shown=shown,
         searches=searches,
         results=tuple(results),
-        claims=tuple(judge(shown, rates)),
+        claims=tuple(claims),
+        judgement=summed_up(shown, claims),
         mode_differences=tuple(_mode_differences(shown, rates)),
         aggregates=tuple(aggregate(shown, rates.values())),
         counts={status: statuses.count(status) for status in get_args(RunStatus)},

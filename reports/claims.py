@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from reports.data import ClaimKind, ClaimView, ReportData, RunView
+from reports.evidence import complete_looks
 from reports.series import SeriesKey, SeriesResult, series_keys
 from reports.statistics.intervals import Estimate
+from reports.statistics.sequential import p_values_by_look
 from reports.statistics.verdicts import (
     Pairs,
     Verdict,
@@ -17,14 +19,15 @@ from reports.statistics.verdicts import (
     decide,
     holm,
     is_at_floor,
-    p_against,
-    p_for,
+    p_values,
     pair_by_seed,
     paired_estimate,
 )
 
-# A claim is "not tested" where the profile runs nothing that could tell.
-ClaimVerdict = Verdict | Literal["not tested"]
+# A claim is "not tested" where the profile runs nothing that could tell, "descriptive" where it is
+# tested, but the study has marked others as primary.
+ClaimVerdict = Verdict | Literal["not tested", "descriptive"]
+Looks = tuple[tuple[int, ...], ...]
 
 
 @dataclass(frozen=True)
@@ -32,8 +35,10 @@ class Contrast:
     """Left minus right in one scenario at one hyperparameter point, in percentage points.
 
     estimate: mean difference with its 95 % interval, None without pairs. tost: the same with the
-    90 % interval that decides equivalence. verdict: of this contrast alone, uncorrected.
-    is_at_floor: equivalence, withheld because neither side wins enough to differ.
+    90 % interval that decides equivalence. p_for, p_against: sequential where seeds are added look
+    by look. verdict: of this contrast alone, uncorrected. is_at_floor: equivalence, withheld
+    because neither side wins enough to differ. by_look: the two p values as they stood after each
+    complete look; empty where seeds are a list.
     """
 
     left: SeriesResult
@@ -45,6 +50,7 @@ class Contrast:
     p_against: float
     verdict: Verdict
     is_at_floor: bool
+    by_look: tuple[tuple[float, float], ...] = ()
 
     @property
     def left_out(self) -> list[RunView]:
@@ -76,10 +82,11 @@ class Contrast:
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim with its contrasts and its verdict after Holm's correction over all claims.
+    """A claim with its contrasts and its verdict after Holm's correction over all primary claims.
 
     absent: scenarios and arms that the claim names and this profile does not run.
-    uncorrected: the verdict without the correction.
+    uncorrected: the verdict without the correction. n_seeds: of the last complete look, on which it
+    rests; None where seeds are a list. decided_at: number of seeds at the look that decided it.
     """
 
     claim: ClaimView
@@ -91,6 +98,8 @@ class ClaimResult:
     adjusted_against: float
     verdict: ClaimVerdict
     uncorrected: ClaimVerdict
+    n_seeds: int | None = None
+    decided_at: int | None = None
 
     @property
     def statement(self) -> str:
@@ -103,33 +112,61 @@ class ClaimResult:
 
 
 def judge(data: ReportData, results: Mapping[SeriesKey, SeriesResult]) -> list[ClaimResult]:
-    """Every claim of the study, in its order. results: of every series on its win rate."""
-    contrasts = [_contrasts(data, results, claim) for claim in data.claims]
-    combined = [_combine(found) for found in contrasts]
-    # Claims this profile cannot test are no part of the family that is corrected for.
-    tested = [index for index, found in enumerate(contrasts) if found]
-    adjusted = {
-        side: dict(zip(tested, holm([combined[i][side] for i in tested]), strict=True))
-        for side in (0, 1)
-    }
+    """Every claim of the study, in its order. data: weighed. results: of every series on its win
+    rate. Where seeds are added look by look, complete looks alone decide."""
+    looks = complete_looks(data) if data.is_sequential else None
+    contrasts = [_contrasts(data, results, claim, looks) for claim in data.claims]
+    raw = [_combine([(c.p_for, c.p_against) for c in found]) for found in contrasts]
+    adjusted = _adjusted(data.claims, contrasts, raw)
+    decided_at = {} if looks is None else _decided_at(data.claims, contrasts, looks)
     judged = []
     for index, claim in enumerate(data.claims):
-        is_tested, (raw_for, raw_against) = bool(contrasts[index]), combined[index]
-        adjusted_for, adjusted_against = (adjusted[side].get(index, 1.0) for side in (0, 1))
+        verdict: ClaimVerdict = "not tested"
+        if contrasts[index]:
+            verdict = decide(*adjusted[index]) if claim.primary else "descriptive"
         judged.append(
             ClaimResult(
                 claim=claim,
                 contrasts=contrasts[index],
                 absent=_absent(data, claim),
-                p_for=raw_for,
-                p_against=raw_against,
-                adjusted_for=adjusted_for,
-                adjusted_against=adjusted_against,
-                verdict=decide(adjusted_for, adjusted_against) if is_tested else "not tested",
-                uncorrected=decide(raw_for, raw_against) if is_tested else "not tested",
+                p_for=raw[index][0],
+                p_against=raw[index][1],
+                adjusted_for=adjusted[index][0],
+                adjusted_against=adjusted[index][1],
+                verdict=verdict,
+                uncorrected=decide(*raw[index]) if contrasts[index] else "not tested",
+                n_seeds=None if looks is None else len(looks[-1]) if looks else 0,
+                decided_at=decided_at.get(index),
             )
         )
     return judged
+
+
+def _adjusted(
+    claims: Sequence[ClaimView],
+    contrasts: Sequence[Sequence[Contrast]],
+    raw: Sequence[tuple[float, float]],
+) -> list[tuple[float, float]]:
+    """Holm's correction over the primary claims that this profile can test; others stay as is."""
+    family = [i for i, claim in enumerate(claims) if claim.primary and contrasts[i]]
+    adjusted = list(raw)
+    sides = (holm([raw[i][side] for i in family]) for side in (0, 1))
+    for index, both in zip(family, zip(*sides, strict=True), strict=True):
+        adjusted[index] = both
+    return adjusted
+
+
+def _decided_at(
+    claims: Sequence[ClaimView], contrasts: Sequence[Sequence[Contrast]], looks: Looks
+) -> dict[int, int]:
+    """Index of each decided primary claim → number of seeds at the look that decided it."""
+    found: dict[int, int] = {}
+    for look, seeds in enumerate(looks):
+        raw = [_combine([c.by_look[look] for c in one]) for one in contrasts]
+        for index, both in enumerate(_adjusted(claims, contrasts, raw)):
+            if claims[index].primary and contrasts[index] and decide(*both) != "undecided":
+                found.setdefault(index, len(seeds))
+    return found
 
 
 def _absent(data: ReportData, claim: ClaimView) -> tuple[str, ...]:
@@ -140,33 +177,48 @@ def _absent(data: ReportData, claim: ClaimView) -> tuple[str, ...]:
 
 
 def contrast(
-    left: SeriesResult, right: SeriesResult, kind: ClaimKind, margin_points: float
+    left: SeriesResult,
+    right: SeriesResult,
+    kind: ClaimKind,
+    margin_points: float,
+    looks: Looks | None = None,
+    most: int = 0,
 ) -> Contrast:
-    """Compare two series by seed; margin in percentage points."""
+    """Compare two series by seed; margin in percentage points.
+
+    looks: the complete ones, where seeds are added look by look up to `most`; then other seeds are
+    left aside.
+    """
     pairs = pair_by_seed(left.finals, right.finals)
-    differences = pairs.differences
-    for_, against = (test(kind, differences, margin_points) for test in (p_for, p_against))
-    at_floor = kind == "equivalent" and is_at_floor(pairs, margin_points)
-    if at_floor:
-        for_ = 1.0
+    by_look: list[tuple[float, float]] = []
+    if looks is None:
+        for_, against = p_values(kind, pairs, margin_points)
+    else:
+        pairs = pairs.of(looks[-1] if looks else ())
+        by_look = p_values_by_look(kind, pairs, margin_points, looks, most)
+        for_, against = by_look[-1] if by_look else (1.0, 1.0)
     return Contrast(
         left,
         right,
         pairs,
-        paired_estimate(differences, 0.95),
-        paired_estimate(differences, 0.90),
+        paired_estimate(pairs.differences, 0.95),
+        paired_estimate(pairs.differences, 0.90),
         for_,
         against,
         decide(for_, against),
-        at_floor,
+        kind == "equivalent" and is_at_floor(pairs, margin_points),
+        tuple(by_look),
     )
 
 
 def _contrasts(
-    data: ReportData, results: Mapping[SeriesKey, SeriesResult], claim: ClaimView
+    data: ReportData,
+    results: Mapping[SeriesKey, SeriesResult],
+    claim: ClaimView,
+    looks: Looks | None,
 ) -> tuple[Contrast, ...]:
     """One per scenario and hyperparameter point; none where the profile leaves out an arm."""
-    found = []
+    found, most = [], len(data.looks[-1]) if data.looks else 0
     for scenario in claim.scenarios:
         if scenario not in data.scenarios:
             continue
@@ -174,7 +226,8 @@ def _contrasts(
         lefts = [key for key in keys if (key.arm, key.mode.name) == claim.left]
         rights = [key for key in keys if (key.arm, key.mode.name) == claim.right]
         for left, right in _partners(lefts, rights):
-            found.append(contrast(results[left], results[right], claim.kind, 100 * claim.margin))
+            sides, margin = (results[left], results[right]), 100 * claim.margin
+            found.append(contrast(*sides, claim.kind, margin, looks, most))
     return tuple(found)
 
 
@@ -189,5 +242,5 @@ def _partners(
     yield from ((left, at_point[left.point]) for left in lefts if left.point in at_point)
 
 
-def _combine(contrasts: Sequence[Contrast]) -> tuple[float, float]:
-    return combine_scenarios([c.p_for for c in contrasts], [c.p_against for c in contrasts])
+def _combine(p_values: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    return combine_scenarios([for_ for for_, _ in p_values], [against for _, against in p_values])

@@ -156,6 +156,7 @@ class ClaimView:
 
     left, right: (arm, name of the execution mode). scenarios: where it is tested.
     margin: win rate as a fraction (0.05 is five percentage points); see `statistics.verdicts`.
+    primary: whether it gets a verdict; else it is descriptive.
     """
 
     name: str
@@ -165,6 +166,7 @@ class ClaimView:
     right: tuple[str, str]
     margin: float
     scenarios: tuple[str, ...]
+    primary: bool = True
 
 
 @dataclass(frozen=True)
@@ -210,8 +212,10 @@ class ReportData:
     """Everything a report is built from.
 
     runs: every run the plan asks for, in plan order; those without a record have status "missing".
+        Where seeds are added look by look: every run that it may ask for, until it is weighed.
     scenarios: those of the profile that the plan covers, in plan order.
     missing_scenarios: the study's scenarios this profile leaves out, with the reason.
+    looks: all seeds that are there at each look; one look or none where seeds are a list.
     searches: in plan order. explores: whether they serve no judgement, so that no claim has one.
     n_to_come: runs that searches have not proposed yet.
     """
@@ -228,6 +232,12 @@ class ReportData:
     searches: tuple[SearchView, ...] = ()
     explores: bool = False
     n_to_come: int = 0
+    looks: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def is_sequential(self) -> bool:
+        """Whether seeds are added look by look."""
+        return len(self.looks) > 1
 
     @cached_property
     def conditions(self) -> Mapping[str, Mapping[tuple[str, str], tuple[RunView, ...]]]:

@@ -1,4 +1,4 @@
-"""Which finished runs count as evidence. The only place that decides it.
+"""Which finished runs count as evidence, and which looks are complete: decided nowhere else.
 
 What is wrong with a run's records is wrong with every number it enters, so a doubtful run is left
 out whole. Whatever turns runs into numbers (series, claims, curves, aggregates, `compare`,
@@ -22,6 +22,7 @@ from reports.numbers import listed
 from suite.runs.modes import DECENTRALISED
 from suite.text import one_line, plural
 
+ENDED = frozenset({"finished", "left out", "failed"})
 # Fewer different values may agree by chance.
 FEWEST_TELLING = 3
 LONGEST_LIST = 3
@@ -32,8 +33,10 @@ REPEATED = "a seed that its series has twice"
 def weigh(data: ReportData) -> ReportData:
     """The same study; finished runs that are no evidence have status "left out" and their doubts.
 
+    Where seeds are added look by look, runs that nobody has asked for yet are no part of it.
     Weighing twice changes nothing.
     """
+    asked_for = _asked_for(data)
     finished = data.finished()
     identical, repeated = _identical(finished), _repeated_seeds(finished)
     return replace(
@@ -41,8 +44,55 @@ def weigh(data: ReportData) -> ReportData:
         runs=tuple(
             _weigh(run, identical.get(run.run_id, ""), repeated.get(_place(run), ()))
             for run in data.runs
+            if run.status != "missing"
+            or asked_for is None
+            or run.is_tuning
+            or run.seed in asked_for
         ),
     )
+
+
+def complete_looks(data: ReportData) -> tuple[tuple[int, ...], ...]:
+    """The first looks of which every run has ended, in every trial that a primary claim needs."""
+    needed = _needed(data)
+    ended = [{run.seed for run in runs if run.status in ENDED} for runs in needed]
+    return tuple(
+        itertools.takewhile(lambda seeds: all(one.issuperset(seeds) for one in ended), data.looks)
+    )
+
+
+def _needed(data: ReportData) -> list[tuple[RunView, ...]]:
+    """Runs of each trial that a primary claim compares; of all trials if none compares any."""
+    all_runs, compared = [], []
+    for scenario, conditions in data.conditions.items():
+        arms = {arm for arm, _ in conditions}
+        sides = [
+            {claim.left[0], claim.right[0]}
+            for claim in data.claims
+            if claim.primary and scenario in claim.scenarios
+        ]
+        in_claims = set().union(*(both for both in sides if both <= arms))
+        for (arm, _), runs in conditions.items():
+            all_runs.append(runs)
+            if arm in in_claims:
+                compared.append(runs)
+    return compared or all_runs
+
+
+def _asked_for(data: ReportData) -> frozenset[int] | None:
+    """Seeds of complete looks and of the one that has begun; all, as None, where they are a list.
+
+    The first look has always begun, a further one when some run of it has.
+    """
+    if not data.is_sequential:
+        return None
+    n = len(complete_looks(data))
+    asked_for = frozenset(data.looks[max(n, 1) - 1])
+    if 0 < n < len(data.looks):
+        added = set(data.looks[n]) - asked_for
+        if any(run.seed in added and run.status != "missing" for run in data.runs):
+            return asked_for | added
+    return asked_for
 
 
 def left_out(data: ReportData) -> list[RunView]:

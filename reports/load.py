@@ -73,7 +73,11 @@ def view(
         deviations=plan.deviations,
         missing_scenarios=dict(profile.missing_scenarios),
         scenarios=tuple(dict.fromkeys(trial.scenario for trial in plan.trials)),
-        claims=tuple(_claim(claim, profile.scenarios) for claim in plan.study.claims),
+        claims=tuple(
+            _claim(claim, profile.scenarios, primary=claim in plan.study.primary_claims)
+            for claim in plan.study.claims
+        ),
+        looks=profile.looks,
         runs=tuple(
             _run(
                 spec,
@@ -88,7 +92,7 @@ def view(
             for spec in trial.runs
         ),
         searches=search_views(plan, stored or {}),
-        explores=profile.search is not None and not profile.seeds,
+        explores=profile.is_exploratory,
         n_to_come=sum(n for _, n in plan.to_come),
     )
 
@@ -98,7 +102,7 @@ def _method_key(trial: Trial) -> tuple[str, str]:
     return trial.arm, trial.runs[0].algorithm.backbone
 
 
-def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
+def _claim(claim: Claim, profile_scenarios: tuple[str, ...], *, primary: bool) -> ClaimView:
     return ClaimView(
         name=claim.name,
         text=claim.text,
@@ -107,6 +111,7 @@ def _claim(claim: Claim, profile_scenarios: tuple[str, ...]) -> ClaimView:
         right=(claim.right_arm, claim.right_mode),
         margin=claim.margin,
         scenarios=tuple(dict.fromkeys(claim.scenarios or profile_scenarios)),
+        primary=primary,
     )
 
 

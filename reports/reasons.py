@@ -17,6 +17,8 @@ def reason(result: ClaimResult) -> str:
     if not result.contrasts:
         return f"Not tested: this profile does not run {absent or 'both sides of it together'}."
     text = _reason_many(result) if len(result.contrasts) > 1 else _reason_one(result)
+    if result.decided_at and result.n_seeds and result.decided_at < result.n_seeds:
+        text += f" Decided at {result.decided_at} seeds; later ones change no verdict."
     if absent:
         text += f" Not run in this profile, so not covered: {absent}."
     return text + _doubts(result)
@@ -24,15 +26,24 @@ def reason(result: ClaimResult) -> str:
 
 def _reason_one(result: ClaimResult) -> str:
     only = result.contrasts[0]
+    if only.estimate is None and result.n_seeds == 0:
+        return "The first look is not complete: nothing can be decided yet."
     if only.estimate is None:
         return f"No seed has finished on both sides in {only.place}."
     seen = _seen(only, result.claim)
     if only.estimate.n == 1:
         return f"{seen}, from one seed only: no interval, no verdict."
+    if result.verdict == "descriptive":
+        return f"{seen}: descriptive, not corrected."
     if only.is_at_floor and result.verdict == "undecided":
         return f"{seen}: {_floor(result.claim)}."
     if result.verdict != result.uncorrected:
         return f"{seen}; {_lost_to_correction(result)}"
+    if result.verdict == "undecided" and result.n_seeds is not None:
+        return (
+            f"{seen}: not enough, at this look, to tell whether it is {_wanted(result.claim)} "
+            f"(sequential p = {p_value(result.adjusted_for)})."
+        )
     if result.verdict == "undecided":
         return f"{seen}: too wide to tell whether it is {_wanted(result.claim)}."
     if result.verdict == "reproduced":
@@ -41,6 +52,8 @@ def _reason_one(result: ClaimResult) -> str:
 
 
 def _reason_many(result: ClaimResult) -> str:
+    if result.verdict == "descriptive":
+        return f"Descriptive, in {len(result.contrasts)} comparisons: {_means(result.contrasts)}."
     verdicts = [one.verdict for one in result.contrasts]
     told = ", ".join(f"{word} in {verdicts.count(word)}" for word in VERDICTS if word in verdicts)
     text = f"Must hold in all {len(verdicts)} comparisons; each taken alone: {told}"
@@ -50,6 +63,13 @@ def _reason_many(result: ClaimResult) -> str:
     if result.verdict != result.uncorrected:
         return f"{text}; {_lost_to_correction(result)}"
     return f"{text}."
+
+
+def _means(contrasts: Iterable[Contrast]) -> str:
+    told = [
+        f"{signed(one.estimate.mean)} points in {one.place}" for one in contrasts if one.estimate
+    ]
+    return listed(told) or "no seed has finished on both sides"
 
 
 def _places(contrasts: Iterable[Contrast]) -> str:

@@ -24,8 +24,8 @@ def search_views(plan: Plan, stored: Mapping[str, StoredSearch]) -> tuple[Search
 
 def is_tuning(plan: Plan, trial: Trial) -> bool:
     """Whether a trial only serves to choose the point that is then judged on other seeds."""
-    search, seeds = plan.profile.search, plan.profile.seeds
-    return bool(search and seeds and trial.seeds == search.seeds)
+    search = plan.profile.search
+    return search is not None and not plan.profile.is_exploratory and trial.seeds == search.seeds
 
 
 def _view(

@@ -30,6 +30,7 @@ from suite.options import (
 )
 
 if TYPE_CHECKING:
+    from suite.scheduling.proposers.sequential import Judgement
     from suite.study.plan import Plan
 
 
@@ -178,12 +179,20 @@ def run(
     def announce(finished: Collection[str]) -> None:
         print_header(console, expanded, estimate(expanded, n, without=finished))
 
+    def judge(plan: Plan) -> Judgement:
+        from reports.looks import judgement
+        from suite.records import RecordStore
+
+        records = RecordStore.open(runs_dir).load({run.run_id for run in plan.runs})
+        return judgement(plan, {record.run_id: record for record in records})
+
     outcome = run_plan(
         expanded,
         runs_dir,
         n,
         make_display(console),
         device=device,
+        judge=judge,
         announce=announce,
         if_changed=if_changed.value,
     )

@@ -19,7 +19,7 @@ from suite.study.cost import (
     work,
 )
 from suite.study.objectives import OBJECTIVES
-from suite.study.plan import Plan
+from suite.study.plan import Plan, Trial
 from suite.text import duration_text, memory_text, one_line, plural
 
 # Plans that take this many times as long as compiling, or more, do not mention it.
@@ -75,11 +75,13 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
         "search": search_document(plan),
         "n_trials": len(plan.trials),
         "n_runs": len(plan.runs),
+        "looks": list(plan.looks),
         "n_finished": cost.n_finished,
         "total_env_steps": plan.total_env_steps,
         "estimate": {
             "cpu_hours": round(cost.cpu_hours, 3),
             "wall_hours": round(cost.wall_hours, 3),
+            "first_look": _first_look_document(cost),
             "compilation_seconds": COMPILATION_SECONDS,
             "n_workers": cost.n_workers,
             "throughput_gflops": round(cost.throughput_gflops, 1),
@@ -99,6 +101,14 @@ def plan_document(plan: Plan, cost: Estimate) -> dict[str, Any]:
             for trial in plan.trials
         ],
     }
+
+
+def _first_look_document(cost: Estimate) -> dict[str, float] | None:
+    """What is certain to be needed, where seeds are added look by look."""
+    if cost.first_look is None:
+        return None
+    first = cost.first_look
+    return {"cpu_hours": round(first.cpu_hours, 3), "wall_hours": round(first.wall_hours, 3)}
 
 
 def search_document(plan: Plan) -> dict[str, Any] | None:
@@ -147,7 +157,7 @@ def search_lines(plan: Plan) -> list[str]:
         f"{space.label}: {'; '.join(one.text for one in space.dimensions)}"
         for space in plan.searches
     ]
-    seeds = plural(len(plan.profile.seeds), "other seed")
+    seeds = plural(len(plan.profile.all_seeds), "other seed")
     ends = f"The best point of every arm is then judged on {seeds}"
     return [*lines, "Explores only: no claim is judged" if plan.profile.is_exploratory else ends]
 
@@ -170,26 +180,23 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
         say(console, "Scenarios left out:")
         for scenario, reason in profile.missing_scenarios.items():
             say(console, f"  - {scenario}: {one_line(reason)}")
-    for line in search_lines(plan):
+    for line in (*search_lines(plan), *_size_lines(plan)):
         say(console, line)
-    n_runs = len(plan.runs) + sum(n for _, n in plan.to_come)
-    told = f"{len(plan.trials)} trials × {plural(len(profile.seeds), 'seed')} = {n_runs} runs"
-    if profile.search is not None:
-        told = f"{plural(n_runs, 'run')} at most, {len(plan.runs)} of them known already"
-    say(console, f"{told}, {plan.total_env_steps:,} training steps")
     for line in warning_lines(plan):
         say(console, f"Warning: {line}")
-    if cost.n_finished == n_runs:
+    if cost.n_finished == plan.n_runs:
         say(console, "All of them are finished")
         return
     at = " (at published values, or in the middle of ranges)" if plan.searches else ""
     what = f"Estimated{at}"
     if cost.n_finished:
         what = f"{cost.n_finished} of them finished; estimated for the rest{at}"
+    if cost.first_look is not None:
+        say(console, f"{what}, first look: {_time_text(cost.first_look)}")
+        what = "At most"
     say(
         console,
-        f"{what}: {duration_text(3600 * cost.cpu_hours)} of processor time, "
-        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}; "
+        f"{what}: {_time_text(cost)}; "
         f"memory {memory_text(cost.run_bytes)} for the largest run, {memory_text(cost.all_bytes)} "
         "for all workers",
     )
@@ -200,6 +207,39 @@ def print_header(console: Console, plan: Plan, cost: Estimate) -> None:
             f"{duration_text(COMPILATION_SECONDS)} and {memory_text(COMPILATION_BYTES)} per worker "
             "more",
         )
+
+
+def _size_lines(plan: Plan) -> list[str]:
+    """Numbers of trials, seeds, runs and steps; a range where seeds are added look by look."""
+    steps = f"{plan.total_env_steps:,} training steps"
+    if plan.profile.search is not None:
+        known = f"{len(plan.runs)} of them known already"
+        return [f"{plural(plan.n_runs, 'run')} at most, {known}, {steps}"]
+    trials = plural(len(plan.trials), "trial")
+    if len(plan.looks) == 1:
+        seeds = plural(plan.looks[0], "seed")
+        return [f"{trials} × {seeds} = {plan.n_runs} runs, {steps}"]
+    first = plan.runs_of_look(1)
+    first_steps = sum(run.training.total_env_steps for run in first)
+    return [
+        f"{trials} × {plan.looks[0]} to {plan.looks[-1]} seeds = {len(first)} to {plan.n_runs} "
+        f"runs, {first_steps:,} to {steps}",
+        f"Looks at {', '.join(map(str, plan.looks))} seeds: more are added until every primary "
+        "claim is decided",
+    ]
+
+
+def _time_text(cost: Estimate) -> str:
+    return (
+        f"{duration_text(3600 * cost.cpu_hours)} of processor time, "
+        f"{duration_text(3600 * cost.wall_hours)} with {plural(cost.n_workers, 'worker')}"
+    )
+
+
+def _seeds_text(plan: Plan, trial: Trial) -> str:
+    if len(plan.looks) > 1:
+        return f"{plan.looks[0]} to {plan.looks[-1]}"
+    return " ".join(str(run.seed) for run in trial.runs)
 
 
 def print_trials(console: Console, plan: Plan) -> None:
@@ -218,7 +258,7 @@ def print_trials(console: Console, plan: Plan) -> None:
             *(_value(one, trial.hyperparameters.get(one.name)) for one in shown),
             *(value_text(trial.settings.get(name, "-")) for name in settings),
             f"{trial.runs[0].training.total_env_steps:,}",
-            " ".join(str(run.seed) for run in trial.runs),
+            _seeds_text(plan, trial),
         )
         for trial in plan.trials
     )

@@ -32,7 +32,7 @@ STATES: tuple[State, ...] = get_args(State)
 
 
 def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
-    """State of every run of the plan, as plain containers.
+    """State of every run of the plan that was asked for, as plain containers.
 
     Nothing run yet is an answer, not an error. Raises StoredDataError for damaged records.
     """
@@ -43,6 +43,8 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
         records = RecordStore.open(runs_dir).summaries()
     pid, with_weights = coordinator_pid(directory), directory.ids_with_weights()
     attempts = _attempts(plan, runs_dir)
+    asked = {run.run_id for run in (plan.runs if len(plan.looks) == 1 else plan.runs_of_look(1))}
+    asked.update(attempts, records)
     points = {run.run_id: point for point, run in _with_points(plan)}
     runs = [
         _run_document(
@@ -54,6 +56,7 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
             n_attempts=attempts[run.run_id],
         )
         for run in plan.runs
+        if run.run_id in asked
     ]
     counts = Counter(run["state"] for run in runs)
     return {
@@ -63,6 +66,7 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
         "has_records": directory.records_path.exists(),
         "modes": _modes(plan),
         "coordinator_pid": pid,
+        "n_runs_at_most": plan.n_runs,
         "counts": {state: counts[state] for state in STATES},
         "runs": runs,
     }

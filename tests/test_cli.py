@@ -291,6 +291,32 @@ def test_strange_options_are_one_short_line(
     assert len(err) < 500
 
 
+def test_the_command_stops_when_the_answer_is_in(
+    call, make_study, trained_by, runs_dir: Path
+) -> None:
+    """The real statistics: one arm is better by far, so that the limit is not reached; the same
+    command again trains nothing, and the report says why it stopped."""
+    from suite.records.schedule import ScheduleStore
+
+    trained_by("train_apart")
+    study = str(make_study(("seeds = [1, 2]", "seeds = {first = 4, then = 2, up_to = 12}")))
+    arguments = ("run", study, "--runs-dir", str(runs_dir), "--workers", "2")
+    code, _, err = call(*arguments)
+    assert code == 0, err
+    assert "look 1 of 5, 4 seeds" in err
+    assert "; no more seeds" in err
+    n_trained = len(ScheduleStore(runs_dir).runs("example/tiny"))
+    assert 8 <= n_trained < 24, err
+    code, _, err = call(*arguments)
+    assert code == 0
+    assert f"0 runs finished, {n_trained} were already" in err
+    assert len(ScheduleStore(runs_dir).runs("example/tiny")) == n_trained
+    code, out, _ = call("status", study, "--runs-dir", str(runs_dir), "--json")
+    counts = json.loads(out)["counts"]
+    assert counts["finished"] == n_trained
+    assert counts["waiting"] == 0
+
+
 def test_status_follows_until_the_coordinator_has_ended() -> None:
     from suite.status import follow
 

@@ -19,6 +19,7 @@ VERDICT_LOOKS = {
     "not reproduced": (style.VERMILION, "X"),
     "undecided": (style.PLAIN, "D"),
 }
+DESCRIPTIVE_LOOKS = (style.PLAIN, "|")
 
 
 def forest(results: Sequence[ClaimResult], identifier: str) -> Drawing | None:
@@ -54,6 +55,13 @@ def forest(results: Sequence[ClaimResult], identifier: str) -> Drawing | None:
         "the one that decides. Shaded: where the claim is true. Marker: verdict of the comparison "
         "alone, before correction (circle reproduced, cross not reproduced, diamond undecided)."
     )
+    if not all(result.claim.primary for result, _ in rows):
+        caption += " Bar: of a descriptive claim, without a verdict."
+    if any(result.n_seeds is not None for result, _ in rows):
+        caption += (
+            " Seeds were added look by look: sequential p values decide, not these intervals, "
+            "which do not allow for it."
+        )
     if any(contrast.mixed for _, contrast in rows):
         caption += f" {MIXED_MARK}: with runs of mixed origin."
     return Drawing(identifier, svg, caption)
@@ -90,7 +98,7 @@ def _row(axes: Axes, result: ClaimResult, contrast: Contrast, height: float) -> 
     margin, is_equivalence = 100 * result.claim.margin, result.claim.kind == "equivalent"
     estimate = contrast.tost if is_equivalence else contrast.estimate
     assert estimate is not None
-    colour, marker = VERDICT_LOOKS[contrast.verdict]
+    colour, marker = VERDICT_LOOKS[contrast.verdict] if result.claim.primary else DESCRIPTIVE_LOOKS
     low, high = (-margin, margin) if is_equivalence else (margin, axes.get_xlim()[1])
     bottom, top = height - 0.42, height + 0.42
     axes.fill_betweenx([bottom, top], low, high, color=style.SKY, alpha=0.18, lw=0, zorder=0)
@@ -107,5 +115,5 @@ def _told(result: ClaimResult, contrast: Contrast) -> str:
         interval = f"{estimate.low:+.1f} to {estimate.high:+.1f}"
     return (
         f"{result.claim.name} in {contrast.place}: {estimate.mean:+.1f} points ({interval}), "
-        f"{contrast.verdict}"
+        f"{contrast.verdict if result.claim.primary else 'descriptive'}"
     )

@@ -62,6 +62,8 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         style=Markup((TEMPLATES / "style.css").read_text(encoding="utf-8")),
         environment_statement=words.environment_statement(analysis),
         warnings=words.warnings(analysis),
+        looks_statement=words.looks_statement(analysis),
+        stopping_note=words.stopping_note(analysis),
         seeds=sorted({run.seed for run in analysis.data.runs if not run.is_tuning}),
         tuning_seeds=sorted({run.seed for run in analysis.data.runs if run.is_tuning}),
         verdict_statement=search_words.verdict_statement(analysis),

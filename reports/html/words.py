@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from reports.analysis import Analysis
 from reports.checks import told_changes
 from reports.data import RunView
-from reports.numbers import MIXED_MARK, listed
+from reports.numbers import MIXED_MARK, enumerated, listed
+from reports.statistics.sequential import SPENDING_POWER
+from reports.statistics.verdicts import ERROR_LEVEL
 from suite.environments.backend import Backend
 from suite.runs.modes import DECENTRALISED, ExecutionMode
 from suite.text import plural
@@ -30,6 +32,41 @@ def _with_version(backend: Backend, analysis: Analysis) -> str:
     versions = [version for version in dict.fromkeys(found) if version]
     told = f", {backend.version_word} {listed(versions)}" if versions else ""
     return backend.title + told
+
+
+def looks_statement(analysis: Analysis) -> str:
+    """How far a study has got whose seeds are added look by look; "" for others."""
+    data, state = analysis.data, analysis.judgement
+    if not data.is_sequential:
+        return ""
+    numbers = [len(seeds) for seeds in data.looks]
+    share = 100 * ERROR_LEVEL * (state.n_seeds / numbers[-1]) ** SPENDING_POWER
+    text = (
+        f"Seeds are added look by look, until every primary claim is decided or there are "
+        f"{numbers[-1]}: looks at {enumerated([str(n) for n in numbers])} seeds. "
+    )
+    if not state.look:
+        return text + "The first is not complete, so nothing can be decided yet."
+    text += (
+        f"{state.look} of {state.n_looks} looks {'is' if state.look == 1 else 'are'} complete, at "
+        f"{state.n_seeds} seeds, and {share:.2g} % of the 5 % error level spent. "
+    )
+    if not state.undecided:
+        return text + "It stopped there: every primary claim that can be tested is decided."
+    if state.is_over:
+        return text + "The limit is reached; what is undecided stays so."
+    return text + f"It goes on: {enumerated(state.undecided)} undecided."
+
+
+def stopping_note(analysis: Analysis) -> str:
+    """What stopping at a decision does to means and intervals; "" where seeds are a list."""
+    if not analysis.data.is_sequential:
+        return ""
+    return (
+        "Seeds were added until claims were decided. Verdicts and p values allow for that; mean "
+        "and interval are the ordinary ones and do not: after an early stop the mean lies, on the "
+        "average, somewhat too far from zero, and the interval misses more often than it says."
+    )
 
 
 def modes_statement(analysis: Analysis) -> str:

@@ -20,7 +20,7 @@ Equivalence is withheld at the floor (`is_at_floor`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -53,6 +53,16 @@ class Pairs:
     @property
     def differences(self) -> NDArray[np.float64]:
         return self.left - self.right
+
+    def of(self, seeds: Collection[int]) -> Pairs:
+        """Those of some seeds alone."""
+        kept = [index for index, seed in enumerate(self.seeds) if seed in seeds]
+        left_only, right_only = (
+            tuple(seed for seed in side if seed in seeds)
+            for side in (self.left_only, self.right_only)
+        )
+        of_both = tuple(self.seeds[index] for index in kept)
+        return Pairs(of_both, self.left[kept], self.right[kept], left_only, right_only)
 
 
 def pair_by_seed(left: Mapping[int, float], right: Mapping[int, float]) -> Pairs:
@@ -112,24 +122,41 @@ def p_above(differences: NDArray[np.float64], threshold: float) -> float:
     return float(stats.t.sf(t_value, n - 1))
 
 
-def p_below(differences: NDArray[np.float64], threshold: float) -> float:
-    """One-sided p value for "the mean difference is less than the threshold"."""
-    return p_above(-differences, -threshold)
+# A one-sided p value for "the mean difference exceeds the threshold".
+OneSided = Callable[[NDArray[np.float64], float], float]
 
 
-def p_for(kind: ClaimKind, differences: NDArray[np.float64], margin: float) -> float:
+def p_for(
+    kind: ClaimKind,
+    differences: NDArray[np.float64],
+    margin: float,
+    above: OneSided = p_above,
+) -> float:
     """Evidence for the statement; small speaks for it. differences: (n,), unit of margin."""
     if kind == "greater":
-        return min(1.0, 2 * p_above(differences, margin))
-    return max(p_above(differences, -margin), p_below(differences, margin))
+        return min(1.0, 2 * above(differences, margin))
+    return max(above(differences, -margin), above(-differences, -margin))
 
 
-def p_against(kind: ClaimKind, differences: NDArray[np.float64], margin: float) -> float:
+def p_against(
+    kind: ClaimKind,
+    differences: NDArray[np.float64],
+    margin: float,
+    above: OneSided = p_above,
+) -> float:
     """Evidence that the statement is false; small speaks against it."""
     if kind == "greater":
-        return min(1.0, 2 * p_below(differences, margin))
-    outside = min(p_above(differences, margin), p_below(differences, -margin))
+        return min(1.0, 2 * above(-differences, -margin))
+    outside = min(above(differences, margin), above(-differences, margin))
     return min(1.0, 2 * outside)
+
+
+def p_values(
+    kind: ClaimKind, pairs: Pairs, margin: float, above: OneSided = p_above
+) -> tuple[float, float]:
+    """Evidence for the statement, withheld at the floor, and against it."""
+    for_, against = (test(kind, pairs.differences, margin, above) for test in (p_for, p_against))
+    return (1.0 if kind == "equivalent" and is_at_floor(pairs, margin) else for_), against
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

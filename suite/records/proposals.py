@@ -42,4 +42,4 @@ def _trials(plan: Plan, space: SearchSpace, stored: StoredSearch | None) -> Iter
             yield space.trial(point.parameters, space.seeds)
     chosen = stored.attributes.get(layout.CHOSEN)
     if chosen is not None:
-        yield space.trial(stored.points[int(chosen)].parameters, plan.profile.seeds)
+        yield space.trial(stored.points[int(chosen)].parameters, plan.profile.all_seeds)

@@ -31,6 +31,7 @@ from suite.scheduling.processes import (
 )
 from suite.scheduling.proposers import proposer_for
 from suite.scheduling.proposers.proposer import Proposer
+from suite.scheduling.proposers.sequential import Judge
 from suite.scheduling.recovery import IfChanged, finished_runs
 from suite.scheduling.signals import terminable
 from suite.scheduling.staff import Staff
@@ -64,7 +65,7 @@ def run_plan(
     n_workers: int,
     display: Display | None = None,
     *,
-    proposer: Proposer | None = None,
+    judge: Judge | None = None,
     device: str = "cpu",
     trainer: str = DEFAULT_TRAINER,
     announce: Callable[[Collection[str]], None] | None = None,
@@ -73,7 +74,7 @@ def run_plan(
 ) -> Outcome:
     """Train every run of the plan that is not finished yet; returns when all have ended.
 
-    proposer: says what is trained next; by default what the profile asks for. announce:
+    judge: what is said of the claims between looks, for profiles that add seeds. announce:
     called once with the run ids finished earlier, after the directory has proved usable and before
     anything is trained. if_changed: what becomes of interrupted runs that other code or library
     versions began. cohort_size: most runs that a worker trains together; what was interrupted goes
@@ -97,7 +98,7 @@ def run_plan(
             accepts_changed_code=if_changed == "continue",
             engine_processes=engine_processes(plan, n_workers),
         )
-        coordinator = _Coordinator(plan, proposer or proposer_for(plan), options, display)
+        coordinator = _Coordinator(plan, proposer_for(plan, judge), options, display)
         try:
             coordinator.take_stock(if_changed, cohort_size)
             if announce is not None:

@@ -24,6 +24,7 @@ from suite.study.dimensions import dimensions_of
 from suite.study.idle import idle_values
 from suite.study.messages import Keys, in_one_line, nearest, place
 from suite.study.search_checks import search_faults, space_faults
+from suite.study.seeds import MOST_LOOKS, SequentialSeeds
 from suite.study.table import LARGEST_PLAN
 from suite.study.trial import algorithm_for, grid, points
 
@@ -109,8 +110,9 @@ class _Checks:
                 self._fail(error.what, keys, scenario, error.cure)
 
     def _check_profile(self, keys: list[str | int], profile: Profile) -> None:
-        for key in ("scenarios", "arms", "seeds"):
+        for key in ("scenarios", "arms"):
             self._check_no_repeats([*keys, key], getattr(profile, key))
+        self._check_seeds([*keys, "seeds"], profile)
         for scenario in profile.scenarios:
             self._check_scenario([*keys, "scenarios"], scenario)
             if scenario in profile.missing_scenarios:
@@ -137,6 +139,27 @@ class _Checks:
                 self._refuse(untrainable(keys, profile, scenario, name, settings))
             self._check_hyperparameters(keys, scenario, profile)
         self._refuse(space_faults(keys, profile, arms))
+
+    def _check_seeds(self, keys: Keys, profile: Profile) -> None:
+        """No seed twice; looks that there are, few enough, and something to be decided by them."""
+        seeds = profile.seeds
+        if not isinstance(seeds, SequentialSeeds):
+            self._check_no_repeats(keys, seeds)
+            return
+        if seeds.up_to <= seeds.first:
+            cure = f"give more than first = {seeds.first}, or a list of seeds"
+            self._fail("nothing to add", [*keys, "up_to"], seeds.up_to, cure)
+        if seeds.n_looks > MOST_LOOKS:
+            what = f"{seeds.n_looks:,} looks: each takes the claims some power"
+            self._fail(what, [*keys, "then"], seeds.then, f"at most {MOST_LOOKS}; add more at once")
+        arms, scenarios = set(profile.arms), set(profile.scenarios)
+        if not any(
+            {claim.left_arm, claim.right_arm} <= arms
+            and (claim.scenarios is None or not scenarios.isdisjoint(claim.scenarios))
+            for claim in self.study.primary_claims
+        ):
+            cure = "mark one as primary, claim something of its arms and scenarios, or list seeds"
+            self._fail("no primary claim that this profile could decide", keys, None, cure)
 
     def _check_use(self, profile_keys: list[str | int], profile: Profile) -> None:
         """Whatever a profile sets, some run of it has."""

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -74,6 +74,8 @@ class Estimate:
 
     run_bytes: memory of the process that trains the largest run; all_bytes: of all workers, should
     the largest runs come together. n_finished: runs that are finished and cost nothing more.
+    first_look: of its runs alone, where seeds are added look by look; the rest is then the most
+    that it may cost.
     """
 
     cpu_hours: float
@@ -83,6 +85,7 @@ class Estimate:
     run_bytes: float = 0.0
     all_bytes: float = 0.0
     n_finished: int = 0
+    first_look: Estimate | None = None
 
 
 def estimate(
@@ -97,9 +100,24 @@ def estimate(
     What searches have not proposed yet costs what a typical point does.
     """
     speed = flops_per_second or measured_flops_per_second()
-    left = [(run, 1) for run in plan.runs if run.run_id not in without]
-    n_finished = len(plan.runs) - len(left)
-    left += plan.to_come
+    most = _estimate(plan, plan.runs, plan.to_come, n_workers, without, speed)
+    if len(plan.looks) == 1 or plan.searches:
+        return most
+    first = _estimate(plan, plan.runs_of_look(1), (), n_workers, without, speed)
+    return replace(most, first_look=first)
+
+
+def _estimate(
+    plan: Plan,
+    runs: Sequence[RunSpec],
+    to_come: Sequence[tuple[RunSpec, int]],
+    n_workers: int,
+    without: Collection[str],
+    speed: float,
+) -> Estimate:
+    left = [(run, 1) for run in runs if run.run_id not in without]
+    n_finished = len(runs) - len(left)
+    left += to_come
     seconds = [
         second
         for run, n in left

@@ -15,9 +15,10 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, create_model
 from suite.algorithms.registry import hyperparameters, methods
 from suite.algorithms.settings import ArmSettings
 from suite.runs.hyperparameters import Hyperparameter, Value
-from suite.runs.protocol import Fraction, Seed, TrainingProtocol
+from suite.runs.protocol import Fraction, TrainingProtocol
 from suite.runs.spec import Name, ScenarioName
 from suite.study.search import Search
+from suite.study.seeds import Seeds, SequentialSeeds
 from suite.study.table import LARGEST_PLAN, MOST_ENTRIES, Table
 
 # Raised when a study file means something else than before.
@@ -117,6 +118,7 @@ class ScenarioSettings(Table):
 class Profile(Table):
     """A size of the study: `smoke`, `quick`, `paper`.
 
+    seeds: a list, or up to how many are added until the primary claims are decided.
     deviations: sentences, what it does otherwise than its subject, a paper; shown before every
     run.
     missing_scenarios: scenario that is left out → why; shown likewise.
@@ -128,7 +130,7 @@ class Profile(Table):
     deviations: tuple[Text, ...] = Field((), max_length=MOST_ENTRIES)
     scenarios: tuple[ScenarioName, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
     arms: tuple[Name, ...] = Field(min_length=1, max_length=MOST_ENTRIES)
-    seeds: tuple[Seed, ...] = Field((), min_length=1, max_length=LARGEST_PLAN, fail_fast=True)
+    seeds: Seeds = ()
     training: TrainingProtocol = TrainingProtocol()
     hyperparameters: Hyperparameters = Hyperparameters()
     scenario_settings: dict[ScenarioName, ScenarioSettings] = Field({}, max_length=MOST_ENTRIES)
@@ -139,6 +141,18 @@ class Profile(Table):
     def is_exploratory(self) -> bool:
         """Whether it searches and nothing more: no claim is judged."""
         return self.search is not None and not self.seeds
+
+    @property
+    def looks(self) -> tuple[tuple[int, ...], ...]:
+        """All seeds that are there at each look, ascending; one look where seeds are a list."""
+        if isinstance(self.seeds, SequentialSeeds):
+            return tuple(tuple(range(1, n + 1)) for n in self.seeds.numbers)
+        return (self.seeds,)
+
+    @property
+    def all_seeds(self) -> tuple[int, ...]:
+        """Every seed that may be trained."""
+        return self.looks[-1]
 
     def training_for(self, scenario: str) -> TrainingProtocol:
         """The training settings of `scenario`, its own overrides applied."""
@@ -181,6 +195,8 @@ class Claim(Table):
         than `margin`.
     left, right: `arm/mode`, an execution mode of that arm.
     scenarios: where it is claimed; None means every scenario of the profile.
+    primary: whether it gets a verdict where some claim of the study is marked so; the others are
+        then descriptive. Where none is marked, all get one.
     """
 
     name: Name
@@ -190,6 +206,7 @@ class Claim(Table):
     right: Side
     margin: Fraction = 0.0
     scenarios: tuple[ScenarioName, ...] | None = Field(None, min_length=1, max_length=MOST_ENTRIES)
+    primary: bool = False
 
     @property
     def left_arm(self) -> str:
@@ -230,3 +247,8 @@ class StudyDefinition(Table):
     backend_arms: dict[Name, dict[Name, AnyArm]] = Field({}, max_length=MOST_ENTRIES)
     profiles: dict[Name, Profile] = Field(min_length=1, max_length=MOST_ENTRIES)
     claims: tuple[Claim, ...] = Field((), max_length=MOST_ENTRIES)
+
+    @property
+    def primary_claims(self) -> tuple[Claim, ...]:
+        """Those that are marked primary; all of them where none is."""
+        return tuple(claim for claim in self.claims if claim.primary) or self.claims

@@ -83,11 +83,15 @@ def nearest(word: str, valid: Iterable[str], *, noun: str) -> str:
 
 
 def input_error(
-    errors: ValidationError, path: Path, model: type[BaseModel], tags: Mapping[str, type[BaseModel]]
+    errors: ValidationError,
+    path: Path,
+    model: type[BaseModel],
+    tags: Mapping[str, type[BaseModel] | None],
 ) -> InputError:
     """The first validation error as what, where, value, cure.
 
-    model: what was to be read. tags: which model stands behind each mark of a choice of models.
+    model: what was to be read. tags: which model stands behind each mark of a choice of models;
+    None for what is no table.
     """
     error, *others = errors.errors(include_url=False)
     if error["type"] == "missing":  # perhaps it is there, misspelt
@@ -193,7 +197,7 @@ def _has(method: Method, key: str) -> bool:
 
 
 def _valid_keys(
-    parents: Keys, model: type[BaseModel], tags: Mapping[str, type[BaseModel]]
+    parents: Keys, model: type[BaseModel], tags: Mapping[str, type[BaseModel] | None]
 ) -> Iterable[str]:
     """The keys a table may have, from where it stands in the file."""
     here: Any = model

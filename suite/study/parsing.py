@@ -16,6 +16,7 @@ from suite.errors import InputError
 from suite.study.definition import STUDY_FORMAT, StudyDefinition, arm_tags
 from suite.study.messages import Keys, in_one_line, input_error, place
 from suite.study.search import CHOICES_TAG, RANGE_TAG, Range
+from suite.study.seeds import SEED_LIST, SEED_TABLE, SequentialSeeds
 from suite.study.table import LARGEST_PLAN, MOST_ENTRIES, Table
 
 # The largest shipped study has 8 kB; 50,000 seeds have 300 kB.
@@ -118,7 +119,10 @@ def _models(tables: dict[str, Any], path: Path) -> StudyDefinition:
     try:
         return StudyDefinition.model_validate(_plain(tables, (), path))
     except ValidationError as error:
-        tags: dict[str, type[BaseModel]] = {RANGE_TAG: Range, CHOICES_TAG: Table}
+        tags: dict[str, type[BaseModel] | None] = {
+            **{RANGE_TAG: Range, CHOICES_TAG: Table},
+            **{SEED_LIST: None, SEED_TABLE: SequentialSeeds},
+        }
         tags |= {tag: methods()[key].settings for key, tag in arm_tags().items()}
         raise input_error(error, path, StudyDefinition, tags) from None
 

@@ -39,10 +39,28 @@ class Plan:
         return self.study.profiles[self.profile_name]
 
     @property
+    def looks(self) -> tuple[int, ...]:
+        """Number of seeds at each look, ascending; one look where seeds are a list."""
+        return tuple(map(len, self.profile.looks))
+
+    @property
     def runs(self) -> tuple[RunSpec, ...]:
-        """Every run; the first seed of every trial first, so that partial results compare early."""
-        by_seed = itertools.zip_longest(*(trial.runs for trial in self.trials))
-        return tuple(run for runs in by_seed for run in runs if run is not None)
+        """Every run; the first seed of every trial first, so that partial results compare early.
+
+        Where seeds are added look by look: every run that there may be.
+        """
+        return _by_seed(self.trials)
+
+    def runs_of_look(self, look: int) -> tuple[RunSpec, ...]:
+        """The runs that a look adds, 1 being the first, in the order of `runs`."""
+        begin, end = (0, *self.looks)[look - 1], self.looks[look - 1]
+        return _by_seed([replace(one, runs=one.runs[begin:end]) for one in self.judged])
+
+    @property
+    def judged(self) -> tuple[Trial, ...]:
+        """The trials whose runs claims are judged on: those on the profile's own seeds."""
+        seeds = self.profile.all_seeds
+        return tuple(one for one in self.trials if one.seeds == seeds)
 
     def with_trials(self, trials: Iterable[Trial]) -> Plan:
         """The plan with trials that were proposed; those it has already are not added again."""
@@ -55,9 +73,7 @@ class Plan:
 
     def tuned(self, space: SearchSpace) -> Trial | None:
         """The trial in which the best point of a search is judged; None while it is not known."""
-        seeds = self.profile.seeds
-        found = (one for one in self.trials if _is_of(one, space) and one.seeds == seeds)
-        return next(found, None) if seeds else None
+        return next((one for one in self.judged if _is_of(one, space)), None)
 
     @property
     def to_come(self) -> tuple[tuple[RunSpec, int], ...]:
@@ -65,7 +81,7 @@ class Plan:
         found = []
         for space in self.searches:
             n_runs = max(0, space.n_trials - len(self.proposed(space))) * len(space.seeds)
-            n_runs += 0 if self.tuned(space) else len(self.profile.seeds)
+            n_runs += 0 if self.tuned(space) else len(self.profile.all_seeds)
             if n_runs:
                 found.append((space.trial(space.typical, space.seeds).runs[0], n_runs))
         return tuple(found)
@@ -119,7 +135,7 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
         raise InputError("unknown profile", where=f"study {study.name}", value=name, cure=cure)
     profile = study.profiles[name]
     environments = {scenario: describe(scenario) for scenario in profile.scenarios}
-    seeds, searches, grids = profile.seeds, [], []
+    seeds, searches, grids = profile.all_seeds, [], []
     for scenario, arm in itertools.product(profile.scenarios, profile.arms):
         settings, space = study.arms[arm], None
         if profile.search is not None:
@@ -132,7 +148,7 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
             searches.append(space)
     n_trials = sum(math.prod(len(values) for values in lists.values()) for _, _, lists in grids)
     n_runs = n_trials * len(seeds)
-    n_runs += sum(one.n_trials * len(one.seeds) + len(profile.seeds) for one in searches)
+    n_runs += sum(one.n_trials * len(one.seeds) + len(profile.all_seeds) for one in searches)
     # Counted before it is built: a few long lists multiply to more runs than memory holds.
     if n_runs > LARGEST_PLAN:
         n_trials += sum(one.n_trials for one in searches)
@@ -145,6 +161,11 @@ def _expanded(study: StudyDefinition, profile_name: str | None) -> Plan:
         for point in points(lists)
     )
     return Plan(study, name, trials, environments, tuple(searches))
+
+
+def _by_seed(trials: Iterable[Trial]) -> tuple[RunSpec, ...]:
+    by_seed = itertools.zip_longest(*(trial.runs for trial in trials))
+    return tuple(run for runs in by_seed for run in runs if run is not None)
 
 
 def _is_of(trial: Trial, space: SearchSpace) -> bool:

@@ -39,7 +39,7 @@ def search_faults(profile_keys: Place, profile: Profile, arms: Arms) -> Iterator
     yield from _repeats([*keys, "seeds"], search.seeds)
     yield from _repeats([*keys, "objectives"], search.objectives)
     for seed in search.seeds:
-        if seed in profile.seeds:
+        if seed in profile.all_seeds:
             cure = "judge the points found on seeds that the search has not seen"
             yield Fault("also a seed of the profile", [*keys, "seeds"], seed, cure)
     yield from _faults_of_backbones(keys, search, arms)

@@ -26,6 +26,7 @@ from suite.study.definition import (
     Hyperparameters,
     Profile,
     ScenarioSettings,
+    SequentialSeeds,
     StudyDefinition,
 )
 from suite.study.load import load_study
@@ -40,6 +41,7 @@ TABLES: dict[str, type[BaseModel]] = {
     for model in (
         StudyDefinition,
         Profile,
+        SequentialSeeds,
         ScenarioSettings,
         TrainingProtocol,
         Claim,
@@ -53,6 +55,8 @@ def values(schema: Mapping[str, Any]) -> str:
     """The values a key may have, for people, from its JSON schema."""
     if "anyOf" in schema:
         (schema,) = [one for one in schema["anyOf"] if one.get("type") != "null"]
+    if "oneOf" in schema:
+        return " or ".join(map(values, schema["oneOf"]))
     if "const" in schema:
         return f"`{toml(schema['const'])}`"
     if "enum" in schema:

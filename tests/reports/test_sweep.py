@@ -200,6 +200,15 @@ def test_the_chosen_point_is_the_best_whatever_the_records_say_now() -> None:
     assert without.best is without.ranked[0]
 
 
+def test_looks_are_at_the_seeds_on_which_arms_are_judged() -> None:
+    """Runs of the search are on other seeds, and their points are no trials that a look awaits."""
+    data = replace(made.tuned(made.search(FIVE)), looks=((1, 2, 3), (1, 2, 3, 4, 5)))
+    runs = [replace(run, status="missing") if run.seed == 103 else run for run in data.runs]
+    analysis = analyse(replace(data, runs=tuple(runs)))
+    assert (analysis.judgement.look, analysis.judgement.n_seeds) == (2, 5)
+    assert len(analysis.data.runs) == len(data.runs)
+
+
 def test_while_arms_are_tuned_no_claim_is_judged() -> None:
     data = made.tuned(made.search(FIVE))
     (view,) = data.searches

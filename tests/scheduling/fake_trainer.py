@@ -64,6 +64,29 @@ def train_unevenly(
         _finish(run, runs_dir, emit, 1.0)
 
 
+def train_apart(
+    runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
+) -> None:
+    """Win rates that differ by arm, and a little by seed; losses and updates as of real runs."""
+    for run in runs:
+        base = 28 if run.algorithm.framework == "cadp" else 6
+        noise = int(run.run_id[:4], 16) / 2**16
+        for test in range(1, 11):
+            step = run.training.total_env_steps * test // 10
+            value = round((base + 3 * noise) * test / 10) / run.training.n_test_episodes
+            modes = ["decentralised"] + ["centralised"] * (base > 16)
+            worth = {"win_rate": value, "return": 10 * value + noise, "episode_length": 20 + noise}
+            points = [
+                (f"test/{what}/{mode}", step, one, _now())
+                for mode in modes
+                for what, one in worth.items()
+            ]
+            points.append(("train/loss_td", step, noise / test, _now()))
+            points.append(("train/n_updates", step, 10 * test, _now()))
+            emit(Measured(run.run_id, tuple(points)))
+        _finish(run, runs_dir, emit, 1.0)
+
+
 def train_slowly(
     runs: Sequence[RunSpec], runs_dir: Path, emit: Emit, device: str, **_: object
 ) -> None:

@@ -92,6 +92,30 @@ BAD_STUDIES = {
         ("profiles.tiny.seeds[0]", "'1'", "whole number"),
     ),
     "seed without list": ((SEEDS, "seeds = 1"), ("profiles.tiny.seeds", "(got 1)", "list")),
+    "looks without a limit": (
+        (SEEDS, "seeds = {first = 2, then = 1}"),
+        ("profiles.tiny.seeds.up_to", "missing key"),
+    ),
+    "misspelt key of looks": (
+        (SEEDS, "seeds = {first = 2, then = 1, up_to = 4, thn = 1}"),
+        ("profiles.tiny.seeds", "'thn'", "did you mean 'then'?"),
+    ),
+    "first look of one seed": (
+        (SEEDS, "seeds = {first = 1, then = 1, up_to = 4}"),
+        ("profiles.tiny.seeds.first", "(got 1)", "greater than or equal to 2"),
+    ),
+    "looks that add nothing": (
+        (SEEDS, "seeds = {first = 2, then = 0, up_to = 4}"),
+        ("profiles.tiny.seeds.then", "(got 0)", "greater than or equal to 1"),
+    ),
+    "no second look": (
+        (SEEDS, "seeds = {first = 4, then = 1, up_to = 4}"),
+        ("profiles.tiny.seeds.up_to", "(got 4)", "give more than first = 4"),
+    ),
+    "too many looks": (
+        (SEEDS, "seeds = {first = 2, then = 1, up_to = 30}"),
+        ("profiles.tiny.seeds.then: 29 looks", "(got 1)", "at most 20"),
+    ),
     "boolean seed": ((SEEDS, "seeds = [true]"), ("seeds[0]", "True", "whole number")),
     "date for a number": (
         ("total_env_steps = 1000", "total_env_steps = 2026-01-01"),

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from suite.scheduling.proposers.enumeration import Enumeration
 from suite.scheduling.proposers.proposer import Proposer
 from suite.scheduling.proposers.search import SearchProposer
+from suite.scheduling.proposers.sequential import Judge, SequentialSeeds
 from suite.scheduling.proposers.tuning import Tuning
 from suite.study.plan import Plan
 
 
-def proposer_for(plan: Plan) -> Proposer:
-    """What a profile asks for: its runs one by one, a search, or a search and then other seeds."""
+def proposer_for(plan: Plan, judge: Judge | None = None) -> Proposer:
+    """What a profile asks for: all runs, more and more seeds, a search, a search and then seeds.
+
+    judge: needed where seeds are added until claims are decided.
+    """
     if plan.profile.search is None:
-        return Enumeration(plan.runs)
+        return _of_seeds(plan, judge)
     if plan.profile.is_exploratory:
         return SearchProposer(plan)
-    return Tuning(plan, _of_seeds)
+    return Tuning(plan, lambda tuned: _of_seeds(tuned, judge))
 
 
-def _of_seeds(plan: Plan) -> Proposer:
-    """The runs that are judged, of a plan that has others as well."""
-    seeds = plan.profile.seeds
-    judged = [trial for trial in plan.trials if trial.seeds == seeds]
-    by_seed = zip(*(trial.runs for trial in judged), strict=True)
-    return Enumeration([run for runs in by_seed for run in runs])
+def _of_seeds(plan: Plan, judge: Judge | None) -> Proposer:
+    """The runs that claims are judged on."""
+    plan = replace(plan, trials=plan.judged)
+    if len(plan.looks) > 1:
+        assert judge is not None
+        return SequentialSeeds(plan, judge)
+    return Enumeration(plan.runs_of_look(1))

@@ -35,7 +35,7 @@ class Tuning:
     def to_come(self) -> int:
         if self._second is not None:
             return self._second.to_come
-        return self._search.to_come + len(self._plan.searches) * len(self._plan.profile.seeds)
+        return self._search.to_come + len(self._plan.searches) * len(self._plan.profile.all_seeds)
 
     def open(self, storage: ScheduleStorage) -> None:
         self._storage = storage
@@ -65,7 +65,9 @@ class Tuning:
         for search in self._search.searches:
             point = search.choose()
             assert point.trial is not None
-            n = len(self._plan.profile.seeds)
+            n = len(self._plan.profile.all_seeds)
             self._lines.append(f"tuned: {point.trial.label}, to be trained on {n} other seeds")
-            trials.append(search.space.trial(search.parameters(point), self._plan.profile.seeds))
+            trials.append(
+                search.space.trial(search.parameters(point), self._plan.profile.all_seeds)
+            )
         return trials
