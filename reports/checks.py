@@ -10,6 +10,7 @@ from reports.measures import backend
 
 NOT_RECORDED = "not recorded"
 STARTED = "started"
+SOURCE = "read from"
 # What makes a run a mixture if it changes from one of its sittings to the next.
 CODE = ("git_commit", "git_dirty", "training_code")
 VERSIONS = ("cadp-suite", "python", "torch", "numpy", "numba", "llvmlite")
@@ -24,12 +25,14 @@ class ProvenanceEntry:
     """One provenance key over all runs that have records: value → run ids that have it.
 
     A run is listed under the value of each of its sittings; those without the key under
-    "(not recorded)". is_odd: whether runs differ that should share it.
+    "(not recorded)". is_odd: whether runs differ that should share it. names_runs: whether a reader
+    is told which runs have which value.
     """
 
     key: str
     runs_by_value: dict[str, tuple[str, ...]]
     is_odd: bool
+    names_runs: bool
 
     @property
     def differs(self) -> bool:
@@ -37,7 +40,7 @@ class ProvenanceEntry:
 
 
 def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
-    """Provenance keys in alphabetical order, with the runs behind each value.
+    """Where records were read, then provenance keys in alphabetical order; each with its runs.
 
     When each sitting started is no fact that runs could share.
     """
@@ -56,8 +59,18 @@ def provenance(runs: Sequence[RunView]) -> list[ProvenanceEntry]:
                 shared.setdefault(sharing, set()).add(value)
         is_odd = key not in EXPECTED_TO_DIFFER and any(len(v) > 1 for v in shared.values())
         ids_by_value = {value: tuple(ids) for value, ids in by_value.items()}
-        entries.append(ProvenanceEntry(key, ids_by_value, is_odd))
-    return entries
+        entries.append(ProvenanceEntry(key, ids_by_value, is_odd, names_runs=is_odd))
+    return [*_sources(runs), *entries]
+
+
+def _sources(runs: Iterable[RunView]) -> list[ProvenanceEntry]:
+    """Where the records were read, if anywhere."""
+    by_source: dict[str, dict[str, None]] = {}
+    for run in runs:
+        for source in run.sources:
+            by_source.setdefault(source, {})[run.run_id] = None
+    ids = {source: tuple(ids) for source, ids in by_source.items()}
+    return [ProvenanceEntry(SOURCE, ids, is_odd=False, names_runs=True)] if ids else []
 
 
 def _sharing(run: RunView) -> str:

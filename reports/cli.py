@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,7 @@ from reports.__main__ import main
 from suite import __version__
 from suite.command_line import EXIT_BAD_INPUT
 from suite.memory import require_address_space
-from suite.options import BackendName, ProfileName, RunsDir, StudyPath, path_from, product_path
+from suite.options import BackendName, ProfileName, StudyPath, path_from, product_path
 from suite.printing import make_console, say
 from suite.runs.directory import RunsDirectory
 from suite.text import visible
@@ -35,6 +36,8 @@ Examples:
   cadp-report export studies/reproduce_smac.toml --output results.json
 
   cadp-report compare studies/reproduce_smac.toml --against other-machine/runs
+
+  cadp-report build studies/reproduce_smac.toml --runs-dir runs --runs-dir server.pack
 
 Nothing is trained and nothing recorded is changed. Exit codes: 0 done, 2 bad input, 70 a
 fault of the program, 130 interrupted.
@@ -67,6 +70,19 @@ JsonFile = Annotated[
 ]
 
 
+Places = Annotated[
+    list[Path],
+    typer.Option(
+        "--runs-dir",
+        parser=path_from("--runs-dir"),
+        metavar="PATH",
+        help="Where records are: a runs directory, a pack that `cadp-suite export` wrote, or a "
+        "folder of packs. Give it again for more: together they are one.",
+    ),
+]
+RUNS = [Path("runs")]
+
+
 class ExportFormat(StrEnum):
     """What `export` can write."""
 
@@ -95,7 +111,7 @@ def build(
     study: StudyPath,
     profile: ProfileName = None,
     backend: BackendName = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: Places = RUNS,
     output: HtmlFile = None,
 ) -> None:
     """Build the HTML report: one file that needs no network. Prints its path.
@@ -117,8 +133,8 @@ def build(
     reference = None if directory is None else load_reference(directory)
     if reference is None:
         say(make_console(), "cadp-report: the paper's curves are not installed; left out")
-    path = output or RunsDirectory(runs_dir).report_path(f"{data.study}-{data.profile}.html")
-    write_atomically(path, build_html(data, reference, load_replays(data, runs_dir)))
+    path = output or _report_path(runs_dir, f"{data.study}-{data.profile}.html")
+    write_atomically(path, build_html(data, reference, load_replays(data, *runs_dir)))
     say(make_console(standard_output=True), str(path.resolve()))
 
 
@@ -127,7 +143,7 @@ def export(
     study: StudyPath,
     profile: ProfileName = None,
     backend: BackendName = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: Places = RUNS,
     output: JsonFile = None,
     kind: Annotated[
         ExportFormat,
@@ -155,7 +171,7 @@ def export(
     else:
         text = as_json(marl_eval_document(data) if kind == "marl-eval" else results_document(data))
     name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else f'-{kind.value}'}{ending}"
-    path = output or RunsDirectory(runs_dir).report_path(name)
+    path = output or _report_path(runs_dir, name)
     write_atomically(path, text)
     for run in left_out(data):
         say(make_console(), f"cadp-report: left out, no evidence: {told(run)}")
@@ -166,16 +182,18 @@ def export(
 def compare(
     study: StudyPath,
     against: Annotated[
-        Path,
+        list[Path],
         typer.Option(
-            parser=path_from("--against"), metavar="PATH", help="The other runs directory."
+            parser=path_from("--against"),
+            metavar="PATH",
+            help="The other runs directory, pack or folder of packs; again for more.",
         ),
     ],
     profile: ProfileName = None,
     backend: BackendName = None,
-    runs_dir: RunsDir = Path("runs"),
+    runs_dir: Places = RUNS,
 ) -> None:
-    """Compare the results of one study from two runs directories, as a table.
+    """Compare the results of one study from two runs directories or packs, as a table.
 
     Example: did a new version or another machine change anything?
     """
@@ -183,13 +201,21 @@ def compare(
     from reports.load import load_report_data
 
     ours, theirs = (
-        load_report_data(study, profile, place, backend) for place in (runs_dir, against)
+        load_report_data(study, profile, places, backend) for places in (runs_dir, against)
     )
     rows = comparison(ours, theirs)
-    text = table(rows, visible(str(runs_dir)), visible(str(against)))
+    a, b = (visible(", ".join(map(str, places))) for places in (runs_dir, against))
+    text = table(rows, a, b)
     console = make_console(standard_output=True)
     for line in [*text.split("\n"), *notes(ours, theirs, rows)]:
         say(console, line)
+
+
+def _report_path(places: Sequence[Path], name: str) -> Path:
+    """In the first runs directory; where there are only packs, beside the first."""
+    folders = [place if place.is_dir() else place.parent for place in places]
+    holders = [one for one in folders if RunsDirectory(one).records_path.exists()]
+    return RunsDirectory([*holders, *folders][0]).report_path(name)
 
 
 if __name__ == "__main__":

@@ -86,6 +86,8 @@ class RunView:
     moments: in the order in which the method declares them.
     episodes_per_collection, updates_per_collection: see `TrainingProtocol`.
     status: "left out" once `reports.evidence` has found a finished run to be no evidence.
+    sources: where its record was read, each runs directory and pack that has it.
+    elsewhere: (place, status) of records of it that do not count beside that one.
     doubts: why it is left out.
     episode_limit: most steps of an episode; None where not known.
     return_bounds: possible range of an episode's return.
@@ -121,6 +123,8 @@ class RunView:
     elapsed_seconds: float | None = None
     started: str = ""
     ended: str = ""
+    sources: tuple[str, ...] = ()
+    elsewhere: tuple[tuple[str, str], ...] = ()
     doubts: tuple[Doubt, ...] = ()
     is_tuning: bool = False
 

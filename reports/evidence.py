@@ -110,7 +110,7 @@ def told(run: RunView) -> str:
 def _weigh(run: RunView, identical_to: str, of_its_seed: Sequence[str]) -> RunView:
     if run.status != "finished":
         return run
-    found = doubts(run)
+    found = [*run.doubts, *doubts(run)]
     if identical_to:
         found.append(Doubt(IDENTICAL, f"the same as {identical_to}"))
     if of_its_seed:

@@ -75,6 +75,7 @@ def _run(run: RunView) -> dict[str, Any]:
         "left_out": [f"{doubt.kind}: {doubt.detail}" for doubt in run.doubts],
         "failure": run.failure,
         "elapsed_seconds": run.elapsed_seconds,
+        "read_from": list(run.sources),
         "started": run.started or None,
         "ended": run.ended or None,
         "parameters": dict(run.parameters),

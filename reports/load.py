@@ -1,25 +1,35 @@
-"""Fills the reports' own view from a study file and a record store."""
+"""Fills the reports' own view from a study file and records: runs directories, packs, or both."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from reports.data import ClaimView, History, MethodView, Moment, ReportData, RunStatus, RunView
+from reports.data import (
+    ClaimView,
+    Doubt,
+    History,
+    MethodView,
+    Moment,
+    ReportData,
+    RunStatus,
+    RunView,
+)
 from reports.points import points
-from reports.searches import is_tuning, search_views
+from reports.searches import is_tuning, search_views, stored_in
 from suite.algorithms.registry import method_of, settings_of
 from suite.environments import backend_of, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
-from suite.records import RecordStore, RunRecord
-from suite.records.proposals import stored_searches, with_proposals
+from suite.records import RunRecord
+from suite.records.proposals import with_proposals
 from suite.records.schedule import StoredSearch
+from suite.records.sources import FoundRun, gather
 from suite.runs.spec import AlgorithmSpec, RunSpec
 from suite.study.definition import Claim
 from suite.study.load import load_study
@@ -34,30 +44,39 @@ STATUS: dict[str, RunStatus] = {
 
 
 def load_report_data(
-    study_path: Path, profile: str | None, runs_dir: Path, backend: str | None = None
+    study_path: Path,
+    profile: str | None,
+    places: Path | Sequence[Path],
+    backend: str | None = None,
 ) -> ReportData:
     """Everything recorded so far for one profile of a study, on another backend if one is named.
 
-    Raises InputError for an unusable study file or profile, for a runs directory without records,
-    and where none of the plan's runs was ever started.
+    places: runs directories, packs, or folders of packs; together they are one.
+    Raises InputError for an unusable study file or profile, for a place without records, and where
+    none of the plan's runs was ever started.
     """
-    plan = with_proposals(expand(load_study(study_path, backend, profile), profile), runs_dir)
-    store = RecordStore.open(runs_dir)
-    records = {record.run_id: record for record in store.load({run.run_id for run in plan.runs})}
+    places = [places] if isinstance(places, Path) else places
+    plan = expand(load_study(study_path, backend, profile), profile)
+    for place in places:
+        plan = with_proposals(plan, place)
+    records = gather(places, {run.run_id for run in plan.runs})
     if not records:
         moved = "" if backend is None else f"--backend {backend} "
+        directory = next((place for place in places if place.is_dir()), Path("runs"))
         raise InputError(
             f"none of the {plan.n_runs} runs of study {plan.study.name}, profile "
             f"{plan.profile_name}, has been started",
-            where=str(runs_dir),
+            where=", ".join(map(str, places)),
             cure=f"run them first: cadp-suite run {study_path} --profile {plan.profile_name} "
-            f"{moved}--runs-dir {runs_dir}",
+            f"{moved}--runs-dir {directory}",
         )
-    return view(plan, records, stored_searches(plan, runs_dir))
+    return view(plan, records, stored_in(plan, places))
 
 
 def view(
-    plan: Plan, records: dict[str, RunRecord], stored: Mapping[str, StoredSearch] | None = None
+    plan: Plan,
+    records: Mapping[str, FoundRun],
+    stored: Mapping[str, StoredSearch] | None = None,
 ) -> ReportData:
     """The plan with what is recorded of it; records are by run id, and may be absent.
 
@@ -142,9 +161,10 @@ def _run(
     method: MethodView,
     point: tuple[str, str],
     environment: EnvironmentInfo,
-    record: RunRecord | None,
+    found: FoundRun | None,
     tuning: bool,
 ) -> RunView:
+    record = None if found is None else found.record
     return RunView(
         run_id=spec.run_id,
         scenario=trial.scenario,
@@ -171,8 +191,22 @@ def _run(
         elapsed_seconds=None if record is None else _seconds(record.elapsed_seconds),
         started="" if record is None else _time(record.started),
         ended="" if record is None else _time(record.ended),
+        sources=() if found is None else found.sources,
+        elsewhere=() if found is None else tuple(_elsewhere(found)),
+        doubts=() if found is None else tuple(_contradictions(found)),
         is_tuning=tuning,
     )
+
+
+def _elsewhere(found: FoundRun) -> Iterator[tuple[str, str]]:
+    for place, status in found.others:
+        yield place, STATUS[status]
+
+
+def _contradictions(found: FoundRun) -> Iterator[Doubt]:
+    """Nothing tells which of two records that differ is the run's."""
+    if found.differing:
+        yield Doubt("records that contradict each other", f"by {' and '.join(found.differing)}")
 
 
 def _histories(record: RunRecord) -> dict[str, History]:

@@ -13,7 +13,7 @@ from reports.data import ReportData
 from reports.evidence import complete_looks, weigh
 from reports.load import view
 from reports.series import win_rates
-from suite.records import RunRecord
+from suite.records.sources import FoundRun
 from suite.study.plan import Plan
 
 
@@ -36,7 +36,7 @@ class Judgement:
         return self.look == self.n_looks or (self.look > 0 and not self.undecided)
 
 
-def judgement(plan: Plan, records: Mapping[str, RunRecord]) -> Judgement:
+def judgement(plan: Plan, records: Mapping[str, FoundRun]) -> Judgement:
     """Whether the plan's next look is needed. records: by run id, and may be absent.
 
     A list of seeds is one look.

@@ -12,9 +12,9 @@ from suite.replays.files import Replay, find_replays
 STAND_INS = ("nearest", "random")
 
 
-def load_replays(data: ReportData, runs_dir: Path) -> tuple[Replay, ...]:
-    """The replay of every scenario that has any, in plan order."""
-    found = find_replays(runs_dir)
+def load_replays(data: ReportData, *places: Path) -> tuple[Replay, ...]:
+    """The replay of every scenario that has any in these folders, in plan order."""
+    found = [replay for place in places for replay in find_replays(place)]
     chosen = [choose(scenario, data, found) for scenario in data.scenarios]
     return tuple(replay for replay in chosen if replay is not None)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 
 from reports.data import PointState, PointView, SearchView
 from suite.records import layout
+from suite.records.proposals import stored_searches
 from suite.records.schedule import SearchPoint, StoredSearch
 from suite.study.objectives import OBJECTIVES
 from suite.study.plan import Plan
@@ -20,6 +22,21 @@ def search_views(plan: Plan, stored: Mapping[str, StoredSearch]) -> tuple[Search
     if search is None:
         return ()
     return tuple(_view(plan, search, space, stored.get(space.key)) for space in plan.searches)
+
+
+def stored_in(plan: Plan, places: Iterable[Path]) -> dict[str, StoredSearch]:
+    """`SearchSpace.key` → what is stored of each search; where several places have it, that which
+    has got furthest: the same search asks for the same points wherever it goes on."""
+    found: dict[str, StoredSearch] = {}
+    for place in places:
+        for key, one in stored_searches(plan, place).items():
+            found[key] = max(found.get(key, one), one, key=_progress)
+    return found
+
+
+def _progress(stored: StoredSearch) -> tuple[bool, int, int]:
+    n_ended = sum(point.state not in ("waiting", "running") for point in stored.points)
+    return layout.CHOSEN in stored.attributes, len(stored.points), n_ended
 
 
 def is_tuning(plan: Plan, trial: Trial) -> bool:

@@ -20,6 +20,7 @@ from suite.options import (
     BackendName,
     EpisodeSeed,
     ModeName,
+    OptionalStudyPath,
     PolicyName,
     ProfileName,
     RunsDir,
@@ -58,6 +59,8 @@ Examples:
 
   cadp-suite evaluate 3m --policy nearest
 
+  cadp-suite export studies/reproduce_smac.toml
+
 Everything runs on this machine, without StarCraft, GPU or server. `run` may be stopped with Ctrl-C
 (or killed) at any time: the same command continues where it was. It ends by naming the command
 that makes the report.
@@ -73,6 +76,13 @@ class IfChanged(StrEnum):
     REFUSE = "refuse"
     RESTART = "restart"
     CONTINUE = "continue"
+
+
+class IfDifferent(StrEnum):
+    """As `suite.transfer.IfDifferent`, for the command line."""
+
+    REFUSE = "refuse"
+    KEEP = "keep"
 
 
 app = typer.Typer(
@@ -181,10 +191,9 @@ def run(
 
     def judge(plan: Plan) -> Judgement:
         from reports.looks import judgement
-        from suite.records import RecordStore
+        from suite.records.sources import gather
 
-        records = RecordStore.open(runs_dir).load({run.run_id for run in plan.runs})
-        return judgement(plan, {record.run_id: record for record in records})
+        return judgement(plan, gather([runs_dir], {run.run_id for run in plan.runs}))
 
     outcome = run_plan(
         expanded,
@@ -340,6 +349,90 @@ def evaluate(
         print_json(document)
     else:
         print_evaluation(make_console(standard_output=True), document)
+
+
+@app.command()
+def export(
+    study: OptionalStudyPath = None,
+    profile: ProfileName = None,
+    backend: BackendName = None,
+    runs_dir: RunsDir = Path("runs"),
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            parser=path_from("--output"),
+            metavar="PATH",
+            help="The pack; default: RUNS_DIR/packs/STUDY-PROFILE.pack.",
+        ),
+    ] = None,
+    weights: Annotated[
+        bool, typer.Option("--weights", help="Pack the final networks of finished runs too.")
+    ] = False,
+) -> None:
+    """Pack a study's finished and failed runs, or all of RUNS_DIR, into one checked file.
+
+    Prints its path. `import` takes it over elsewhere, `cadp-report build` reads it as it is;
+    docs/records.md says what is in it.
+
+    Example: cadp-suite export studies/reproduce_smac.toml --profile quick --weights
+    """
+    if weights:
+        require_address_space(_TRAINING_ADDRESS_SPACE, "checking weights")
+    from suite.printing import make_console, say
+    from suite.records.packs import SUFFIX
+    from suite.runs.directory import RunsDirectory
+    from suite.transfer import export_runs
+
+    run_ids, name = None, "all"
+    if study is not None:
+        expanded = _expanded(study, profile, backend, runs_dir)
+        run_ids = {run.run_id for run in expanded.runs}
+        name = f"{expanded.study.name}-{expanded.profile_name}"
+    elif profile is not None or backend is not None:
+        option = "--profile" if profile is not None else "--backend"
+        cure = "name the study it is of, or leave it out to pack every run"
+        raise InputError("no study is named", where=option, value=profile or backend, cure=cure)
+    path = RunsDirectory(runs_dir).pack_path(f"{name}{SUFFIX}")
+    if output is not None:
+        path = product_path(output, SUFFIX, study)
+    exported = export_runs(runs_dir, path, run_ids, with_weights=weights)
+    for line in exported.told(with_weights=weights):
+        say(make_console(), line)
+    say(make_console(standard_output=True), str(path.resolve()))
+
+
+@app.command("import")
+def import_(
+    packs: Annotated[
+        list[Path],
+        typer.Argument(parser=path_from("PACK"), metavar="PACK...", help="Files `export` wrote."),
+    ],
+    runs_dir: RunsDir = Path("runs"),
+    if_different: Annotated[
+        IfDifferent,
+        typer.Option(
+            help="What to do where a run is finished here with other results than in a pack: "
+            "refuse the whole import, or keep what is here and take the rest."
+        ),
+    ] = IfDifferent.REFUSE,
+) -> None:
+    """Take the runs of packs over into RUNS_DIR; `run` does not train them again.
+
+    All is checked before anything is written; what is finished here is never replaced. It may be
+    killed at any time: the same command does the rest.
+
+    Example: cadp-suite import laptop.pack server.pack
+    """
+    require_address_space(_TRAINING_ADDRESS_SPACE, "an import")
+    from suite.printing import make_console, say
+    from suite.transfer import import_packs
+
+    console = make_console()
+    imported = import_packs(
+        packs, runs_dir, lambda line: say(console, line), if_different=if_different.value
+    )
+    for line in imported.told:
+        say(console, line)
 
 
 @app.command()

@@ -9,6 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from suite.errors import InputError
 
@@ -51,13 +52,21 @@ def disk_full_error(directory: Path) -> InputError:
 
 
 def write_atomically(path: Path, content: str | bytes, cure: str = "give another --output") -> None:
-    """Replace `path` in one step, so that no reader ever sees half a file, and durably.
-
-    When this returns, the content and the name are on the disk: a power cut cannot take them back.
-    The user's umask decides who may read it. Raises InputError, with `cure`, if the file cannot be
-    written there; a full disk stays an OSError, for `is_disk_full`.
-    """
+    """Replace `path` in one step by a file of this content; as `written_atomically`."""
     data = content.encode("utf-8") if isinstance(content, str) else content
+    with written_atomically(path, cure) as file:
+        file.write(data)
+
+
+@contextmanager
+def written_atomically(path: Path, cure: str = "give another --output") -> Iterator[BinaryIO]:
+    """A file to write to, which replaces `path` in one step when the body ends without an error.
+
+    So no reader ever sees half a file; and durably: after the body, the content and the name are on
+    the disk, and a power cut cannot take them back. The user's umask decides who may read it.
+    Raises InputError, with `cure`, if the file cannot be written there; a full disk stays an
+    OSError, for `is_disk_full`.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         if path.exists() and not path.is_file():
@@ -65,7 +74,7 @@ def write_atomically(path: Path, content: str | bytes, cure: str = "give another
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             with temporary.open("wb") as file:
-                file.write(data)
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)
@@ -89,6 +98,14 @@ def read_plain_file(path: Path, largest_bytes: int) -> bytes:
     Raises OSError, with `strerror` for people to read; also, instead of waiting for ever or filling
     the memory, for a pipe or device and for a file of more than `largest_bytes`.
     """
+    with open_plain_file(path) as file:
+        if os.fstat(file.fileno()).st_size > largest_bytes:
+            raise OSError(errno.EFBIG, f"is larger than {largest_bytes:,} bytes", str(path))
+        return file.read()
+
+
+def open_plain_file(path: Path) -> BinaryIO:
+    """A file that anybody may have put there, to read from; raises OSError for a pipe or device."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe would wait for its writer
     try:
         status = os.fstat(handle)
@@ -96,12 +113,10 @@ def read_plain_file(path: Path, largest_bytes: int) -> bytes:
             raise IsADirectoryError(errno.EISDIR, "is a directory", str(path))
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "is not a plain file", str(path))
-        if status.st_size > largest_bytes:
-            raise OSError(errno.EFBIG, f"is larger than {largest_bytes:,} bytes", str(path))
-        with os.fdopen(handle, "rb", closefd=False) as file:
-            return file.read()
-    finally:
+        return os.fdopen(handle, "rb")
+    except BaseException:
         os.close(handle)
+        raise
 
 
 def sync_directory(directory: Path) -> None:

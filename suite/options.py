@@ -77,6 +77,14 @@ StudyPath = Annotated[
         help="Study file, e.g. studies/reproduce_smac.toml.",
     ),
 ]
+OptionalStudyPath = Annotated[
+    Path | None,
+    typer.Argument(
+        parser=path_from("STUDY"),
+        metavar="[STUDY]",
+        help="Study file whose runs are meant; default: all runs of the directory.",
+    ),
+]
 ProfileName = Annotated[
     str | None, typer.Option("--profile", help="Size of the study; the study names its default.")
 ]

@@ -20,6 +20,7 @@ from suite.study.cost import (
 )
 from suite.study.objectives import OBJECTIVES
 from suite.study.plan import Plan, Trial
+from suite.study.search import SAMPLERS
 from suite.text import duration_text, memory_text, one_line, plural
 
 # Plans that take this many times as long as compiling, or more, do not mention it.
@@ -52,6 +53,12 @@ def warning_lines(plan: Plan) -> list[str]:
                 f"takes {first:,} episodes, {run.training.total_env_steps:,} steps are some "
                 f"{played:,} of {mean_length(environment):.0f} steps each"
             )
+    search = plan.profile.search
+    if search is not None and (n_random := SAMPLERS[search.sampler].n_random) >= search.n_trials:
+        lines["", search.sampler] = (
+            f"{search.sampler} learns from the first {n_random} points of a search, which are "
+            f"random: so are all {search.n_trials} of these"
+        )
     few = [
         f"{space.label} has {space.n_points:.0f} points in its ranges, fewer than "
         f"{plural(space.n_trials, 'trial')}"

@@ -23,6 +23,7 @@ from suite.runs.modes import DECENTRALISED
 from suite.runs.spec import RunSpec
 from suite.scheduling.lock import coordinator_pid
 from suite.study.plan import Plan
+from suite.text import plural
 
 State = Literal["finished", "failed", "pruned", "running", "interrupted", "waiting"]
 # A table of more rows is not read.
@@ -52,7 +53,7 @@ def status_document(plan: Plan, runs_dir: Path) -> dict[str, Any]:
             records.get(run.run_id),
             point=points[run.run_id],
             is_active=pid is not None,
-            is_whole=run.run_id in with_weights,
+            has_weights=run.run_id in with_weights,
             n_attempts=attempts[run.run_id],
         )
         for run in plan.runs
@@ -91,14 +92,19 @@ def _run_document(
     *,
     point: str,
     is_active: bool,
-    is_whole: bool,
+    has_weights: bool,
     n_attempts: int,
 ) -> dict[str, Any]:
-    """A run recorded as finished whose weights are gone will be trained again: interrupted."""
+    """A run recorded as finished whose weights are gone will be trained again: interrupted.
+
+    Not so if it came in a pack without them.
+    """
     state: State = "waiting"
     env_steps, win_rate, is_incomplete = 0, {}, False
     if record is not None:
         state = record.status
+        owes_weights = record.origin is None or record.origin.with_weights
+        is_whole = has_weights or not owes_weights
         is_incomplete = state == "finished" and not (is_whole and record.latest)
         if (state == "running" and not is_active) or is_incomplete:
             state = "interrupted"
@@ -121,6 +127,8 @@ def _run_document(
         "failure": record.failure if record else None,
         "is_incomplete": is_incomplete,
         "attempts": n_attempts,
+        "has_weights": has_weights,
+        "imported_from": record.origin.told if record and record.origin else None,
     }
 
 
@@ -170,6 +178,15 @@ def print_status(console: Console, document: dict[str, Any]) -> None:
     if lost:
         say(console, f"finished, but their weights or metrics are gone: {', '.join(lost)}")
         say(console, "put the files back, or `run` trains them again")
+    imported = [run for run in document["runs"] if run["imported_from"]]
+    if imported:
+        packs = ", ".join(dict.fromkeys(run["imported_from"] for run in imported))
+        say(console, f"{plural(len(imported), 'run')} imported, not trained here: from {packs}")
+    bare = [
+        run["run_id"] for run in imported if run["state"] == "finished" and not run["has_weights"]
+    ]
+    if bare:
+        say(console, f"imported without weights, for reports only: {', '.join(bare)}")
     for run in document["runs"]:
         if run["failure"] and run["state"] == "failed":
             reason = reason_line(run["failure"])

@@ -127,6 +127,7 @@ def warnings(analysis: Analysis) -> list[str]:
         found
         + _left_out(analysis)
         + _agreeing(analysis)
+        + _elsewhere(analysis)
         + _mixed(analysis)
         + _different_provenance(analysis)
     )
@@ -150,6 +151,17 @@ def _agreeing(analysis: Analysis) -> list[str]:
         f"In {scenario}, {listed(conditions)} measured the same with the same seed: the settings "
         "in which they differ changed nothing."
         for scenario, conditions in analysis.agreeing
+    ]
+
+
+def _elsewhere(analysis: Analysis) -> list[str]:
+    """Records that lost against a better one of the same run."""
+    runs = {run.run_id: run for run in analysis.data.runs if run.elsewhere}
+    return [
+        f"Run {run.name} also has records that do not count beside that of "
+        f"{' and '.join(run.sources)}: "
+        f"{', '.join(f'{status} in {place}' for place, status in run.elsewhere)}."
+        for run in runs.values()
     ]
 
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from suite.command_line import interrupts_deferred
 from suite.errors import InputError
 from suite.policies.chance import RandomActions
 from suite.policies.policy import Policy
+from suite.training.weights import load_torch
 
 RANDOM, HEURISTIC, NEAREST = "random", "heuristic", "nearest"
 _AGENT_FILE = ".th"  # as PyMARL names it
@@ -28,7 +28,7 @@ def find_policy(
     Raises InputError if there is no such policy, or it cannot play this scenario in this mode.
     """
     if _RUN_ID.fullmatch(name):
-        _load_torch()
+        load_torch()
         from suite.policies.finished import finished_policy
 
         return finished_policy(name, scenario, runs_dir, mode)
@@ -43,7 +43,7 @@ def find_policy(
 
         return heuristic_policy(name, scenario, at_any_distance=name == HEURISTIC)
     if Path(name).suffix == _AGENT_FILE:
-        _load_torch()
+        load_torch()
         from suite.policies.pymarl import pymarl_policy
 
         return pymarl_policy(Path(name), scenario)
@@ -57,10 +57,3 @@ def no_such_policy(name: str, runs_dir: Path) -> InputError:
         f"path of PyMARL's agent{_AGENT_FILE}"
     )
     return InputError("no such policy or run", where="--policy", value=name, cure=cure)
-
-
-def _load_torch() -> None:
-    """In one thread, so that networks give the same values however many cores there are."""
-    with interrupts_deferred():
-        import torch
-    torch.set_num_threads(1)

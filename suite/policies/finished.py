@@ -37,7 +37,14 @@ def finished_policy(run_id: str, scenario: str, runs_dir: Path, mode: str | None
     method, settings = method_of(run.algorithm), settings_of(run.algorithm)
     sizes = describe(scenario).sizes
     algorithm = method.build(settings, sizes, run.training, members_of([run]))
-    path = RunsDirectory(runs_dir).stored_weights_path(run_id)
+    directory = RunsDirectory(runs_dir)
+    path = directory.stored_weights_path(run_id)
+    if record.origin is not None and not directory.has_weights(run_id):
+        raise InputError(
+            f"the run's weights are not here: it came in {record.origin.told}",
+            where=f"--policy {run_id}",
+            cure="import a pack that was exported with --weights, or take another run",
+        )
     weights = read_weights(path, run_id, record.weights_sha256 or None)
     try:
         algorithm.load_member_weights(0, weights)

@@ -13,6 +13,7 @@ SPEC_TAG = "cadp.spec"  # the RunSpec as JSON
 FAILURE_TAG = "cadp.failure"  # the traceback of a failed run, its end if it is long
 ELAPSED_TAG = "cadp.elapsed_seconds"
 WEIGHTS_TAG = "cadp.weights_sha256"  # digest of the final weights of a finished run
+IMPORT_TAG = "cadp.import"  # of a run that came in a pack: which one, as JSON
 PROVENANCE_PREFIX = "cadp.provenance."  # of the latest sitting, for the eye
 SITTING_PREFIX = "cadp.sitting."  # one per sitting, numbered: its provenance as JSON
 

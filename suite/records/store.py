@@ -28,6 +28,7 @@ from suite.records import layout
 from suite.records.database import address, boundary
 from suite.runs.directory import RunsDirectory
 from suite.runs.spec import RunSpec
+from suite.text import visible
 
 Status = Literal["running", "finished", "failed", "pruned"]
 History = tuple[NDArray[np.int64], NDArray[np.float64]]
@@ -52,6 +53,25 @@ _CURE = "restore it from a backup, or move it away to start anew"
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The pack that a run came in: its file's name and `Pack.sha256`.
+
+    imported: when, UTC, ISO 8601; None where the pack itself was read.
+    with_weights: whether the run's weights came too. Without, it counts as finished all the same.
+    """
+
+    pack: str
+    sha256: str
+    imported: str | None
+    with_weights: bool
+
+    @property
+    def told(self) -> str:
+        """For people: `results.pack (SHA-256 0123456789ab…)`."""
+        return visible(f"{self.pack} (SHA-256 {self.sha256[:12]}…)")
+
+
+@dataclass(frozen=True)
 class RunRecord:
     """One run as stored.
 
@@ -62,6 +82,7 @@ class RunRecord:
     histories: metric key → (steps int64, values float64), ascending, one value per step.
     failure: traceback, for a failed run; why a pruned one was ended.
     weights_sha256: what `suite.training.weights` wrote for a finished run.
+    origin: of a run that was not trained in this directory.
     """
 
     run_id: str
@@ -74,6 +95,7 @@ class RunRecord:
     started: datetime
     ended: datetime | None
     weights_sha256: str | None = None
+    origin: Origin | None = None
 
     @property
     def provenance(self) -> dict[str, str]:
@@ -99,6 +121,7 @@ class RunSummary:
     failure: str | None
     elapsed_seconds: float | None
     latest: dict[str, tuple[int, float]]
+    origin: Origin | None = None
 
 
 class RecordStore:
@@ -184,8 +207,8 @@ class RecordStore:
             for uuid, key, step, value, is_nan in self._rows(query, as_tuples=True):
                 latest.setdefault(uuid, {})[key] = (int(step), math.nan if is_nan else float(value))
             tags: dict[str, dict[str, str]] = {}
-            query = "SELECT run_uuid, key, value FROM tags WHERE key IN (?, ?)"
-            shown = (layout.FAILURE_TAG, layout.ELAPSED_TAG)
+            query = "SELECT run_uuid, key, value FROM tags WHERE key IN (?, ?, ?)"
+            shown = (layout.FAILURE_TAG, layout.ELAPSED_TAG, layout.IMPORT_TAG)
             for uuid, key, value in self._rows(query, shown, as_tuples=True):
                 tags.setdefault(uuid, {})[key] = value
             found = {}
@@ -196,8 +219,28 @@ class RecordStore:
                     own.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
                     _duration(own.get(layout.ELAPSED_TAG)),
                     latest.get(row["run_uuid"], {}),
+                    _origin(own[layout.IMPORT_TAG]) if layout.IMPORT_TAG in own else None,
                 )
             return found
+
+    def imported_without_weights(self) -> set[str]:
+        """Ids of runs that came in a pack that had not their weights."""
+        with self._boundary():
+            query = "SELECT run_uuid, value FROM tags WHERE key = ?"
+            rows = self._rows(query, (layout.IMPORT_TAG,))
+            found = {row["run_uuid"] for row in rows if not _origin(row["value"]).with_weights}
+            return {row["run_id"] for row in self._runs() if row["run_uuid"] in found}
+
+    def half_imported(self) -> list[str]:
+        """MLflow's ids of what killed imports left: they get a run id when all else is stored."""
+        with self._boundary():
+            rows = self._rows(
+                """SELECT run_uuid FROM runs JOIN tags USING (run_uuid)
+                WHERE key = ? AND lifecycle_stage = 'active' AND run_uuid NOT IN
+                (SELECT run_uuid FROM tags WHERE key = ?)""",
+                (layout.IMPORT_TAG, layout.RUN_ID_TAG),
+            )
+            return [row["run_uuid"] for row in rows]
 
     def load(
         self, run_ids: Collection[str] | None = None, *, with_histories: bool = True
@@ -263,6 +306,7 @@ class RecordStore:
             started=_time(row["start_time"]),
             ended=None if is_open else _time(row["end_time"]),
             weights_sha256=tags.get(layout.WEIGHTS_TAG),
+            origin=_origin(tags[layout.IMPORT_TAG]) if layout.IMPORT_TAG in tags else None,
         )
 
     def _spec(self, run_id: str, text: str) -> RunSpec:
@@ -346,6 +390,10 @@ def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
         if key.startswith(prefix)
     }
     return (last,) if last else ()
+
+
+def _origin(tag: str) -> Origin:
+    return Origin(**json.loads(tag))
 
 
 def _facts(stored: dict[str, object]) -> dict[str, str]:

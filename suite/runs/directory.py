@@ -100,6 +100,10 @@ class RunsDirectory:
         """Standard error of a worker."""
         return self.root / "logs" / f"worker-{worker}.log"
 
+    def pack_path(self, name: str) -> Path:
+        """Where `cadp-suite export` writes a file of this name unless told otherwise."""
+        return self.root / "packs" / name
+
     def report_path(self, name: str) -> Path:
         """Where `cadp-report` writes a file of this name unless told otherwise."""
         return self.root / "reports" / name

@@ -1,6 +1,7 @@
 """What earlier sittings left in a runs directory: what counts as finished, what is to be mended.
 
-A finished run owes a record, its weights and no checkpoint. Only the holder of the directory's lock
+A finished run owes a record, its weights and no checkpoint; one that came in a pack without its
+weights owes none. Only the holder of the directory's lock
 may call the functions that delete.
 """
 
@@ -50,7 +51,8 @@ def finished_runs(directory: RunsDirectory) -> FinishedRuns:
     store = RecordStore.open(directory.root)
     statuses, unmeasured = store.statuses(), store.without_metrics()
     finished = frozenset(run_id for run_id, status in statuses.items() if status == "finished")
-    whole = finished.intersection(stored) - unmeasured
+    here = stored | store.imported_without_weights()
+    whole = finished.intersection(here) - unmeasured
     recorded = frozenset(statuses)
     return FinishedRuns(whole, finished - whole, frozenset(stored - recorded), recorded)
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from suite.study.dimensions import Dimension
 from suite.study.objectives import Direction
-from suite.study.search import PrunerName, SamplerName
+from suite.study.search import SAMPLERS, PrunerName, SamplerName
 
 if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 
-# Optuna's 50 would be more than most searches have points, and all of the first are random.
-_POPULATION = 10
 # What pruners by successive halving note with a trial.
 _RUNG = "completed_rung_"
 
@@ -124,17 +122,18 @@ def _sampler(name: SamplerName, seed: int, number: int) -> BaseSampler:
     from optuna import samplers
 
     own = int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
+    n_random = SAMPLERS[name].n_random
     match name:
         case "TPESampler":
-            return samplers.TPESampler(seed=own, constant_liar=True)
+            return samplers.TPESampler(seed=own, n_startup_trials=n_random, constant_liar=True)
         case "GPSampler":
-            return samplers.GPSampler(seed=own)
+            return samplers.GPSampler(seed=own, n_startup_trials=n_random)
         case "CmaEsSampler":
             return samplers.CmaEsSampler(seed=own)
         case "RandomSampler":
             return samplers.RandomSampler(seed=own)
         case "NSGAIISampler":
-            return samplers.NSGAIISampler(seed=own, population_size=_POPULATION)
+            return samplers.NSGAIISampler(seed=own, population_size=n_random)
 
 
 def _pruner(name: PrunerName, n_steps: int) -> BasePruner:

@@ -29,10 +29,14 @@ _Text = Annotated[str, Field(max_length=LONGEST_CHOICE)]
 
 @dataclass(frozen=True)
 class Sampler:
-    """What a sampler can do. takes_two: two objectives. takes_choices: categorical ranges."""
+    """What a sampler can do. takes_two: two objectives. takes_choices: categorical ranges.
+
+    n_random: how many points are random before it begins to learn from them.
+    """
 
     takes_two: bool = True
     takes_choices: bool = True
+    n_random: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,13 @@ class Pruner:
 
 
 SAMPLERS: Mapping[SamplerName, Sampler] = {
-    "TPESampler": Sampler(),
-    "GPSampler": Sampler(),
+    "TPESampler": Sampler(n_random=10),
+    "GPSampler": Sampler(n_random=10),
     # Of choices it takes a random one, and it refuses a second objective.
     "CmaEsSampler": Sampler(takes_two=False, takes_choices=False),
     "RandomSampler": Sampler(),
-    "NSGAIISampler": Sampler(),
+    # Optuna's 50 would be more than most searches have points.
+    "NSGAIISampler": Sampler(n_random=10),
 }
 PRUNERS: Mapping[PrunerName, Pruner] = {
     "MedianPruner": Pruner(),

@@ -19,6 +19,7 @@ from reports.export import results_document
 from reports.load import view
 from reports.looks import Judgement, judgement
 from suite.records import RunRecord
+from suite.records.sources import FoundRun
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
@@ -182,7 +183,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory) -> Plan:
     return expand(load_study(path))
 
 
-def records(plan: Plan, n_seeds: int, gain: float) -> dict[str, RunRecord]:
+def records(plan: Plan, n_seeds: int, gain: float) -> dict[str, FoundRun]:
     """As the store gives them, of the first seeds."""
     found = {}
     at = datetime(2026, 1, 1, tzinfo=UTC)
@@ -196,9 +197,10 @@ def records(plan: Plan, n_seeds: int, gain: float) -> dict[str, RunRecord]:
             run = with_rate(run, C, rate)
         run = with_rate(run, D, rate)
         histories = {k: (h.steps.astype(np.int64), h.values) for k, h in run.histories.items()}
-        found[spec.run_id] = RunRecord(
+        record = RunRecord(
             spec.run_id, "finished", spec, ({"processor": "x"},), histories, None, 1.0, at, at
         )
+        found[spec.run_id] = FoundRun(record, ("runs",))
     return found
 
 
@@ -236,10 +238,12 @@ def test_a_doubtful_run_is_no_evidence_for_the_scheduler_either(plan: Plan) -> N
     sound = judgement(plan, recorded)
     for seed in range(1, 6):
         spec = next(s for s in plan.runs if s.arm == first.arm and s.seed == seed)
-        histories = dict(recorded[spec.run_id].histories)
+        record = recorded[spec.run_id].record
+        histories = dict(record.histories)
         steps, losses = histories["train/loss_td"]
         histories["train/loss_td"] = steps, np.full(len(losses), np.nan)
-        recorded[spec.run_id] = replace(recorded[spec.run_id], histories=histories)
+        altered = replace(record, histories=histories)
+        recorded[spec.run_id] = FoundRun(altered, ("runs",))
     assert sound.undecided == () != judgement(plan, recorded).undecided
 
 

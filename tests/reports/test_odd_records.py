@@ -18,6 +18,7 @@ from reports.data import ReportData
 from reports.export import as_json, marl_eval_document, results_document
 from reports.load import view
 from suite.records import RunRecord
+from suite.records.sources import FoundRun
 from suite.study.load import load_study
 from suite.study.plan import Plan, expand
 
@@ -50,7 +51,7 @@ def loaded(plan: Plan, **changes: Any) -> ReportData:
         )
     first = plan.runs[0].run_id
     records[first] = replace(records[first], **changes)
-    return view(plan, records)
+    return view(plan, {run_id: FoundRun(one, ("runs",)) for run_id, one in records.items()})
 
 
 def history(steps: list[int], values: list[float]) -> tuple[Any, Any]:

@@ -161,6 +161,17 @@ def test_a_sweep_from_its_databases(place: Path) -> None:
     assert all(run_id in text for point in search.points for run_id in point.run_ids)
 
 
+def test_of_several_places_that_counts_which_has_got_furthest(place: Path, tmp_path: Path) -> None:
+    study = place / "found.toml"
+    trained(study, "sweep", tmp_path / "begun", at_most=9)
+    places = (tmp_path / "begun", place / "runs")
+    for order in (places, places[::-1]):
+        data = load_report_data(study, "sweep", order)
+        assert [point.state for point in data.searches[0].points] == ["complete"] * 12
+    alone = load_report_data(study, "sweep", tmp_path / "begun")
+    assert len(alone.searches[0].points) < 12
+
+
 def test_a_page_about_searches_stands_alone_and_is_the_same_again(place: Path) -> None:
     data = load_report_data(place / "found.toml", "sweep", place / "runs")
     page = build_html(data, None)

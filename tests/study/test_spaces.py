@@ -11,7 +11,7 @@ from rich.console import Console
 from reports.load import view
 from suite.algorithms.registry import run_point
 from suite.errors import InputError
-from suite.overview import plan_document, print_header, print_trials
+from suite.overview import plan_document, print_header, print_trials, warning_lines
 from suite.runs.cohorts import cohort_shape
 from suite.runs.spec import RunSpec
 from suite.study.cost import estimate, run_seconds, workers_that_fit
@@ -407,6 +407,23 @@ def test_without_a_search_nothing_is_said_of_it() -> None:
     assert not plan.searches
     assert not plan.to_come
     assert "earch" not in shown(plan)
+
+
+def test_a_budget_that_a_sampler_never_learns_from_is_told(tmp_path: Path) -> None:
+    plan = plan_of(tmp_path, ALPHA + START)
+    search = plan.profile.search
+    assert search is not None
+    for sampler, n_trials, n_warnings in (
+        *(("TPESampler", 10, 1), ("TPESampler", 11, 0), ("RandomSampler", 3, 0)),
+        *(("GPSampler", 5, 1), ("NSGAIISampler", 10, 1), ("CmaEsSampler", 3, 0)),
+    ):
+        changed = search.model_copy(update={"sampler": sampler, "n_trials": n_trials})
+        profile = plan.profile.model_copy(update={"search": changed})
+        study = plan.study.model_copy(update={"profiles": {plan.profile_name: profile}})
+        told = [line for line in warning_lines(expand(study)) if sampler in line]
+        assert len(told) == n_warnings, (sampler, n_trials)
+        if told:
+            assert told[0].endswith(f"random: so are all {n_trials} of these")
 
 
 def test_a_search_moves_with_its_study(twin: None) -> None:

@@ -3,7 +3,21 @@
 torch is imported by the functions: processes without it know the names.
 """
 
-from suite.training.weights.files import TRAIN_AGAIN, WEIGHTS_FORMAT, read_weights, write_weights
-from suite.training.weights.tensors import checksum
+from suite.training.weights.files import (
+    TRAIN_AGAIN,
+    WEIGHTS_FORMAT,
+    read_weights,
+    unpack_weights,
+    write_weights,
+)
+from suite.training.weights.tensors import checksum, load_torch
 
-__all__ = ["TRAIN_AGAIN", "WEIGHTS_FORMAT", "checksum", "read_weights", "write_weights"]
+__all__ = [
+    "TRAIN_AGAIN",
+    "WEIGHTS_FORMAT",
+    "checksum",
+    "load_torch",
+    "read_weights",
+    "unpack_weights",
+    "write_weights",
+]

@@ -78,6 +78,14 @@ def read_weights(path: Path, run_id: str, sha256: str | None = None) -> dict[str
     )
     with reading(where, kind="weights file", missing=missing, cure=TRAIN_AGAIN):
         data = read_plain_file(path, LARGEST_BYTES)
+    return unpack_weights(data, where, run_id, sha256)
+
+
+def unpack_weights(
+    data: bytes, where: str, run_id: str, sha256: str | None = None
+) -> dict[str, torch.Tensor]:
+    """As `read_weights`, of the bytes of a file; where: what they are called in errors."""
+    with reading(where, kind="weights file", cure=TRAIN_AGAIN):
         if data.startswith(ARCHIVE_START):
             content = unpack_torch(data)
             return _checked(content, _TORCH_FORMAT, len(data), where, run_id, sha256)

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
+from suite.command_line import interrupts_deferred
 from suite.errors import StoredDataError
 
 if TYPE_CHECKING:
@@ -20,6 +21,13 @@ if TYPE_CHECKING:
 LARGEST_BYTES = 1 << 30
 # How the archives that torch writes since version 1.6 begin.
 ARCHIVE_START = b"PK\x03\x04"
+
+
+def load_torch() -> None:
+    """In one thread, so that networks give the same values however many cores there are."""
+    with interrupts_deferred():
+        import torch
+    torch.set_num_threads(1)
 
 
 def checksum(weights: Mapping[str, torch.Tensor]) -> str:
@@ -74,17 +82,19 @@ def unpack_torch(data: bytes) -> Any:
 
 
 @contextmanager
-def reading(where: str, *, kind: str, missing: StoredDataError, cure: str) -> Iterator[None]:
+def reading(
+    where: str, *, kind: str, cure: str, missing: StoredDataError | None = None
+) -> Iterator[None]:
     """Whatever the system and libraries make of foreign bytes ends as one line.
 
-    kind: what the file should be. missing: what is raised where there is none.
+    kind: what the file should be. missing: what is raised where a file is read and there is none.
     """
     try:
         yield
     except StoredDataError:
         raise
-    except FileNotFoundError:
-        raise missing from None
+    except FileNotFoundError as error:
+        raise missing or error from None
     except OSError as error:
         what = f"the weights cannot be read: {error.strerror or error}"
         raise StoredDataError(what, where=where, cure=f"make it readable, or {cure}") from None
