@@ -23,6 +23,7 @@ from reports.series import (
     win_rates,
 )
 from reports.statistics.verdicts import VERDICTS
+from reports.sweep import SearchResult, evaluate_searches, shown_of
 from suite.environments.backend import Backend
 from suite.runs.modes import DECENTRALISED
 
@@ -34,14 +35,18 @@ DEFAULT_MARGIN_POINTS = 5.0
 class Analysis:
     """What a report shows.
 
-    data: weighed, see `reports.evidence`. left_out: finished runs that are no evidence. agreeing:
-    see `evidence.agreeing`. mixed: runs continued with other code, versions or elsewhere.
+    data: weighed, see `reports.evidence`. shown: what of it tables, figures and claims are about;
+    all of it, but for a profile that searches, see `sweep.shown_of`. left_out: finished runs that
+    are no evidence. agreeing: see `evidence.agreeing`. mixed: runs continued with other code,
+    versions or elsewhere.
     mode_differences: (contrast, margin in points) of every condition that is tested in several
     modes, in every scenario: that of training minus acting alone.
     counts: run status → number of runs. parameters: see `parameter_table`.
     """
 
     data: ReportData
+    shown: ReportData
+    searches: tuple[SearchResult, ...]
     results: tuple[SeriesResult, ...]
     claims: tuple[ClaimResult, ...]
     judgement: Judgement
@@ -120,23 +125,27 @@ class ParameterTable:
 def analyse(data: ReportData) -> Analysis:
     """Compute a report's contents; the same data gives the same result."""
     data = weigh(data)
-    results = evaluate_all(data)
-    rates = win_rates(data, results)
-    claims = judge(data, rates)
+    searches = evaluate_searches(data)
+    shown = shown_of(data, searches)
+    results = evaluate_all(shown)
+    rates = win_rates(shown, results)
+    claims = judge(shown, rates)
     statuses = [run.status for run in data.runs]
     return Analysis(
         data=data,
+        shown=shown,
+        searches=searches,
         results=tuple(results),
         claims=tuple(claims),
-        judgement=summed_up(data, claims),
-        mode_differences=tuple(_mode_differences(data, rates)),
-        aggregates=tuple(aggregate(data, rates.values())),
+        judgement=summed_up(shown, claims),
+        mode_differences=tuple(_mode_differences(shown, rates)),
+        aggregates=tuple(aggregate(shown, rates.values())),
         counts={status: statuses.count(status) for status in get_args(RunStatus)},
         left_out=tuple(left_out(data)),
         agreeing=tuple(agreeing(data)),
         mixed=tuple(mixed(data.runs)),
         provenance=tuple(provenance(data.runs)),
-        parameters=parameter_table(data.runs),
+        parameters=parameter_table(shown.runs),
     )
 
 

@@ -65,7 +65,7 @@ JsonFile = Annotated[
         "--output",
         parser=path_from("--output"),
         metavar="PATH",
-        help="The JSON file; default: RUNS_DIR/reports/….json.",
+        help="The JSON or CSV file; default: RUNS_DIR/reports/….json.",
     ),
 ]
 
@@ -88,6 +88,7 @@ class ExportFormat(StrEnum):
 
     CADP = "cadp"
     MARL_EVAL = "marl-eval"
+    POINTS = "points"
 
 
 @app.callback(invoke_without_command=True)
@@ -146,24 +147,32 @@ def export(
     output: JsonFile = None,
     kind: Annotated[
         ExportFormat,
-        typer.Option("--format", help="cadp: with provenance. marl-eval: for that package."),
+        typer.Option(
+            "--format",
+            help="cadp: with provenance. marl-eval: for that package. points: those of searches, "
+            "as CSV.",
+        ),
     ] = ExportFormat.CADP,
 ) -> None:
-    """Write every run's test results as JSON, to share or to keep. Prints its path.
+    """Write every run's test results as JSON, or points of searches as CSV. Prints its path.
 
     reference_results/ours/README.md describes the file.
     """
     from reports.evidence import left_out, told, weigh
-    from reports.export import as_json, marl_eval_document, results_document
+    from reports.export import as_json, marl_eval_document, points_table, results_document
     from reports.load import load_report_data
     from suite.disk import write_atomically
 
-    output = None if output is None else product_path(output, ".json", study)
+    ending = ".csv" if kind == "points" else ".json"
+    output = None if output is None else product_path(output, ending, study)
     data = weigh(load_report_data(study, profile, runs_dir, backend))
-    document = marl_eval_document(data) if kind == "marl-eval" else results_document(data)
-    name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else '-marl-eval'}.json"
+    if kind == "points":
+        text = points_table(data)
+    else:
+        text = as_json(marl_eval_document(data) if kind == "marl-eval" else results_document(data))
+    name = f"{data.study}-{data.profile}{'' if kind == 'cadp' else f'-{kind.value}'}{ending}"
     path = output or _report_path(runs_dir, name)
-    write_atomically(path, as_json(document))
+    write_atomically(path, text)
     for run in left_out(data):
         say(make_console(), f"cadp-report: left out, no evidence: {told(run)}")
     say(make_console(standard_output=True), str(path.resolve()))

@@ -16,9 +16,13 @@ from numpy.typing import NDArray
 
 from suite.algorithms.declaration import TrainingMetric
 from suite.runs.modes import ExecutionMode
+from suite.runs.spec import Scalar
+from suite.study.dimensions import Dimension
+from suite.study.objectives import Objective
 
 RunStatus = Literal["finished", "left out", "failed", "pruned", "unfinished", "missing"]
 ClaimKind = Literal["greater", "equivalent"]
+PointState = Literal["complete", "left out", "failed", "pruned", "refused", "running"]
 
 
 @dataclass(frozen=True)
@@ -91,6 +95,7 @@ class RunView:
     sittings: the provenance of every sitting that trained the run, in order.
     failure: the traceback of a failed run.
     started, ended: UTC, ISO 8601 to the second; "" where not recorded.
+    is_tuning: whether it only served to choose the point at which its arm is then judged.
     """
 
     run_id: str
@@ -121,6 +126,7 @@ class RunView:
     sources: tuple[str, ...] = ()
     elsewhere: tuple[tuple[str, str], ...] = ()
     doubts: tuple[Doubt, ...] = ()
+    is_tuning: bool = False
 
     @property
     def backend(self) -> str:
@@ -168,6 +174,44 @@ class ClaimView:
 
 
 @dataclass(frozen=True)
+class PointView:
+    """One point that a search has asked for.
+
+    parameters: name of a dimension → value as trained, of those that have an effect at this point;
+    of a point that the arm refuses, all. run_ids: in the order of the search's seeds. reason: why
+    it failed, was pruned or refused.
+    """
+
+    number: int
+    state: PointState
+    parameters: Mapping[str, Scalar]
+    run_ids: tuple[str, ...]
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class SearchView:
+    """One search: scenario × arm, with every point that it has asked for, by number.
+
+    n_trials: how many points it may try. seeds: over which each is judged. chosen: number of the
+    point that was taken to other seeds, where arms are tuned; judged: the ids of its runs there.
+    """
+
+    scenario: str
+    arm: str
+    sampler: str
+    sampler_seed: int
+    pruner: str | None
+    n_trials: int
+    seeds: tuple[int, ...]
+    objectives: tuple[Objective, ...]
+    dimensions: tuple[Dimension, ...]
+    points: tuple[PointView, ...] = ()
+    chosen: int | None = None
+    judged: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class ReportData:
     """Everything a report is built from.
 
@@ -176,6 +220,8 @@ class ReportData:
     scenarios: those of the profile that the plan covers, in plan order.
     missing_scenarios: the study's scenarios this profile leaves out, with the reason.
     looks: all seeds that are there at each look; one look or none where seeds are a list.
+    searches: in plan order. explores: whether they serve no judgement, so that no claim has one.
+    n_to_come: runs that searches have not proposed yet.
     """
 
     study: str
@@ -187,6 +233,9 @@ class ReportData:
     scenarios: tuple[str, ...]
     claims: tuple[ClaimView, ...]
     runs: tuple[RunView, ...]
+    searches: tuple[SearchView, ...] = ()
+    explores: bool = False
+    n_to_come: int = 0
     looks: tuple[tuple[int, ...], ...] = ()
 
     @property
@@ -196,9 +245,14 @@ class ReportData:
 
     @cached_property
     def conditions(self) -> Mapping[str, Mapping[tuple[str, str], tuple[RunView, ...]]]:
-        """Scenario → (arm, hyperparameter point) → its planned runs, once each, in seed order."""
+        """Scenario → (arm, hyperparameter point) → its planned runs, once each, in seed order.
+
+        Without those that only tune: they judge nothing.
+        """
         found: dict[str, dict[tuple[str, str], dict[str, RunView]]] = {}
         for run in self.runs:
+            if run.is_tuning:
+                continue
             of_scenario = found.setdefault(run.scenario, {})
             of_scenario.setdefault((run.arm, run.point), {})[run.run_id] = run
         return {

@@ -44,7 +44,10 @@ def weigh(data: ReportData) -> ReportData:
         runs=tuple(
             _weigh(run, identical.get(run.run_id, ""), repeated.get(_place(run), ()))
             for run in data.runs
-            if run.status != "missing" or asked_for is None or run.seed in asked_for
+            if run.status != "missing"
+            or asked_for is None
+            or run.is_tuning
+            or run.seed in asked_for
         ),
     )
 

@@ -21,12 +21,14 @@ from reports.data import (
     RunView,
 )
 from reports.points import points
+from reports.searches import is_tuning, search_views, stored_in
 from suite.algorithms.registry import method_of, settings_of
 from suite.environments import backend_of, short_name
 from suite.environments.interface import EnvironmentInfo
 from suite.errors import InputError
 from suite.records import RunRecord
 from suite.records.proposals import with_proposals
+from suite.records.schedule import StoredSearch
 from suite.records.sources import FoundRun, gather
 from suite.runs.spec import AlgorithmSpec, RunSpec
 from suite.study.definition import Claim
@@ -62,19 +64,26 @@ def load_report_data(
         moved = "" if backend is None else f"--backend {backend} "
         directory = next((place for place in places if place.is_dir()), Path("runs"))
         raise InputError(
-            f"none of the {len(plan.runs)} runs of study {plan.study.name}, profile "
+            f"none of the {plan.n_runs} runs of study {plan.study.name}, profile "
             f"{plan.profile_name}, has been started",
             where=", ".join(map(str, places)),
             cure=f"run them first: cadp-suite run {study_path} --profile {plan.profile_name} "
             f"{moved}--runs-dir {directory}",
         )
-    return view(plan, records)
+    return view(plan, records, stored_in(plan, places))
 
 
-def view(plan: Plan, records: Mapping[str, FoundRun]) -> ReportData:
-    """The plan with what is recorded of it; records are by run id, and may be absent."""
+def view(
+    plan: Plan,
+    records: Mapping[str, FoundRun],
+    stored: Mapping[str, StoredSearch] | None = None,
+) -> ReportData:
+    """The plan with what is recorded of it; records are by run id, and may be absent.
+
+    stored: of the searches that were begun, by `SearchSpace.key`.
+    """
     profile = plan.profile
-    methods = {trial.arm: method_view(trial.runs[0].algorithm) for trial in plan.trials}
+    methods = {_method_key(trial): method_view(trial.runs[0].algorithm) for trial in plan.trials}
     return ReportData(
         study=plan.study.name,
         question=plan.study.question,
@@ -92,15 +101,24 @@ def view(plan: Plan, records: Mapping[str, FoundRun]) -> ReportData:
             _run(
                 spec,
                 trial,
-                methods[trial.arm],
+                methods[_method_key(trial)],
                 point,
                 plan.environments[trial.scenario],
                 records.get(spec.run_id),
+                tuning=is_tuning(plan, trial),
             )
             for trial, point in zip(plan.trials, points(plan), strict=True)
             for spec in trial.runs
         ),
+        searches=search_views(plan, stored or {}),
+        explores=profile.is_exploratory,
+        n_to_come=sum(n for _, n in plan.to_come),
     )
+
+
+def _method_key(trial: Trial) -> tuple[str, str]:
+    """A search may give the points of an arm different backbones."""
+    return trial.arm, trial.runs[0].algorithm.backbone
 
 
 def _claim(claim: Claim, profile_scenarios: tuple[str, ...], *, primary: bool) -> ClaimView:
@@ -144,6 +162,7 @@ def _run(
     point: tuple[str, str],
     environment: EnvironmentInfo,
     found: FoundRun | None,
+    tuning: bool,
 ) -> RunView:
     record = None if found is None else found.record
     return RunView(
@@ -175,6 +194,7 @@ def _run(
         sources=() if found is None else found.sources,
         elsewhere=() if found is None else tuple(_elsewhere(found)),
         doubts=() if found is None else tuple(_contradictions(found)),
+        is_tuning=tuning,
     )
 
 

@@ -12,6 +12,7 @@ from reports.figures.learning_curves import Drawing, DrawnSeries, drawn_series, 
 from reports.figures.modes import mode_curve
 from reports.figures.overview import overview
 from reports.figures.paper_panel import paper_panels
+from reports.figures.searches import SearchFigures, draw_search
 from reports.figures.transition import transition
 from reports.measures import Measure, measures
 from reports.reference import Reference
@@ -39,8 +40,11 @@ class ScenarioFigures:
 
 @dataclass(frozen=True)
 class Figures:
+    """searches: one for each of the analysis, in its order."""
+
     scenarios: tuple[ScenarioFigures, ...]
     forest: Drawing | None
+    searches: tuple[SearchFigures, ...]
 
 
 def draw(analysis: Analysis, reference: Reference | None) -> Figures:
@@ -53,6 +57,7 @@ def draw(analysis: Analysis, reference: Reference | None) -> Figures:
                 for index, scenario in enumerate(analysis.data.scenarios)
             ),
             forest(analysis.claims, "forest"),
+            tuple(draw_search(one, f"q{i}") for i, one in enumerate(analysis.searches)),
         )
 
 
@@ -63,7 +68,7 @@ def _scenario(
     reference: Reference | None,
     colours: Mapping[str, str],
 ) -> ScenarioFigures:
-    data, measure = analysis.data, measures(scenario)[0]
+    data, measure = analysis.shown, measures(scenario)[0]
     keys = series_keys(data, scenario)
     drawn = [one for key in keys if (one := drawn_series(data, key, measure))]
     conditions = [(one.key.arm, one.key.point) for one in drawn]
@@ -101,7 +106,7 @@ def _brief(scenario: str) -> str:
 
 
 def _around(analysis: Analysis, key: SeriesKey) -> str:
-    symbols = [moment.symbol for moment in runs_of(analysis.data, key)[0].moments]
+    symbols = [moment.symbol for moment in runs_of(analysis.shown, key)[0].moments]
     return f"{key.condition} around {' and '.join(symbols)}"
 
 

@@ -159,7 +159,7 @@ def set_margins(
     )
 
 
-def legend_below(figure: Figure, top: float = 0.32) -> None:
+def legend_below(figure: Figure, top: float = 0.32, left: float = 0.62) -> None:
     """A legend under the axes; the figure grows where it needs more than two lines."""
     handles, labels = figure.axes[0].get_legend_handles_labels()
     longest = max(map(len, labels))
@@ -170,7 +170,7 @@ def legend_below(figure: Figure, top: float = 0.32) -> None:
     height += LEGEND_ROW_INCHES * (n_reserved - 2)
     figure.set_size_inches(width, height)
     legend_inches = 0.1 + LEGEND_ROW_INCHES * n_reserved
-    set_margins(figure, top=top, bottom=0.47 + legend_inches)
+    set_margins(figure, left=left, top=top, bottom=0.47 + legend_inches)
     figure.legend(
         handles,
         labels,

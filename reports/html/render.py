@@ -10,13 +10,14 @@ from reports.analysis import DEFAULT_MARGIN_POINTS, Analysis
 from reports.checks import told_changes
 from reports.figures.compose import Figures
 from reports.figures.learning_curves import Drawing
-from reports.html import words
+from reports.html import search_words, words
 from reports.measures import backend
 from reports.reasons import reason
 from reports.replays import STAND_INS
 from reports.series import BOOTSTRAP_SEED
 from reports.statistics.intervals import BCA_FROM_N, N_RESAMPLES
 from suite.replays.files import Replay
+from suite.runs.hyperparameters import value_text
 from suite.text import plural, visible
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -63,7 +64,18 @@ def render(analysis: Analysis, figures: Figures, replays: Sequence[Replay]) -> s
         warnings=words.warnings(analysis),
         looks_statement=words.looks_statement(analysis),
         stopping_note=words.stopping_note(analysis),
-        seeds=sorted({run.seed for run in analysis.data.runs}),
+        seeds=sorted({run.seed for run in analysis.data.runs if not run.is_tuning}),
+        tuning_seeds=sorted({run.seed for run in analysis.data.runs if run.is_tuning}),
+        verdict_statement=search_words.verdict_statement(analysis),
+        shown_statement=search_words.shown_statement(analysis),
+        what_was_run=search_words.what_was_run,
+        budget=search_words.budget,
+        best_statement=search_words.best_statement,
+        seeds_statement=search_words.seeds_statement,
+        typical_statement=search_words.typical_statement,
+        importance_statement=search_words.importance_statement,
+        state_words=search_words.STATE_WORDS,
+        value_text=value_text,
         records_until=max((run.ended for run in analysis.data.runs), default=""),
         total_seconds=sum(run.elapsed_seconds or 0.0 for run in analysis.data.runs),
         measures=analysis.measures,
