@@ -78,6 +78,11 @@ class ScheduleStorage:
         with self.boundary():
             return self.optuna.get_all_trials(study_id)
 
+    def trial_id(self, study_id: int, number: int) -> int:
+        """Optuna's id of a trial of a study."""
+        with self.boundary():
+            return self.optuna.get_trial_id_from_study_id_trial_number(study_id, number)
+
     def add(self, study_id: int, trial: FrozenTrial) -> int:
         """Keep a trial, in one transaction; returns its id."""
         with self.boundary():

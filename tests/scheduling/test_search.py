@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 
 from suite.errors import InputError
 from suite.records import RecordStore
+from suite.records.database import BusyError
 from suite.records.proposals import stored_searches, with_proposals
 from suite.records.schedule import ScheduleStore
 from suite.runs.directory import RunsDirectory
@@ -331,6 +333,71 @@ def test_what_is_pruned_does_not_depend_on_who_ends_first(
         killed=lambda: chance.random() < 0.1,
     )
     assert points(plan, other) == expected
+
+
+def test_a_database_in_use_loses_no_decision(
+    make_study, runs_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write to Optuna fails now and then, before or after it was made; all is asked again."""
+    plan = _pruned_plan(make_study)
+    played(plan, runs_dir)
+    expected = points(plan, runs_dir)
+    chance = random.Random(11)
+
+    def unreliable(name: str) -> None:
+        original = getattr(ScheduleStorage, name)
+
+        def attempt(self, *given, **named):
+            if chance.random() < 0.15:
+                raise BusyError("in use", where="optuna.db", cure="wait")
+            return original(self, *given, **named)
+
+        monkeypatch.setattr(ScheduleStorage, name, attempt)
+
+    for name in ("add", "end", "tell_step", "note", "trials"):
+        unreliable(name)
+
+    def patient(method):
+        def ask_again(self, *given):
+            while True:
+                try:
+                    return method(self, *given)
+                except BusyError:
+                    pass
+
+        return ask_again
+
+    for name in ("ask", "tell", "measure"):
+        monkeypatch.setattr(SearchProposer, name, patient(getattr(SearchProposer, name)))
+    other = tmp_path / "other"
+    other.mkdir()
+    played(plan, other)
+    assert points(plan, other) == expected
+
+
+def test_a_search_killed_while_it_is_made_is_made_whole(
+    plan_of: Callable[..., Plan], runs_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each of its attributes in turn: readers find nothing or all, and it goes on."""
+    plan, original = plan_of(n_trials=2), optuna.storages.RDBStorage.set_study_user_attr
+    for n_allowed in range(12):
+        left = [n_allowed]
+
+        def die(self, *given, left=left) -> None:
+            if left[0] == 0:
+                raise KeyboardInterrupt
+            left[0] -= 1
+            original(self, *given)
+
+        monkeypatch.setattr(optuna.storages.RDBStorage, "set_study_user_attr", die)
+        with suppress(KeyboardInterrupt):
+            opened(plan, runs_dir)
+        assert len(stored_searches(plan, runs_dir)) <= 1
+        monkeypatch.setattr(optuna.storages.RDBStorage, "set_study_user_attr", original)
+    assert left[0] > 0, "the last was not interrupted"
+    assert len(played(plan, runs_dir)) == 4
+    (found,) = stored_searches(plan, runs_dir).values()
+    assert found.attributes["arm"] == "cadp_qmix"
 
 
 def _pruned_plan(

@@ -206,18 +206,21 @@ class SpaceSearch:
         return [run.run_id for run in point.runs].index(run_id)
 
     def _is_hopeless(self, point: Point, step: int, value: float) -> bool:
-        """Have the pruner see a value, once; a point that it gives up has ended then."""
+        """Have the pruner see a value, once; a point that it gives up has ended then.
+
+        What is noted comes last: after a BusyError all is done again.
+        """
         from optuna.trial import TrialState
 
         if step in point.told or not math.isfinite(value):
             return False
         assert self._search.pruner is not None
-        point.told[step] = value
         self._storage.tell_step(point.trial_id, step, value)
         # What the point could see when it was asked, and itself.
         known = self._as_known(max(0, point.number + 1 - self._search.n_parallel))
         known = known[: point.number + 1]
-        known[-1].state, known[-1].intermediate_values = TrialState.RUNNING, dict(point.told)
+        told = {**point.told, step: value}
+        known[-1].state, known[-1].intermediate_values = TrialState.RUNNING, told
         known[-1].system_attrs = {**self._suggested[point.number].notes, **point.notes}
         n_steps = len(point.runs)
         if self._pruner is not None and self._pruner.compares_tests:
@@ -226,13 +229,12 @@ class SpaceSearch:
         name = self._search.pruner
         found = prospect(name, n_steps, direction, self._name, known, point.number)
         self._storage.note(point.trial_id, found.notes)
-        point.notes = found.notes
-        if not found.is_hopeless:
-            return False
         reason = f"hopeless after step {step + 1} of {n_steps} ({name})"
-        self._storage.end(point.trial_id, "PRUNED", reason=reason)
-        point.state, point.reason = "pruned", reason
-        return True
+        if found.is_hopeless:
+            self._storage.end(point.trial_id, "PRUNED", reason=reason)
+            point.state, point.reason = "pruned", reason
+        point.told, point.notes = told, found.notes
+        return found.is_hopeless
 
     @property
     def _may_ask(self) -> bool:
@@ -318,20 +320,21 @@ class SpaceSearch:
         state = "refused" if made is None else _STATE[trial.state.name]
         values = tuple(trial.values or ())
         again_of = trial.user_attrs.get(_AGAIN_OF)
-        return Point(trial.number, trial._trial_id, state, made, values, again_of)
+        trial_id = self._storage.trial_id(self._study, trial.number)
+        return Point(trial.number, trial_id, state, made, values, again_of)
 
     @property
     def _attributes(self) -> dict[str, Any]:
         """What is said of the search where Optuna is looked at."""
         space, search = self.space, self._search
         return {
-            layout.SEARCH_OF: self._schedule,
             layout.SEARCH_KEY: space.key,
             "scenario": space.scenario,
             "arm": space.arm,
             "seeds": list(space.seeds),
             "ranges": [one.text for one in space.dimensions],
             **search.model_dump(mode="json", exclude={"ranges", "seeds"}),
+            layout.SEARCH_OF: self._schedule,  # last: readers look for it, and find all the rest
         }
 
 
