@@ -124,6 +124,12 @@ def _tested(proposer: Proposer, run: RunSpec) -> str:
     return ""
 
 
+def reasons(plan: Plan, runs_dir: Path) -> list[str | None]:
+    """Why points did not complete: of pruned ones, after which step."""
+    (stored,) = stored_searches(plan, runs_dir).values()
+    return [one.reason for one in stored.points]
+
+
 def points(plan: Plan, runs_dir: Path) -> list[tuple[str, dict[str, float], tuple[float, ...]]]:
     (stored,) = stored_searches(plan, runs_dir).values()
     return [(one.state, dict(one.parameters), one.values) for one in stored.points]
@@ -333,6 +339,7 @@ def test_what_is_pruned_does_not_depend_on_who_ends_first(
         killed=lambda: chance.random() < 0.1,
     )
     assert points(plan, other) == expected
+    assert reasons(plan, other) == reasons(plan, runs_dir)
 
 
 def test_a_database_in_use_loses_no_decision(
@@ -373,6 +380,7 @@ def test_a_database_in_use_loses_no_decision(
     other.mkdir()
     played(plan, other)
     assert points(plan, other) == expected
+    assert reasons(plan, other) == reasons(plan, runs_dir)
 
 
 def test_a_search_killed_while_it_is_made_is_made_whole(
