@@ -355,7 +355,7 @@ def test_a_database_in_use_loses_no_decision(
         original = getattr(ScheduleStorage, name)
 
         def attempt(self, *given, **named):
-            if chance.random() < 0.15:
+            if chance.random() < 0.5:
                 raise BusyError("in use", where="optuna.db", cure="wait")
             return original(self, *given, **named)
 
