@@ -374,7 +374,7 @@ def test_a_database_in_use_loses_no_decision(
 
         return ask_again
 
-    for name in ("ask", "tell", "measure"):
+    for name in ("open", "ask", "tell", "measure"):
         monkeypatch.setattr(SearchProposer, name, patient(getattr(SearchProposer, name)))
     other = tmp_path / "other"
     other.mkdir()
