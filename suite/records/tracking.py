@@ -199,18 +199,32 @@ class Connection:
     def _answer(self, method: str, path: str, **content: Any) -> Iterator[requests.Response]:
         with (
             self.server.boundary(),
-            self._session.request(
-                method,
-                self.server.address + path,
-                stream=True,
-                allow_redirects=False,
-                timeout=(_CONNECT_SECONDS, _ANSWER_SECONDS),
-                **content,
-            ) as answer,
+            self._send(method, self.server.address + path, **content) as answer,
         ):
             if answer.status_code != 200:
                 raise self.server.refusal(answer.status_code, self._said(answer))
             yield answer
+
+    def _send(self, method: str, address: str, **content: Any) -> requests.Response:
+        """Ask; once more where the connection that was kept had just been closed by the other side.
+
+        Asking twice changes nothing, whatever we ask.
+        """
+        how: dict[str, Any] = {
+            "stream": True,
+            "allow_redirects": False,
+            "timeout": (_CONNECT_SECONDS, _ANSWER_SECONDS),
+        }
+        file = content.get("data")
+        start = 0 if file is None else file.tell()
+        try:
+            return self._session.request(method, address, **how, **content)
+        except OSError as error:  # what `requests` raises is one
+            if not _is_closed(error):
+                raise
+        if file is not None:
+            file.seek(start)
+        return self._session.request(method, address, **how, **content)
 
     def _said(self, answer: requests.Response) -> str:
         """Why, in the server's words, where these are MLflow's."""
@@ -238,6 +252,16 @@ class Connection:
             if size > largest_bytes:
                 raise self.server.no_server(f"more than {largest_bytes:,} bytes")
             yield chunk
+
+
+def _is_closed(error: BaseException) -> bool:
+    """Whether the other side closed a connection, in whatever way it is reported."""
+    link: BaseException | None = error
+    while link is not None:
+        if isinstance(link, ConnectionResetError | BrokenPipeError):
+            return True
+        link = link.__cause__ or link.__context__
+    return False
 
 
 def deleted_meanwhile(reason: str, where: str) -> StoredDataError | None:

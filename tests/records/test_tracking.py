@@ -102,6 +102,8 @@ def serve() -> Iterator[Callable[[Answer], str]]:
 
     def start(answer: Answer) -> str:
         class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"  # keeps connections
+
             def handle_one(self) -> None:
                 length = int(self.headers.get("Content-Length", 0))
                 self.rfile.read(length)
@@ -228,6 +230,24 @@ def test_an_answer_that_breaks_off_is_waited_for(serve: Callable[[Answer], str])
 
     with pytest.raises(BusyError, match="does not answer"):
         open_records(TrackingServer.parse(serve(cut)))
+
+
+def test_a_kept_connection_that_was_closed_meanwhile_is_no_fault(
+    serve: Callable[[Answer], str],
+) -> None:
+    """Servers and proxies close what is idle; a question may be on its way then."""
+    kept: dict[object, int] = {}
+
+    def answer_once(request: BaseHTTPRequestHandler) -> None:
+        kept[request.connection] = kept.get(request.connection, 0) + 1
+        if kept[request.connection] == 1:
+            answering(200, b'{"a": 1}')(request)
+        else:
+            request.close_connection = True
+
+    connection = Connection(TrackingServer.parse(serve(answer_once)))
+    assert [connection.post("/x", {}) for _ in range(3)] == [{"a": 1}] * 3
+    assert sorted(kept.values()) == [1, 2, 2]
 
 
 @pytest.mark.parametrize(
