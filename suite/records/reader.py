@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from suite.records.server import ServerStore
-from suite.records.store import History, RecordStore, RunRecord, Status
+from suite.records.store import History, RecordStore, RunRecord, RunSummary, Status
 from suite.records.tracking import TrackingServer
 
 
@@ -36,6 +36,14 @@ class RecordReader(Protocol):
 
     def times(self, run_ids: Collection[str] | None = None) -> dict[str, dict[int, int]]:
         """Run id → step → when it was measured, in milliseconds since 1970 (UTC)."""
+        ...
+
+    def summaries(self) -> dict[str, RunSummary]:
+        """Run id → summary of every run."""
+        ...
+
+    def imported_without_weights(self) -> set[str]:
+        """Ids of runs that came in a pack that had not their weights."""
         ...
 
     def load(

@@ -17,12 +17,15 @@ from suite.records import layout
 from suite.records.store import (
     History,
     RunRecord,
+    RunSummary,
     Status,
     history_of,
     is_run_id,
+    origin_of,
     record_of,
     refuse_odd_id,
     status_of,
+    summary_of,
 )
 from suite.records.tracking import Connection, TrackingServer
 
@@ -100,7 +103,7 @@ class ServerStore:
 
     def without_metrics(self) -> set[str]:
         """Ids of runs that have no metric at all."""
-        return {row["run_id"] for row in self._runs() if not row["keys"]}
+        return {row["run_id"] for row in self._runs() if not row["latest"]}
 
     def histories(self, run_id: str) -> dict[str, History]:
         """Metric key → history of one run; nothing of a run that has no record."""
@@ -118,6 +121,21 @@ class ServerStore:
                     own = times.setdefault(ids[mlflow_id], {})
                     own[step] = max(measured, own.get(step, 0))
         return times
+
+    def summaries(self) -> dict[str, RunSummary]:
+        """Run id → summary of every run."""
+        found = {}
+        for row in self._runs():
+            with self._boundary(f"record of run {row['run_id']}", _RUN_CURE):
+                found[row["run_id"]] = summary_of(row["status"], row["tags"], row["latest"])
+        return found
+
+    def imported_without_weights(self) -> set[str]:
+        """Ids of runs that came in a pack that had not their weights."""
+        rows = self._runs()
+        with self._boundary("list of runs"):
+            origins = {row["run_id"]: origin_of(row["tags"]) for row in rows}
+        return {run_id for run_id, one in origins.items() if one and not one.with_weights}
 
     def load(
         self, run_ids: Collection[str] | None = None, *, with_histories: bool = True
@@ -177,8 +195,8 @@ class ServerStore:
     def _points(self, rows: list[dict[str, Any]]) -> dict[tuple[str, str], _Points]:
         """(MLflow's id, key) → every point that is stored of it."""
         points: dict[tuple[str, str], _Points] = {}
-        for key in sorted({key for row in rows for key in row["keys"]}):
-            with_key = [row["mlflow_id"] for row in rows if key in row["keys"]]
+        for key in sorted({key for row in rows for key in row["latest"]}):
+            with_key = [row["mlflow_id"] for row in rows if key in row["latest"]]
             for first in range(0, len(with_key), _RUNS_AT_ONCE):
                 some = with_key[first : first + _RUNS_AT_ONCE]
                 for mlflow_id, step, value, measured in self._points_of(key, some):
@@ -241,8 +259,13 @@ def _row(run: dict[str, Any]) -> dict[str, Any]:
         "start_time": _whole(info["start_time"]),
         "end_time": _whole(info.get("end_time", 0)),
         "tags": tags,
-        "keys": frozenset(_text(metric["key"]) for metric in data.get("metrics", [])),
+        "latest": {_text(metric["key"]): _last(metric) for metric in data.get("metrics", [])},
     }
+
+
+def _last(metric: dict[str, Any]) -> tuple[int, float]:
+    _, step, value, _ = _point(metric, "latest")
+    return step, value
 
 
 def _point(stored: dict[str, Any], mlflow_id: str) -> tuple[str, int, float, int]:

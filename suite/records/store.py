@@ -212,17 +212,12 @@ class RecordStore:
             shown = (layout.FAILURE_TAG, layout.ELAPSED_TAG, layout.IMPORT_TAG)
             for uuid, key, value in self._rows(query, shown, as_tuples=True):
                 tags.setdefault(uuid, {})[key] = value
-            found = {}
-            for row in self._runs():
-                status, own = status_of(row["status"]), tags.get(row["run_uuid"], {})
-                found[row["run_id"]] = RunSummary(
-                    status,
-                    own.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
-                    _duration(own.get(layout.ELAPSED_TAG)),
-                    latest.get(row["run_uuid"], {}),
-                    _origin(own[layout.IMPORT_TAG]) if layout.IMPORT_TAG in own else None,
+            return {
+                row["run_id"]: summary_of(
+                    row["status"], tags.get(row["run_uuid"], {}), latest.get(row["run_uuid"], {})
                 )
-            return found
+                for row in self._runs()
+            }
 
     def imported_without_weights(self) -> set[str]:
         """Ids of runs that came in a pack that had not their weights."""
@@ -370,13 +365,26 @@ def record_of(
         spec=_spec(row["run_id"], tags[layout.SPEC_TAG], where),
         sittings=_sittings(tags),
         histories=histories,
-        failure=tags.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None,
+        failure=_failure(status, tags),
         elapsed_seconds=_duration(tags.get(layout.ELAPSED_TAG)),
         started=_time(row["start_time"]),
         ended=None if is_open else _time(row["end_time"]),
         weights_sha256=tags.get(layout.WEIGHTS_TAG),
-        origin=_origin(tags[layout.IMPORT_TAG]) if layout.IMPORT_TAG in tags else None,
+        origin=origin_of(tags),
     )
+
+
+def summary_of(
+    stored_status: str, tags: Mapping[str, str], latest: dict[str, tuple[int, float]]
+) -> RunSummary:
+    """A summary of what MLflow stores, from the tags named in it."""
+    status = status_of(stored_status)
+    seconds = _duration(tags.get(layout.ELAPSED_TAG))
+    return RunSummary(status, _failure(status, tags), seconds, latest, origin_of(tags))
+
+
+def _failure(status: Status, tags: Mapping[str, str]) -> str | None:
+    return tags.get(layout.FAILURE_TAG) if status in ("failed", "pruned") else None
 
 
 def _spec(run_id: str, text: str, where: str) -> RunSpec:
@@ -405,6 +413,11 @@ def _sittings(tags: dict[str, str]) -> tuple[dict[str, str], ...]:
         if key.startswith(prefix)
     }
     return (last,) if last else ()
+
+
+def origin_of(tags: Mapping[str, str]) -> Origin | None:
+    """The pack that a run came in; None if it was trained here."""
+    return _origin(tags[layout.IMPORT_TAG]) if layout.IMPORT_TAG in tags else None
 
 
 def _origin(tag: str) -> Origin:

@@ -146,7 +146,7 @@ class RecordWriter:
 
     def prune(self, run_id: str, reason: str) -> None:
         """Record that a run was ended before its time, and why."""
-        self._end(run_id, "KILLED", {layout.FAILURE_TAG: reason})
+        self._end(run_id, "KILLED", {layout.FAILURE_TAG: redacted(reason)})
 
     def _end(self, run_id: str, status: str, tags: Mapping[str, str]) -> None:
         """The tags first: a run is never seen ended without them."""

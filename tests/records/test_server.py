@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from suite.errors import InputError, StoredDataError
 from suite.records import RecordStore, RunRecord, TrackingServer, open_records
 from suite.records.database import BusyError, patiently
 from suite.records.server import ServerStore
+from suite.records.store import Origin
 from suite.records.tracking import Connection
 from suite.records.writer import RecordWriter
 from suite.runs.spec import RunSpec
@@ -206,10 +209,20 @@ def test_both_readers_tell_the_same_of_one_database(
         writer.log(run.run_id, told)
     writer.finish(plan.runs[0].run_id, 1.25, "cd" * 32)
     writer.fail(plan.runs[1].run_id, "boom")
+    writer.prune(plan.runs[2].run_id, "hopeless")
+    origin = Origin("a.pack", "ab" * 32, None, with_weights=False)
+    mlflow_id = writer._mlflow_ids[plan.runs[3].run_id]
+    writer._client.set_tag(mlflow_id, "cadp.import", json.dumps(asdict(origin)))
     ids = [run.run_id for run in plan.runs]
     remote, local = ServerStore.open(tracking), RecordStore.open(running_server.folder)
     assert remote.mlflow_ids(ids) == local.mlflow_ids(ids)
     assert remote.times(ids) == local.times(ids)
+    assert remote.imported_without_weights() == {ids[3]}
+    summaries = remote.summaries()
+    assert {run_id: summaries[run_id] for run_id in ids} == {
+        run_id: one for run_id, one in local.summaries().items() if run_id in ids
+    }
+    assert [summaries[run_id].status for run_id in ids[:3]] == ["finished", "failed", "pruned"]
     for ours, theirs in zip(remote.load(ids), local.load(ids), strict=True):
         assert points(ours) == points(theirs)
         ours.histories.clear()
