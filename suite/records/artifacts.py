@@ -23,7 +23,7 @@ from suite.records.server import ServerStore
 from suite.records.store import is_run_id
 from suite.records.tracking import Connection, TrackingServer
 from suite.runs.cohorts import cohort_id
-from suite.runs.directory import RunsDirectory
+from suite.runs.directory import CHECKPOINT, RunsDirectory
 
 _FILES = "/api/2.0/mlflow-artifacts/artifacts"
 _API = "/api/2.0/mlflow"
@@ -91,7 +91,7 @@ class ArtifactStore:
         before = self._put.get(cohort)
         self._put[cohort] = stored
         if before is not None and before != stored:
-            self._connection.delete(f"{self._checkpoints(cohort)}/{before.sha256}.ckpt")
+            self._connection.delete(f"{self._checkpoints(cohort)}/{before.sha256}{CHECKPOINT}")
         return stored
 
     def fetch_checkpoint(self, directory: RunsDirectory, run_ids: Sequence[str]) -> bool:
@@ -100,7 +100,7 @@ class ArtifactStore:
         stored = self.checkpoints().get(cohort)
         if stored is None:
             return False
-        name = f"{self._checkpoints(cohort)}/{stored.sha256}.ckpt"
+        name = f"{self._checkpoints(cohort)}/{stored.sha256}{CHECKPOINT}"
         self._download(name, stored, directory.checkpoint_path(run_ids), LARGEST_CHECKPOINT_BYTES)
         return True
 

@@ -37,7 +37,7 @@ def provenance(spec: RunSpec, device: str, worker_environment: Mapping[str, str]
     """
     environment = describe(spec.scenario)
     return {
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="milliseconds"),
         **_software(),
         **_machine(),
         "environment": environment.backend,

@@ -10,6 +10,7 @@ from pathlib import Path
 from suite.errors import InputError
 from suite.runs.cohorts import cohort_id
 
+CHECKPOINT = ".ckpt"
 # Weights files, and those of format 2 (`suite.training.weights`).
 _WEIGHTS, _EARLIER = ".safetensors", ".pt"
 
@@ -53,11 +54,11 @@ class RunsDirectory:
 
     def checkpoint_path(self, run_ids: Sequence[str]) -> Path:
         """Where the cohort of these runs, in this order, is kept until all have finished."""
-        return self.checkpoints_folder / f"{cohort_id(run_ids)}.ckpt"
+        return self.checkpoints_folder / f"{cohort_id(run_ids)}{CHECKPOINT}"
 
     def checkpoint_paths(self) -> list[Path]:
         """All checkpoints that are here, in order of their names."""
-        return sorted(self.checkpoints_folder.glob("*.ckpt"))
+        return sorted(self.checkpoints_folder.glob(f"*{CHECKPOINT}"))
 
     @property
     def weights_folder(self) -> Path:
